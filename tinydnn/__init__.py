@@ -1,0 +1,1 @@
+"""A neural-network engine that a person can read."""

@@ -1,0 +1,33 @@
+"""Files that appear whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def write_whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well, it becomes `path`.
+
+    The temporary file is flushed to disk before it is renamed, so a reader sees the old file or the new
+    one, never a part. When the block raises, the temporary file is removed and `path` is left alone.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The ending is kept, because writers such as matplotlib choose the format by it.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        # mkstemp makes files private; the finished one gets the permissions of an ordinary new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Slices with their labels and patients: read, made, split, normalised, batched."""
