@@ -1,0 +1,70 @@
+"""Which array module an array belongs to, and how arrays move between devices.
+
+Code that says `xp = array_module(x)` and then `xp.…` runs on NumPy and on CuPy alike. CuPy is imported only
+when somebody asks for a CUDA device.
+"""
+
+import re
+import sys
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tinydnn.errors import InputError
+
+# A NumPy array, or the CuPy array that stands in its place on a GPU.
+Array: TypeAlias = npt.NDArray[Any]
+
+
+def array_module(x: Any) -> ModuleType:
+    """The module whose functions work on `x`: `cupy` for CuPy arrays, else `numpy`."""
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and isinstance(x, cupy.ndarray):
+        return cupy
+    return np
+
+
+def device_of(x: Any) -> str:
+    """The kind of device that holds `x`: "cpu" or "cuda"."""
+    return "cpu" if array_module(x) is np else "cuda"
+
+
+def to_device(x: Any, device: str) -> Array:
+    """`x` on `device` ("cpu", "cuda" or "cuda:N"), as it is where it is there already.
+
+    Raises `InputError` where the device does not exist, with what is missing.
+    """
+    module, number = _open(device)
+    if module is np:
+        return x.get() if device_of(x) == "cuda" else np.asarray(x)
+    with module.cuda.Device(number):
+        return module.asarray(x)
+
+
+def check_device(device: str) -> str:
+    """`device`, if arrays can be put there; else `InputError` with what is missing."""
+    _open(device)
+    return device
+
+
+def _open(device: str) -> tuple[ModuleType, int]:
+    """The array module of a device name, and the number of the GPU (0 for the CPU)."""
+    if device == "cpu":
+        return np, 0
+    match = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if match is None:
+        raise InputError(f'device: expected "cpu", "cuda" or "cuda:N", found {device!r}')
+    try:
+        import cupy
+    except ImportError as error:
+        raise InputError(f"device {device}: needs CuPy; install the extra, as in tinydnn[cuda]") from error
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise InputError(f"device {device}: no usable NVIDIA driver or GPU ({error})") from error
+    number = int(match[1] or 0)
+    if number >= count:
+        raise InputError(f"device {device}: expected a number below {count}, the GPUs found here")
+    return cupy, number

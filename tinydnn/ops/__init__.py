@@ -1,0 +1,38 @@
+"""The mathematics: one operation a file, formula, forward and backward on one screen."""
+
+from tinydnn.ops.avgpool2d import avgpool2d
+from tinydnn.ops.batchnorm2d import batchnorm2d, moments
+from tinydnn.ops.conv2d import conv2d
+from tinydnn.ops.dropout import dropout
+from tinydnn.ops.global_avgpool2d import global_avgpool2d
+from tinydnn.ops.linear import linear
+from tinydnn.ops.maxpool2d import maxpool2d
+from tinydnn.ops.mean_squared_error import mean_squared_error
+from tinydnn.ops.operation import Backward, Call, Implementation, Operation, operation, operations, trace, use
+from tinydnn.ops.relu import relu
+from tinydnn.ops.sigmoid import sigmoid
+from tinydnn.ops.softmax_cross_entropy import softmax, softmax_cross_entropy
+
+__all__ = [
+    "Backward",
+    "Call",
+    "Implementation",
+    "Operation",
+    "avgpool2d",
+    "batchnorm2d",
+    "conv2d",
+    "dropout",
+    "global_avgpool2d",
+    "linear",
+    "maxpool2d",
+    "mean_squared_error",
+    "moments",
+    "operation",
+    "operations",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softmax_cross_entropy",
+    "trace",
+    "use",
+]

@@ -1,0 +1,33 @@
+"""Average pooling: each window hands on its mean."""
+
+from tinydnn.backend import Array, array_module
+from tinydnn.ops.maxpool2d import check_pool
+from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.windows import taps
+
+
+@operation(check=check_pool)
+def avgpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
+    """The mean of each window of k × k pixels.
+
+        z[n,c,i,j]           = 1/k² · Σ_{u,v} x[n,c,i·s+u,j·s+v]
+        dx[n,c,i·s+u,j·s+v] += dz[n,c,i,j] / k²      for every i, j, u, v
+
+    x: (N, C, H, W). z: (N, C, H', W') with H' = (H − k) // s + 1, W' likewise; s = k where `stride` is None; rows
+    and columns left over at the end are not seen. `backward(dz)` returns dx.
+
+    Source: Goodfellow et al., Deep Learning, section 9.3.
+    """
+    xp = array_module(x)
+    stride = stride or window
+    shape, dtype = x.shape, x.dtype
+    z: Array = sum(view for _, _, view in taps(x, (window, window), stride)) / window**2  # type: ignore[assignment]
+
+    def backward(dz: Array) -> Array:
+        share = dz / window**2
+        dx = xp.zeros(shape, dtype)
+        for _, _, reached in taps(dx, (window, window), stride):
+            reached += share
+        return dx
+
+    return z, backward

@@ -1,0 +1,76 @@
+"""Batch normalisation: each channel is brought to mean 0 and variance 1, then scaled and shifted."""
+
+from tinydnn.backend import Array, array_module
+from tinydnn.ops import checks
+from tinydnn.ops.operation import Backward, operation
+
+
+def _check(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    var: Array,
+    *,
+    batch_statistics: bool,
+    eps: float = 1e-5,
+) -> None:
+    name = "batchnorm2d"
+    checks.floats(name, x=x, gamma=gamma, beta=beta, mean=mean, var=var)
+    checks.layout(name, "x", x, "N C H W")
+    for argument, array in {"gamma": gamma, "beta": beta, "mean": mean, "var": var}.items():
+        checks.shape(name, argument, array, (x.shape[1],), f"for an x of shape {x.shape}")
+    if not eps > 0:
+        raise ValueError(f"{name}: eps: expected a positive number, found {eps}")
+
+
+def moments(x: Array) -> tuple[Array, Array]:
+    """Mean and variance (over M = N·H·W, not M − 1) of each channel of x: (N, C, H, W). Both: (C,)."""
+    return x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
+
+
+@operation(check=_check)
+def batchnorm2d(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    var: Array,
+    *,
+    batch_statistics: bool,
+    eps: float = 1e-5,
+) -> tuple[Array, Backward]:
+    """Normalise each channel with the given statistics, then scale by γ and shift by β.
+
+        x̂ = (x − μ) / √(σ² + ε)
+        z = γ · x̂ + β
+        dγ = Σ dz · x̂,    dβ = Σ dz                                   sums over N, H, W, a channel at a time
+
+    With `batch_statistics` (training) μ and σ² must be `moments(x)`, and the gradient flows through them too;
+    without (evaluation) they are constants such as running averages. With M = N·H·W:
+
+        dx = γ / √(σ² + ε) · (dz − dβ/M − x̂ · dγ/M)                    with batch statistics
+        dx = γ / √(σ² + ε) · dz                                       without
+
+    x, z: (N, C, H, W). gamma, beta, mean, var: (C,). `backward(dz, need_dx=True)` returns (dx, dγ, dβ), with None
+    for dx where it is not needed.
+
+    Source: Ioffe and Szegedy, Batch Normalization, section 3.
+    """
+    xp = array_module(x)
+    inverse_std = 1 / xp.sqrt(var + eps)
+    x_hat = (x - mean[:, None, None]) * inverse_std[:, None, None]
+    z = gamma[:, None, None] * x_hat + beta[:, None, None]
+
+    def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
+        dgamma = (dz * x_hat).sum(axis=(0, 2, 3))
+        dbeta = dz.sum(axis=(0, 2, 3))
+        if not need_dx:
+            return None, dgamma, dbeta
+        flow = dz
+        if batch_statistics:
+            count = dz.size // dz.shape[1]
+            flow = dz - (dbeta / count)[:, None, None] - x_hat * (dgamma / count)[:, None, None]
+        return (gamma * inverse_std)[:, None, None] * flow, dgamma, dbeta
+
+    return z, backward

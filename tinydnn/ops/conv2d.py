@@ -1,0 +1,62 @@
+"""Convolution: every output pixel is a weighted sum of a window of the input."""
+
+from tinydnn.backend import Array, array_module
+from tinydnn.ops import checks
+from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.windows import output_size, pad, taps, unpad
+
+
+def _check(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> None:
+    checks.floats("conv2d", x=x, w=w, **({} if b is None else {"b": b}))
+    checks.layout("conv2d", "x", x, "N C H W")
+    checks.layout("conv2d", "w", w, "O C kh kw")
+    checks.shape("conv2d", "w", w, (len(w), x.shape[1], *w.shape[2:]), f"for an x of shape {x.shape}")
+    if b is not None:
+        checks.shape("conv2d", "b", b, (len(w),), f"for a w of shape {w.shape}")
+    checks.integer("conv2d", "stride", stride, least=1)
+    checks.integer("conv2d", "padding", padding, least=0)
+    checks.window_fits("conv2d", w.shape[2:], (x.shape[2] + 2 * padding, x.shape[3] + 2 * padding))
+
+
+@operation(check=_check)
+def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> tuple[Array, Backward]:
+    """Slide each kernel over the picture and add up the products.
+
+        z[n,o,i,j] = Σ_{c,u,v} w[o,c,u,v] · x[n,c,i·s+u,j·s+v] + b[o]
+
+    with x padded by zeros and s the stride. As everywhere in the field this is cross-correlation: the kernel
+    is not flipped. Given dz = ∂L/∂z,
+
+        dw[o,c,u,v]          = Σ_{n,i,j} dz[n,o,i,j] · x[n,c,i·s+u,j·s+v]
+        db[o]                = Σ_{n,i,j} dz[n,o,i,j]
+        dx[n,c,i·s+u,j·s+v] += Σ_o       dz[n,o,i,j] · w[o,c,u,v]      for every i, j, u, v
+
+    x: (N, C, H, W). w: (O, C, kh, kw). b: (O,), or None for no bias. z: (N, O, H', W') with
+    H' = (H + 2·padding − kh) // s + 1, W' likewise. `backward(dz, need_dx=True)` returns (dx, dw, db), with None
+    for dx where it is not needed, and for db where there is no bias.
+
+    Source: Hou and Zhang, convolution layer; Goodfellow et al., Deep Learning, section 9.1.
+    """
+    xp = array_module(x)
+    window = w.shape[2:]
+    x_padded = pad(x, padding)
+    height, width = (output_size(x_padded.shape[2 + axis], window[axis], stride) for axis in (0, 1))
+    z = xp.zeros((len(x), len(w), height, width), x.dtype)
+    for u, v, seen in taps(x_padded, window, stride):
+        z += xp.einsum("nchw,oc->nohw", seen, w[:, :, u, v], optimize=True)
+    if b is not None:
+        z += b[:, None, None]
+
+    def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
+        dw = xp.empty_like(w)
+        for u, v, seen in taps(x_padded, window, stride):
+            dw[:, :, u, v] = xp.einsum("nohw,nchw->oc", dz, seen, optimize=True)
+        db = None if b is None else dz.sum(axis=(0, 2, 3))
+        if not need_dx:
+            return None, dw, db
+        dx_padded = xp.zeros_like(x_padded)
+        for u, v, reached in taps(dx_padded, window, stride):
+            reached += xp.einsum("nohw,oc->nchw", dz, w[:, :, u, v], optimize=True)
+        return unpad(dx_padded, padding), dw, db
+
+    return z, backward

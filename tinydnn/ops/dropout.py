@@ -1,0 +1,35 @@
+"""Dropout: a random part of the values is left out."""
+
+from tinydnn.backend import Array
+from tinydnn.ops import checks
+from tinydnn.ops.operation import Backward, operation
+
+
+def _check(x: Array, keep: Array, *, rate: float) -> None:
+    checks.floats("dropout", x=x)
+    found = getattr(keep, "dtype", type(keep).__name__)
+    if found != "bool":
+        raise TypeError(f"dropout: keep: expected an array of bool, found {found}")
+    checks.shape("dropout", "keep", keep, x.shape, "like x")
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout: rate: expected 0 <= rate < 1, found {rate}")
+
+
+@operation(check=_check)
+def dropout(x: Array, keep: Array, *, rate: float) -> tuple[Array, Backward]:
+    """Set to zero what is not kept, and scale up the rest so that the expectation stays.
+
+        z  = x  · keep / (1 − rate)
+        dx = dz · keep / (1 − rate)
+
+    An operation is a pure function, so the random choice is an argument: keep is True with probability 1 − rate.
+    x, z: any shape. keep: bool, like x. `backward(dz)` returns dx.
+
+    Source: Hou and Zhang, dropout; Srivastava et al., Dropout (2014), section 4.
+    """
+    scale = keep.astype(x.dtype) / (1 - rate)
+
+    def backward(dz: Array) -> Array:
+        return dz * scale
+
+    return x * scale, backward

@@ -1,0 +1,51 @@
+"""Max pooling: each window hands on its largest value."""
+
+from tinydnn.backend import Array, array_module
+from tinydnn.ops import checks
+from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.windows import taps
+
+
+def check_pool(x: Array, *, window: int = 2, stride: int | None = None) -> None:
+    """Arguments that both kinds of pooling take."""
+    checks.floats("pooling", x=x)
+    checks.layout("pooling", "x", x, "N C H W")
+    checks.integer("pooling", "window", window, least=1)
+    if stride is not None:
+        checks.integer("pooling", "stride", stride, least=1)
+    checks.window_fits("pooling", (window, window), x.shape[2:])
+
+
+@operation(check=check_pool)
+def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
+    """The largest value of each window of k × k pixels.
+
+        z[n,c,i,j]            = max_{u,v} x[n,c,i·s+u,j·s+v]
+        dx[n,c,i·s+u*,j·s+v*] += dz[n,c,i,j]      where (u*, v*) is the position of that maximum
+
+    Where several pixels of a window are equally large, the first in reading order (row by row) wins and gets
+    the whole gradient. Where windows overlap (s < k), a pixel may win several and collects from each.
+
+    x: (N, C, H, W). z: (N, C, H', W') with H' = (H − k) // s + 1, W' likewise; s = k where `stride` is None; rows
+    and columns left over at the end are not seen. `backward(dz)` returns dx.
+
+    Source: Hou and Zhang, pooling layer; Goodfellow et al., Deep Learning, section 9.3.
+    """
+    xp = array_module(x)
+    stride = stride or window
+    views = [view for _, _, view in taps(x, (window, window), stride)]
+    z = views[0].copy()
+    winner = xp.zeros(z.shape, xp.min_scalar_type(window * window))
+    for k, view in enumerate(views[1:], start=1):
+        # Strictly larger: of equals, the first keeps the place. A NaN, which is larger than nothing, must win to show.
+        better = (view > z) | (xp.isnan(view) & ~xp.isnan(z))
+        z = xp.where(better, view, z)
+        winner[better] = k
+
+    def backward(dz: Array) -> Array:
+        dx = xp.zeros(x.shape, x.dtype)
+        for k, (_, _, reached) in enumerate(taps(dx, (window, window), stride)):
+            reached += xp.where(winner == k, dz, 0)
+        return dx
+
+    return z, backward

@@ -1,0 +1,30 @@
+"""Mean squared error: how far numbers are from their targets."""
+
+from tinydnn.backend import Array
+from tinydnn.ops import checks
+from tinydnn.ops.operation import Backward, operation
+
+
+def _check(prediction: Array, target: Array) -> None:
+    checks.floats("mean_squared_error", prediction=prediction, target=target)
+    checks.shape("mean_squared_error", "target", target, prediction.shape, "like the prediction's")
+
+
+@operation(check=_check)
+def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, Backward]:
+    """The mean of the squared differences.
+
+        L           = 1/M · Σ (ŷ − y)²                 M: how many numbers there are
+        dprediction = dL · 2 · (ŷ − y) / M
+
+    prediction ŷ and target y: any shape, the same. L: a scalar array. `backward(dloss=1.0)` returns dprediction.
+
+    Source: Hou and Zhang, worked example.
+    """
+    difference = prediction - target
+    loss = (difference * difference).sum() / difference.size
+
+    def backward(dloss: float = 1.0) -> Array:
+        return difference * (2 * float(dloss) / difference.size)
+
+    return loss, backward

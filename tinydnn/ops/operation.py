@@ -1,0 +1,207 @@
+"""The contract of an operation: `value, backward = op(…)`, and which implementation of it runs.
+
+An operation is a pure function. It returns its value and the function that carries a gradient back through
+it; what that function needs, its closure holds. The function that defines the operation is its reference.
+Other implementations of the same signature register under a name, and the choice among them is always
+visible: `op.which(…)` says it beforehand, `trace()` records it.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeAlias
+
+from tinydnn.backend import Array, device_of
+
+P = ParamSpec("P")
+Backward: TypeAlias = Callable[..., Any]
+Function: TypeAlias = Callable[P, tuple[Array, Backward]]
+
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One way to compute an operation.
+
+    `device` is "cpu", "cuda" or "any". Among those that support the arguments, the one of the highest
+    `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for.
+    """
+
+    name: str
+    function: Callable[..., tuple[Array, Backward]]
+    device: str
+    priority: int
+    supports: Callable[..., bool]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A record of one call: the operation and the implementation that ran."""
+
+    operation: str
+    implementation: str
+
+
+_operations: dict[str, "Operation[Any]"] = {}
+_choices: ContextVar[dict[str, str]] = ContextVar("choices", default={})  # noqa: B039 - never written to
+_traces: ContextVar[tuple[list[Call], ...]] = ContextVar("traces", default=())
+
+
+class Operation(Generic[P]):
+    """A mathematical operation with a reference and any number of named implementations."""
+
+    def __init__(self, reference: Function[P], check: Callable[P, None]) -> None:
+        update_wrapper(self, reference)
+        self.name = reference.__name__
+        self.check = check
+        self.implementations: dict[str, Implementation] = {
+            REFERENCE: Implementation(REFERENCE, reference, "any", 0, _always)
+        }
+        _operations[self.name] = self
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Backward]:
+        self.check(*args, **kwargs)
+        chosen = self._choose(*args, **kwargs)
+        for calls in _traces.get():
+            calls.append(Call(self.name, chosen.name))
+        value, backward = chosen.function(*args, **kwargs)
+        return value, _shape_checked(backward, value, self.name)
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}: {', '.join(self.implementations)}>"
+
+    def which(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """The name of the implementation that would run for these arguments, here and now."""
+        self.check(*args, **kwargs)
+        return self._choose(*args, **kwargs).name
+
+    def implementation(
+        self,
+        name: str,
+        *,
+        device: str = "cpu",
+        priority: int = 0,
+        supports: Callable[..., bool] | None = None,
+    ) -> Callable[[Function[P]], Function[P]]:
+        """Register the decorated function as the implementation `name` of this operation.
+
+        `supports` takes the operation's arguments and says whether this implementation covers them. Raises
+        `TypeError` where the signature differs from the reference's, `ValueError` for a name that is taken
+        by another module (a module may register its own names again, as notebooks do).
+        """
+
+        def register(function: Function[P]) -> Function[P]:
+            expected, found = _parameters(self.implementations[REFERENCE].function), _parameters(function)
+            if expected != found:
+                raise TypeError(
+                    f"{self.name} implementation {name!r}: expected the parameters ({expected}), found ({found})"
+                )
+            taken = self.implementations.get(name)
+            if taken is not None and taken.function.__module__ != function.__module__:
+                raise ValueError(
+                    f"{self.name} implementation {name!r}: expected a new name, found one that "
+                    f"{taken.function.__module__} has registered"
+                )
+            self.implementations[name] = Implementation(name, function, device, priority, supports or _always)
+            return function
+
+        return register
+
+    def _choose(self, *args: Any, **kwargs: Any) -> Implementation:
+        # Only NumPy and CuPy arrays are told apart, so the first argument speaks for all (checked).
+        device = device_of(args[0])
+        asked = _choices.get().get(self.name)
+        if asked is not None:
+            chosen = self.implementations[asked]
+            if chosen.device not in (device, "any") or not chosen.supports(*args, **kwargs):
+                raise ValueError(
+                    f"{self.name}: the implementation {asked!r} that was asked for (device {chosen.device}) does not "
+                    f"support these arguments on {device}"
+                )
+            return chosen
+        able = (
+            candidate
+            for candidate in self.implementations.values()
+            if candidate.priority > 0 and candidate.device in (device, "any") and candidate.supports(*args, **kwargs)
+        )
+        return max(able, key=lambda one: one.priority, default=self.implementations[REFERENCE])
+
+
+def operation(*, check: Callable[P, None]) -> Callable[[Function[P]], Operation[P]]:
+    """Make the decorated function the reference of an operation of its name.
+
+    `check` takes the same arguments and raises `TypeError` or `ValueError` for what the operation cannot
+    take; it runs before every implementation, so none needs checks of its own.
+    """
+
+    def decorate(reference: Function[P]) -> Operation[P]:
+        return Operation(reference, check)
+
+    return decorate
+
+
+def operations() -> dict[str, Operation[Any]]:
+    """Every operation by name."""
+    return dict(_operations)
+
+
+@contextmanager
+def use(**choices: str) -> Iterator[None]:
+    """Within the block, run the named implementations: `with ops.use(conv2d="im2col"): …`.
+
+    The innermost choice counts. Raises `ValueError` at once for a name that does not exist, and on a call
+    whose arguments the chosen implementation does not support.
+    """
+    for name, implementation in choices.items():
+        if name not in _operations:
+            raise ValueError(f"use: expected an operation ({', '.join(sorted(_operations))}), found {name!r}")
+        known = _operations[name].implementations
+        if implementation not in known:
+            raise ValueError(
+                f"use: expected an implementation of {name} ({', '.join(known)}), found {implementation!r}"
+            )
+    token = _choices.set({**_choices.get(), **choices})
+    try:
+        yield
+    finally:
+        _choices.reset(token)
+
+
+@contextmanager
+def trace() -> Iterator[list[Call]]:
+    """Record which implementation ran, call by call: `with ops.trace() as calls: …`."""
+    calls: list[Call] = []
+    token = _traces.set((*_traces.get(), calls))
+    try:
+        yield calls
+    finally:
+        _traces.reset(token)
+
+
+def _shape_checked(backward: Backward, value: Array, name: str) -> Backward:
+    """`backward`, which first holds the upstream gradient to the shape of the value."""
+    shape = value.shape
+    if shape == ():
+        return backward
+
+    def checked(dz: Array, **kwargs: Any) -> Any:
+        if dz.shape != shape:
+            raise ValueError(f"{name} backward: expected dz of the value's shape {shape}, found {dz.shape}")
+        return backward(dz, **kwargs)
+
+    return checked
+
+
+def _parameters(function: Callable[..., Any]) -> str:
+    """Names, kinds and defaults of a function's parameters, without their annotations."""
+    parameters = inspect.signature(function).parameters.values()
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
+    return str(inspect.Signature(bare))[1:-1]
+
+
+def _always(*args: Any, **kwargs: Any) -> bool:
+    return True
