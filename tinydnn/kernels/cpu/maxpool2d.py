@@ -1,0 +1,45 @@
+"""Max pooling for the window that networks use most, 2 × 2 without overlap."""
+
+import numpy as np
+
+from tinydnn import ops
+from tinydnn.backend import Array
+from tinydnn.ops.operation import Backward
+
+
+def _two_by_two(x: Array, *, window: int = 2, stride: int | None = None) -> bool:
+    return window == 2 and stride in (None, 2)
+
+
+@ops.maxpool2d.implementation("pairs", device="cpu", priority=10, supports=_two_by_two)
+def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
+    """The better of each pair of columns, then the better of each pair of rows, a picture at a time.
+
+    Faster than to compare four phases of the whole batch: three comparisons in place of six passes, on arrays that
+    stay in the cache. A tie goes to the left column and then to the upper row, which is the first in reading
+    order, as in the reference. (Where either is a NaN, the pair's better is a NaN.)
+    """
+    count, channels, height, width = x.shape
+    shape = (channels, height // 2, width // 2)
+    z = np.empty((count, *shape), x.dtype)
+    below, right = np.empty((count, *shape), bool), np.empty((count, *shape), bool)
+    for n in range(count):
+        picture = x[n, :, : 2 * shape[1], : 2 * shape[2]]
+        columns = picture[..., 0::2], picture[..., 1::2]
+        is_right = columns[1] > columns[0]
+        best = np.maximum(*columns)
+        rows = best[:, 0::2], best[:, 1::2]
+        np.maximum(*rows, out=z[n])
+        np.greater(rows[1], rows[0], out=below[n])
+        right[n] = np.where(below[n], is_right[:, 1::2], is_right[:, 0::2])
+
+    def backward(dz: Array) -> Array:
+        dx = np.zeros((count, channels, height, width), dz.dtype)
+        for n in range(count):
+            inner = dx[n, :, : 2 * shape[1], : 2 * shape[2]]
+            for u, v in np.ndindex(2, 2):
+                won = (below[n] == u) & (right[n] == v)
+                np.multiply(dz[n], won, out=inner[:, u::2, v::2])
+        return dx
+
+    return z, backward

@@ -1,0 +1,21 @@
+"""The activation layers."""
+
+from tinydnn import ops
+from tinydnn.backend import Array
+from tinydnn.layers.layer import Backward, Layer
+
+
+class ReLU(Layer):
+    """`ops.relu` as a layer."""
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x: any shape; the value: the same."""
+        return ops.relu(x)
+
+
+class Sigmoid(Layer):
+    """`ops.sigmoid` as a layer."""
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x: any shape; the value: the same."""
+        return ops.sigmoid(x)

@@ -1,0 +1,56 @@
+"""The fully connected layer, and the flattening that leads to it."""
+
+from math import prod
+
+import numpy as np
+
+from tinydnn import ops
+from tinydnn.backend import Array
+from tinydnn.layers.layer import Backward, Layer, Parameter, Shape, he_normal
+
+
+class Linear(Layer):
+    """`ops.linear` with a learned matrix and bias.
+
+    weight: (out_features, in_features). bias: (out_features,), zeros at first.
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, rng: np.random.Generator) -> None:
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(he_normal((out_features, in_features), in_features, rng))
+        self.bias = Parameter(np.zeros(out_features, np.float32))
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x: (N, in_features); the value: (N, out_features)."""
+        z, op_backward = ops.linear(x, self.weight.value, self.bias.value)
+
+        def backward(dz: Array, need_dx: bool = True) -> Array | None:
+            dx, self.weight.grad, self.bias.grad = op_backward(dz, need_dx=need_dx)
+            return dx
+
+        return z, backward
+
+    def config(self) -> dict[str, int | float | bool | None]:
+        """The arguments that the layer was made with."""
+        return {"in_features": self.in_features, "out_features": self.out_features}
+
+    def flops(self, input_shape: Shape, output_shape: Shape) -> int:
+        """A multiplication and an addition for each weight."""
+        return 2 * prod(output_shape) * self.in_features
+
+
+class Flatten(Layer):
+    """(N, C, H, W) becomes (N, C·H·W), channel by channel, row by row."""
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x: (N, …); the value: (N, the product of the rest)."""
+        shape = x.shape
+
+        def backward(dz: Array) -> Array:
+            return dz.reshape(shape)
+
+        return x.reshape(shape[0], -1), backward
+
+    def flops(self, input_shape: Shape, output_shape: Shape) -> int:
+        """Nothing is computed."""
+        return 0

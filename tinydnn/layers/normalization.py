@@ -1,0 +1,58 @@
+"""The batch normalisation layer."""
+
+from math import prod
+
+import numpy as np
+
+from tinydnn import ops
+from tinydnn.backend import Array
+from tinydnn.layers.layer import Backward, Buffer, Layer, Parameter, Shape
+
+
+class BatchNorm2d(Layer):
+    """`ops.batchnorm2d` with a learned scale and shift, and running statistics for evaluation.
+
+    In training each batch is normalised with its own moments, and the running ones follow them:
+
+        running = (1 − momentum) · running + momentum · batch
+
+    with the variance over M − 1 there, as is usual. In evaluation the running ones are used.
+    gamma (ones at first), beta (zeros), running_mean (zeros), running_var (ones): (channels,).
+    """
+
+    def __init__(self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        self.channels, self.momentum, self.eps = channels, momentum, eps
+        self.gamma = Parameter(np.ones(channels, np.float32))
+        self.beta = Parameter(np.zeros(channels, np.float32))
+        self.running_mean = Buffer(np.zeros(channels, np.float32))
+        self.running_var = Buffer(np.ones(channels, np.float32))
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x: (N, channels, H, W); the value: the same shape."""
+        if training:
+            mean, var = ops.moments(x)
+            self._follow(mean, var, count=x.size // self.channels)
+        else:
+            mean, var = self.running_mean.value, self.running_var.value
+        z, op_backward = ops.batchnorm2d(
+            x, self.gamma.value, self.beta.value, mean, var, batch_statistics=training, eps=self.eps
+        )
+
+        def backward(dz: Array, need_dx: bool = True) -> Array | None:
+            dx, self.gamma.grad, self.beta.grad = op_backward(dz, need_dx=need_dx)
+            return dx
+
+        return z, backward
+
+    def _follow(self, mean: Array, var: Array, count: int) -> None:
+        kept, unbiased = 1 - self.momentum, count / max(count - 1, 1)
+        self.running_mean.value = kept * self.running_mean.value + self.momentum * mean
+        self.running_var.value = kept * self.running_var.value + self.momentum * unbiased * var
+
+    def config(self) -> dict[str, int | float | bool | None]:
+        """The arguments that the layer was made with."""
+        return {"channels": self.channels, "momentum": self.momentum, "eps": self.eps}
+
+    def flops(self, input_shape: Shape, output_shape: Shape) -> int:
+        """In evaluation: a subtraction, two multiplications and an addition for each number."""
+        return 4 * prod(output_shape)

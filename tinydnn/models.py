@@ -1,0 +1,78 @@
+"""The networks that come with tinydnn, each as its chain of layers."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinydnn.errors import InputError
+from tinydnn.layers import (
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    ReLU,
+    Sequential,
+)
+
+CHANNELS = (16, 32, 64, 128)
+
+
+def baseline_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
+    """The paper's network: four times convolution, ReLU and max pooling, then two fully connected layers.
+
+    (N, in_channels, S, S) → 16 channels at S/2 → 32 at S/4 → 64 at S/8 → 128 at S/16 → 128 → logits (N, classes).
+    Convolutions are 3 × 3 and keep the size ("same" padding); pooling is 2 × 2; in training half of the 128 are
+    dropped.
+
+    Source: Hou and Zhang, network structure.
+    """
+    _check_size(image_size)
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
+    previous = in_channels
+    for channels in CHANNELS:
+        layers += [Conv2d(previous, channels, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)]
+        previous = channels
+    features = previous * (image_size // 2 ** len(CHANNELS)) ** 2
+    head = [Flatten(), Linear(features, 128, rng=rng), ReLU(), _dropout(rng), Linear(128, classes, rng=rng)]
+    return Sequential(*layers, *head, input_shape=(in_channels, image_size, image_size))
+
+
+def batchnorm_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
+    """The same four blocks with batch normalisation, and the mean of each channel in place of the large matrix.
+
+    (N, in_channels, S, S) → … → 128 channels at S/16 → their means (N, 128) → logits (N, classes).
+
+    Source: Ioffe and Szegedy, Batch Normalization; Lin, Chen and Yan, Network In Network.
+    """
+    _check_size(image_size)
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
+    previous = in_channels
+    for channels in CHANNELS:
+        # No bias: the normalisation right after would take it away again.
+        convolution = Conv2d(previous, channels, 3, padding=1, bias=False, rng=rng)
+        layers += [convolution, BatchNorm2d(channels), ReLU(), MaxPool2d(2)]
+        previous = channels
+    head = [GlobalAvgPool2d(), _dropout(rng), Linear(previous, classes, rng=rng)]
+    return Sequential(*layers, *head, input_shape=(in_channels, image_size, image_size))
+
+
+MODELS: dict[str, Callable[..., Sequential]] = {"baseline": baseline_cnn, "batchnorm": batchnorm_cnn}
+
+
+def _dropout(rng: np.random.Generator) -> Dropout:
+    """Dropout with a generator of its own, so that its draws do not depend on who else draws."""
+    return Dropout(0.5, rng=rng.spawn(1)[0])
+
+
+def _check_size(image_size: int) -> None:
+    least = 2 ** len(CHANNELS)
+    if image_size < least:
+        raise InputError(
+            f"image_size: expected at least {least} pixels for {len(CHANNELS)} poolings, found {image_size}"
+        )

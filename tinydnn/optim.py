@@ -1,0 +1,152 @@
+"""Optimisers, which turn gradients into steps, and learning-rate schedules."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from math import cos, pi
+from typing import TypeAlias
+
+import numpy as np
+
+from tinydnn.backend import Array, array_module
+from tinydnn.layers import Parameter
+
+
+class Optimizer(ABC):
+    """Steps of size `lr` (learning rate) along the gradients; `lr` may be set anew before any step.
+
+    `slots` are the running averages that an optimiser keeps for each parameter, by name: part of a checkpoint.
+    """
+
+    def __init__(self, parameters: Mapping[str, Parameter], *, lr: float, slots: tuple[str, ...]) -> None:
+        if not lr >= 0 or not np.isfinite(lr):
+            raise ValueError(f"{type(self).__name__}: lr: expected a number of at least 0, found {lr}")
+        self.parameters = dict(parameters)
+        self.lr = float(lr)
+        self.steps = 0
+        self.slots: dict[str, dict[str, Array]] = {
+            slot: {name: array_module(one.value).zeros_like(one.value) for name, one in self.parameters.items()}
+            for slot in slots
+        }
+
+    def step(self) -> None:
+        """Move every parameter by what its gradient asks for."""
+        self.steps += 1
+        for name, parameter in self.parameters.items():
+            if parameter.grad is None:
+                raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
+            # A new array, not a write into the old one: whoever holds the old values keeps them.
+            parameter.value = parameter.value - self._change(name, parameter)
+
+    @abstractmethod
+    def _change(self, name: str, parameter: Parameter) -> Array:
+        """What to subtract from the parameter's value."""
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum and weight decay.
+
+        g ← g + weight_decay · θ
+        v ← momentum · v + g
+        θ ← θ − lr · v                        or, with Nesterov's look ahead, θ ← θ − lr · (g + momentum · v)
+
+    Source: Hou and Zhang, gradient descent; Sutskever et al., On the importance of initialization and momentum.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Parameter],
+        *,
+        lr: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not 0 <= momentum < 1:
+            raise ValueError(f"SGD: momentum: expected 0 <= momentum < 1, found {momentum}")
+        if nesterov and momentum == 0:
+            raise ValueError("SGD: nesterov: expected a momentum above 0, found 0")
+        super().__init__(parameters, lr=lr, slots=("velocity",) if momentum else ())
+        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+
+    def _change(self, name: str, parameter: Parameter) -> Array:
+        g = parameter.grad
+        assert g is not None  # step() has looked
+        if self.weight_decay:
+            g = g + self.weight_decay * parameter.value
+        if not self.momentum:
+            return self.lr * g
+        v = self.slots["velocity"][name] = self.momentum * self.slots["velocity"][name] + g
+        return self.lr * (g + self.momentum * v if self.nesterov else v)
+
+
+class Adam(Optimizer):
+    """Adam: each number's step is scaled by running averages of its gradient and of the gradient squared.
+
+        g ← g + weight_decay · θ
+        m ← β₁ · m + (1 − β₁) · g,      v ← β₂ · v + (1 − β₂) · g²
+        θ ← θ − lr · m̂ / (√v̂ + ε)      with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ) in step t = 1, 2, …
+
+    Source: Kingma and Ba, Adam, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Parameter],
+        *,
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"Adam: betas: expected 0 <= beta < 1, found {betas}")
+        super().__init__(parameters, lr=lr, slots=("mean", "square"))
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+
+    def _change(self, name: str, parameter: Parameter) -> Array:
+        g = parameter.grad
+        assert g is not None  # step() has looked
+        xp = array_module(g)
+        if self.weight_decay:
+            g = g + self.weight_decay * parameter.value
+        beta_1, beta_2 = self.betas
+        m = self.slots["mean"][name] = beta_1 * self.slots["mean"][name] + (1 - beta_1) * g
+        v = self.slots["square"][name] = beta_2 * self.slots["square"][name] + (1 - beta_2) * g * g
+        m_hat, v_hat = m / (1 - beta_1**self.steps), v / (1 - beta_2**self.steps)
+        return self.lr * m_hat / (xp.sqrt(v_hat) + self.eps)
+
+
+Schedule: TypeAlias = Callable[[int], float]
+"""The learning rate for an iteration 0, 1, 2, …"""
+
+
+def constant(lr: float) -> Schedule:
+    """The same rate throughout."""
+    return lambda iteration: lr
+
+
+def step(lr: float, *, every: int, factor: float = 0.1) -> Schedule:
+    """A rate of lr · factorᵏ after k·every iterations."""
+    return lambda iteration: float(lr * factor ** (iteration // every))
+
+
+def cosine(lr: float, *, iterations: int) -> Schedule:
+    """Half a cosine from lr down to 0: lr/2 · (1 + cos(π · t / iterations)).
+
+    Source: Loshchilov and Hutter, SGDR, equation 5.
+    """
+    return lambda iteration: lr / 2 * (1 + cos(pi * min(iteration / iterations, 1)))
+
+
+def one_cycle(lr: float, *, iterations: int, warmup: float = 0.3, start: float = 0.04, end: float = 4e-6) -> Schedule:
+    """Half a cosine from start·lr up to lr in the first `warmup` part, and one down to end·lr in the rest.
+
+    Source: Smith and Topin, Super-Convergence.
+    """
+
+    def rate(iteration: int) -> float:
+        t = min(iteration / max(iterations - 1, 1), 1.0)
+        begin, finish, part = (start, 1.0, t / warmup) if t < warmup else (1.0, end, (t - warmup) / (1 - warmup))
+        return lr * (finish + (begin - finish) * (1 + cos(pi * part)) / 2)
+
+    return rate
