@@ -1,0 +1,131 @@
+"""A set of slices, ready to be trained on, streamed from one prepared HDF5 file."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+import numpy as np
+
+from tinydnn.errors import InputError
+
+if TYPE_CHECKING:
+    import h5py
+
+FORMAT = "tinydnn-dataset"
+VERSION = 1
+
+
+class Rows(Protocol):
+    """What images and masks are: an array in memory, or one that is read from a file a row at a time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, index: int | slice, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """N slices of S x S pixels, their classes and their patients."""
+
+    images: Rows  # (N, 1, S, S) uint8
+    labels: np.ndarray  # (N,) int64, counts from 0
+    patients: np.ndarray  # (N,) str: the PID family; "" where unknown
+    class_names: tuple[str, ...]
+    masks: Rows | None = None  # (N, S, S) bool, true inside the tumour
+    files: Sequence[str] = ()  # the name each slice had in its source
+    folds: np.ndarray | None = None  # (N,) int64, counts from 1; 0 where unknown
+    content: str = ""  # digest of what the slices were read from
+    source: str = ""  # the name of what they were read from
+    synthetic: bool = False  # phantoms, not patients
+    skipped: tuple[tuple[str, str], ...] = ()  # what was left out as broken: (name, reason)
+
+    def __post_init__(self) -> None:
+        for name in ("images", "patients", "masks", "folds"):
+            values = getattr(self, name)
+            if values is not None and values.shape[0] != len(self.labels):
+                raise ValueError(f"{name}: expected {len(self.labels)} as labels, found {values.shape[0]}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def size(self) -> int:
+        """Pixels along each side of an image."""
+        return self.images.shape[-1]
+
+    @property
+    def patient_count(self) -> int:
+        """How many known patients (PID families) the slices come from."""
+        return len(set(self.patients.tolist()) - {""})
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Images (B, 1, S, S) uint8 in the order of `indices`, one read each: memory is that of the batch."""
+        batch = np.empty((len(indices), *self.images.shape[1:]), np.uint8)
+        for row, index in enumerate(indices):
+            batch[row] = self.images[int(index)]
+        return batch
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """The dataset in a prepared file, which stays open: images and masks are read when asked for."""
+        with _explained(path) as file:
+            size, names = int(file.attrs["size"]), file["file"].asstr()[:]
+            return cls(
+                images=file["image"],
+                labels=file["label"][:].astype(np.int64),
+                patients=file["patient"].asstr()[:].astype(str),
+                class_names=tuple(str(name) for name in file.attrs["class_names"]),
+                masks=PackedMasks(file["mask"], size) if "mask" in file else None,
+                files=tuple(str(name) for name in names),
+                folds=file["fold"][:].astype(np.int64),
+                content=str(file.attrs["content"]),
+                source=str(file.attrs["source"]),
+                synthetic=bool(file.attrs["synthetic"]),
+                skipped=tuple((str(name), str(reason)) for name, reason in file["skipped"].asstr()[:]),
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class PackedMasks:
+    """Masks (N, S, S) bool over a file's packed bits (N, S, ⌈S/8⌉), unpacked one at a time."""
+
+    packed: "h5py.Dataset"
+    size: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.packed.shape[0], self.size, self.size)
+
+    def __getitem__(self, index: int | slice, /) -> np.ndarray:
+        return np.unpackbits(self.packed[index], axis=-1, count=self.size).astype(bool)
+
+
+@contextmanager
+def _explained(path: str | Path) -> Iterator["h5py.File"]:
+    """The open file, once it is known to be ours; whatever else it turns out to be is an `InputError`."""
+    import h5py
+
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a prepared dataset, found no such file") from None
+    except OSError:
+        raise InputError(f"{path}: expected a prepared dataset (HDF5), found another or a damaged file") from None
+    try:
+        if file.attrs.get("format") != FORMAT:
+            raise InputError(f"{path}: expected a prepared dataset, found an HDF5 file of another kind")
+        if int(file.attrs["version"]) > VERSION:
+            raise InputError(
+                f"{path}: expected a dataset of version {VERSION} or older, found {file.attrs['version']}: "
+                "a newer tinydnn wrote it"
+            )
+        yield file
+    except (KeyError, TypeError, OSError, RuntimeError, AttributeError) as error:
+        file.close()
+        raise InputError(f"{path}: the prepared dataset is damaged ({str(error)[:100]})") from None
+    except BaseException:
+        file.close()
+        raise
