@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinydnn.backend import Array, to_device
+from tinydnn.backend import Array, array_module, to_device
 
 Backward: TypeAlias = Callable[..., Any]
 Shape: TypeAlias = tuple[int, ...]
@@ -81,7 +81,7 @@ class Layer(ABC):
             if one.value.shape != state[name].shape:
                 raise ValueError(f"state: {name}: expected shape {one.value.shape}, found {state[name].shape}")
         for name, one in own.items():
-            one.value = state[name].astype(one.value.dtype)
+            one.value = array_module(one.value).array(state[name], one.value.dtype)
 
     def random_state(self) -> dict[str, Any]:
         """The states of all generators by name, ready for JSON."""

@@ -1,0 +1,5 @@
+"""`python -m tinydnn` is `tinydnn`."""
+
+from tinydnn.cli import main
+
+main()

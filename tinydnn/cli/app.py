@@ -1,0 +1,56 @@
+"""The program `tinydnn`: its commands, and how it says that something is wrong."""
+
+import sys
+from importlib import import_module
+from typing import Annotated, NoReturn
+
+import typer
+
+from tinydnn.errors import InputError
+
+COMMANDS = ("train", "evaluate", "predict")
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A neural-network engine that a person can read; trains a CNN on brain-tumour MRI.",
+)
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")] = False,
+) -> None:
+    """A neural-network engine that a person can read; trains a CNN on brain-tumour MRI."""
+    if version:
+        from tinydnn import __version__
+
+        typer.echo(f"tinydnn {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line; what a person can mend is told in one or two lines, with exit status 2."""
+    for command in COMMANDS:
+        import_module(f"tinydnn.cli.{command}")
+    try:
+        status = typer.main.get_command(app).main(standalone_mode=False)
+    except typer.TyperException as error:
+        # Usage errors say more than their text: which option or argument it was.
+        describe = getattr(error, "format_message", error.__str__)
+        fail(describe())
+    except InputError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except (KeyboardInterrupt, typer.Abort):
+        print("tinydnn: interrupted", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong on standard error and end with status 2."""
+    print(f"tinydnn: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,104 @@
+"""What the commands show: live progress on a terminal, plain lines elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tinydnn.training import Record, Step, Trainer
+
+console = Console(highlight=False)
+
+
+def say(text: str) -> None:
+    """Print a line as it is: square brackets are not markup, and nothing is wrapped."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that appears with the first call of progress(done, total); nothing where there is no terminal."""
+    with Progress(
+        TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(title, total=None, visible=False)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+
+        yield progress
+
+
+class TrainingDisplay:
+    """Iteration, loss, accuracy, speed and time left, live on a terminal; one line an epoch remains."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}  accuracy {task.fields[accuracy]}  {task.fields[speed]}"),
+            TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True,
+            disable=not console.is_terminal,
+        )  # fmt: skip
+        self.task = self.bar.add_task(
+            "training", total=trainer.iterations, completed=trainer.iteration, epoch=1, loss="-", accuracy="-", speed=""
+        )
+
+    def __enter__(self) -> Self:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def show(self, record: Record) -> None:
+        """Take in what the trainer yields."""
+        if isinstance(record, Step):
+            self.bar.update(
+                self.task,
+                completed=record.iteration,
+                epoch=f"{record.epoch}/{self.trainer.epochs}",
+                loss=f"{record.loss:.4f}",
+                accuracy=f"{record.accuracy:.1%}",
+                speed=f"{self.trainer.batch_size / record.seconds:.0f} images/s",
+            )
+            return
+        steps = [one for one in self.trainer.records if isinstance(one, Step) and one.epoch == record.epoch]
+        loss, accuracy = _mean(one.loss for one in steps), _mean(one.accuracy for one in steps)
+        say(
+            f"epoch {record.epoch:>2}/{self.trainer.epochs}  iteration {record.iteration}  "
+            f"training loss {loss:.4f}, accuracy {accuracy:.1%}  "
+            f"held-out loss {record.loss:.4f}, accuracy {record.accuracy:.1%}"
+        )
+        sys.stdout.flush()
+
+
+def print_metrics(metrics: dict[str, Any]) -> None:
+    """The figures of an evaluation as a table."""
+    low, high = metrics["accuracy_interval_95"]
+    table = Table(box=None, pad_edge=False)
+    for column in ("class", "precision", "recall", "F1", "slices"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    rows = {**metrics["per_class"], "macro average": {**metrics["macro"], "support": metrics["slices"]}}
+    for name, row in rows.items():
+        figures = [_percent(row[key]) for key in ("precision", "recall", "f1")]
+        table.add_row(name, *figures, str(row["support"]))
+    console.print(table)
+    slices = f"{metrics['slices']} {'synthetic ' * metrics['synthetic']}slices"
+    patients = f" of {metrics['patients']} patients" if metrics["patients"] else ""
+    say(f"accuracy {metrics['accuracy']:.2%} (95 % interval {low:.1%} to {high:.1%}), loss {metrics['loss']:.4f},")
+    say(f"on {slices}{patients}")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _mean(values: Iterator[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed)

@@ -1,0 +1,46 @@
+"""`tinydnn evaluate`: the figures of a saved model on other data."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinydnn.cli.app import app
+from tinydnn.cli.display import print_metrics, progress_bar, say
+from tinydnn.errors import InputError
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model.h5 that train has written.")],
+    data: Annotated[str, typer.Argument(help="Folder of .mat files, zips, image folder or prepared file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
+) -> None:
+    """Measure a saved model on all slices of DATA."""
+    import numpy as np
+
+    from tinydnn.checkpoint import load_model
+    from tinydnn.data import cache
+    from tinydnn.data.dataset import Dataset
+    from tinydnn.runs import measure
+    from tinydnn.training import evaluate as evaluate_model
+
+    saved = load_model(model)
+    with progress_bar("Preparing slices") as progress:
+        path = cache.prepared(data, size=saved.size, skip_broken=skip_broken, progress=progress)
+    dataset = Dataset.open(path)
+    if dataset.class_names != saved.class_names:
+        raise InputError(
+            f"{data}: expected the model's classes {', '.join(saved.class_names)}, "
+            f"found {', '.join(dataset.class_names)}"
+        )
+    indices = np.arange(len(dataset))
+    metrics = measure(evaluate_model(saved.model, dataset, indices, saved.normalise), dataset, indices)
+    if as_json:
+        typer.echo(json.dumps({**metrics, "skipped": dataset.skipped}, indent=2))
+        return
+    for name, reason in dataset.skipped:
+        say(f"Left out: {name}: {reason}")
+    print_metrics(metrics)

@@ -1,0 +1,164 @@
+"""`tinydnn train`: train a network on brain-tumour slices, and show what it learned."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tinydnn.backend import check_device
+from tinydnn.cli.app import app
+from tinydnn.cli.display import TrainingDisplay, print_metrics, progress_bar, say
+from tinydnn.errors import InputError
+
+if TYPE_CHECKING:
+    from tinydnn.data.dataset import Dataset
+    from tinydnn.runs import Options, Run
+
+PHANTOMS = 600
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    data: Annotated[
+        str | None,
+        typer.Argument(help="Folder of .mat files, zips, image folder or prepared file; phantoms where not given."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="baseline (the paper's) or batchnorm.")] = "baseline",
+    epochs: Annotated[int, typer.Option(help="How often every training slice is shown.")] = 10,
+    batch_size: Annotated[int, typer.Option(help="Slices in an iteration.")] = 128,
+    optimizer: Annotated[str, typer.Option(help="sgd or adam.")] = "sgd",
+    lr: Annotated[float | None, typer.Option(help="Learning rate; 0.01 for sgd, 0.001 for adam.")] = None,
+    momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
+    weight_decay: Annotated[float, typer.Option(help="L2 penalty on the weights.")] = 0.0,
+    schedule: Annotated[str, typer.Option(help="constant, step, cosine or one-cycle.")] = "constant",
+    size: Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")] = 256,
+    split: Annotated[str, typer.Option(help="slice (the paper's) or patient (none on both sides).")] = "slice",
+    test_fraction: Annotated[float, typer.Option(help="Share of the slices that is held out.")] = 0.2,
+    normalise: Annotated[str, typer.Option(help="standard: (x - mean) / std; minmax: to [0, 1].")] = "standard",
+    seed: Annotated[int, typer.Option(help="Decides split, weights, shuffling and dropout.")] = 0,
+    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="Folder for the run; runs/MODEL-N where not given.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+) -> None:
+    """Train a network on brain-tumour slices (without DATA: on synthetic phantoms) and show what it learned."""
+    from tinydnn.runs import Options, Run
+
+    given = {name: value for name, value in context.params.items() if name not in ("out", "resume")}
+    options = Options(**given)
+    if resume:
+        options = _resumed(options, out, explicit={name for name in given if _is_explicit(context, name)})
+    folder = _folder(out, options, resume)
+    check_device(options.device)
+    dataset = _open(options)
+    run = Run(folder, options, dataset)
+    run.start()
+    _introduce(run)
+    if run.complete:
+        say(f"The run in {folder} is complete already.")
+        return
+    _train(run)
+    print_metrics(run.finish())
+    say(f"Model, pictures and figures are in {folder}")
+
+
+def _train(run: "Run") -> None:
+    trainer = run.trainer
+    with _interruptible() as interrupted, TrainingDisplay(trainer) as display:
+        for record in run.records():
+            display.show(record)
+            if interrupted:
+                run.save()
+                break
+    if interrupted:
+        say(
+            f"Stopped after iteration {trainer.iteration} of {trainer.iterations}. "
+            f"Go on with: tinydnn train --out {run.folder} --resume"
+        )
+        raise typer.Exit(130)
+
+
+def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Options":
+    """The options that the run began with; those given anew must be the same."""
+    from tinydnn.runs import Options
+    from tinydnn.runs.run import read_config
+
+    if out is None:
+        raise InputError("--resume: expected the run's folder as --out, found none")
+    if not (out / "config.json").exists():
+        return options  # it was stopped before anything was written
+    before = Options(**read_config(out)["options"])
+    for field in fields(before):
+        then, now = getattr(before, field.name), getattr(options, field.name)
+        if field.name in explicit and then != now:
+            raise InputError(
+                f"--{field.name.replace('_', '-')}: expected {then!r}, with which the run in {out} began, found {now!r}"
+            )
+    return before
+
+
+def _is_explicit(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _folder(out: Path | None, options: "Options", resume: bool) -> Path:
+    if out is None:
+        number = 1
+        while (new := Path("runs") / f"{options.model}-{number}").exists():
+            number += 1
+        return new
+    if (out / "config.json").exists() and not resume:
+        raise InputError(f"--out: {out} holds a run already; choose another folder, or --resume to go on with it")
+    return out
+
+
+def _open(options: "Options") -> "Dataset":
+    """The dataset of the run, prepared in the user's cache folder where it is not yet."""
+    from tinydnn.data import cache
+    from tinydnn.data.dataset import Dataset
+
+    source = options.data
+    if source is None:
+        say("No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody.")
+        with progress_bar("Drawing phantoms") as progress:
+            source = str(cache.phantoms(PHANTOMS, size=options.size, progress=progress))
+    with progress_bar("Preparing slices") as progress:
+        path = cache.prepared(source, size=options.size, skip_broken=options.skip_broken, progress=progress)
+    return Dataset.open(path)
+
+
+def _introduce(run: "Run") -> None:
+    dataset, split, trainer = run.dataset, run.split, run.trainer
+    for name, reason in dataset.skipped:
+        say(f"Left out: {name}: {reason}")
+    patients = f" of {dataset.patient_count} patients" if dataset.patient_count else ", patients unknown"
+    say(f"{len(dataset)} {'synthetic ' * dataset.synthetic}slices{patients}: {', '.join(dataset.class_names)}")
+    say(f"{len(split.train)} to train, {len(split.test)} held out, split by {run.options.split}")
+    if run.shared:
+        say(f"{run.shared_note()} Slices of a patient are alike,")
+        say("so the accuracy says little about new patients: for that, use --split patient.")
+    say(f"{trainer.epochs} epochs of {trainer.iterations_per_epoch} iterations of {trainer.batch_size} slices")
+    if trainer.iteration:
+        say(f"Going on after iteration {trainer.iteration} of {trainer.iterations}")
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Let Ctrl-C finish the iteration: it is noted in the list; a second one interrupts at once."""
+    noted: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,213 @@
+"""One training run and its folder."""
+
+import csv
+import json
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from tinydnn import plots
+from tinydnn.atomic import write_whole
+from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, save_model
+from tinydnn.data.dataset import Dataset
+from tinydnn.data.normalise import Normalisation
+from tinydnn.data.split import shared_patients, split
+from tinydnn.errors import InputError
+from tinydnn.models import MODELS
+from tinydnn.runs.evaluation import measure
+from tinydnn.runs.options import Options
+from tinydnn.training import Record, Step, Trainer, Validation
+
+
+class Run:
+    """A training run in a folder: config.json, history.csv, checkpoint.h5, model.h5, metrics.json and two pictures.
+
+    The checkpoint is written after every epoch and when asked for; the model, the figures and the pictures at the
+    end. Each file appears whole or not at all, metrics.json last: where it is, the run is complete.
+    """
+
+    def __init__(self, folder: Path, options: Options, dataset: Dataset) -> None:
+        self.folder, self.options, self.dataset = folder, options, dataset
+        self.split = split(
+            dataset.labels,
+            dataset.patients,
+            by=cast(Any, options.split),
+            test_fraction=options.test_fraction,
+            seed=options.seed,
+        )
+        self.shared = shared_patients(dataset.patients, self.split)
+        normalise = Normalisation.fit(dataset, self.split.train, cast(Any, options.normalise))
+        model = MODELS[options.model](
+            image_size=dataset.size,
+            in_channels=dataset.images.shape[1],
+            classes=len(dataset.class_names),
+            seed=options.seed,
+        )
+        model.to(options.device)
+        iterations = options.epochs * (len(self.split.train) // options.batch_size)
+        self.trainer = Trainer(
+            model,
+            options.make_optimizer(model.parameters()),
+            options.make_schedule(iterations),
+            dataset,
+            normalise,
+            train=self.split.train,
+            test=self.split.test,
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            seed=options.seed,
+            device=options.device,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run has come to its end."""
+        return (self.folder / "metrics.json").exists()
+
+    def start(self) -> None:
+        """Begin in a folder that holds no run yet, or go on from the checkpoint of this very run."""
+        config = self._config()
+        path = self.folder / "config.json"
+        if path.exists():
+            before = read_config(self.folder)
+            if before["data"]["content"] != config["data"]["content"]:
+                raise InputError(f"{self.folder}: the data is not what this run began with; its contents have changed")
+        else:
+            _write_json(path, config)
+        if (self.folder / "checkpoint.h5").exists():
+            load_checkpoint(self.folder / "checkpoint.h5", self.trainer)
+
+    def records(self) -> Iterator[Record]:
+        """Train to the end and yield what happens; a checkpoint follows every epoch."""
+        for record in self.trainer.run():
+            if isinstance(record, Validation):
+                self.save()
+            yield record
+
+    def save(self) -> None:
+        """Write the checkpoint, and the history up to it."""
+        save_checkpoint(self.folder / "checkpoint.h5", self.trainer, self.dataset.class_names)
+        _write_history(self.folder / "history.csv", self.trainer.records)
+
+    def finish(self) -> dict[str, Any]:
+        """Write the model, the pictures and the figures; return the figures."""
+        if self.trainer.last_evaluation is None:  # the run was resumed after its last epoch
+            self.trainer.validate()
+        assert self.trainer.last_evaluation is not None
+        metrics = measure(self.trainer.last_evaluation, self.dataset, self.split.test)
+        metrics |= self._protocol()
+        saved = SavedModel(self.trainer.model, self.trainer.normalise, self.dataset.class_names)
+        save_model(self.folder / "model.h5", saved)
+        self._draw(metrics)
+        _write_json(self.folder / "metrics.json", metrics)
+        return metrics
+
+    def _draw(self, metrics: dict[str, Any]) -> None:
+        steps = [record for record in self.trainer.records if isinstance(record, Step)]
+        validations = [record for record in self.trainer.records if isinstance(record, Validation)]
+        title = f"{self.options.model}, {len(self.split.train)} slices to train, {len(self.split.test)} held out"
+        note = f"Split by {self.options.split}. " + ("Synthetic phantoms. " if self.dataset.synthetic else "")
+        plots.training_progress(
+            self.folder / "training-progress.png",
+            iterations=[step.iteration for step in steps],
+            loss=[step.loss for step in steps],
+            accuracy=[step.accuracy for step in steps],
+            validation_iterations=[one.iteration for one in validations],
+            validation_loss=[one.loss for one in validations],
+            validation_accuracy=[one.accuracy for one in validations],
+            iterations_per_epoch=self.trainer.iterations_per_epoch,
+            title=title,
+            note=note + "Nothing was chosen by the held-out slices.",
+        )
+        plots.confusion_matrix(
+            self.folder / "confusion-matrix.png",
+            matrix=np.array(metrics["confusion_matrix"]),
+            class_names=self.dataset.class_names,
+            title=title,
+            note=note + self.shared_note(),
+        )
+
+    def shared_note(self) -> str:
+        """How many test slices show a patient of the training part, in a sentence."""
+        return f"{self.shared} of {len(self.split.test)} test slices show a patient who is in training too."
+
+    def _protocol(self) -> dict[str, Any]:
+        """What a reader must know beside the figures."""
+        train_patients = set(self.dataset.patients[self.split.train].tolist()) - {""}
+        seconds = sum(record.seconds for record in self.trainer.records if isinstance(record, Step))
+        return {
+            "protocol": {
+                "split": self.options.split,
+                "test_fraction": self.options.test_fraction,
+                "seed": self.options.seed,
+                "train_slices": len(self.split.train),
+                "test_slices": len(self.split.test),
+                "train_patients": len(train_patients),
+                "test_slices_with_patient_in_training": self.shared,
+                "share_with_patient_in_training": self.shared / len(self.split.test),
+            },
+            "iterations": self.trainer.iteration,
+            "training_seconds": round(seconds, 3),
+            "versions": _versions(),
+        }
+
+    def _config(self) -> dict[str, Any]:
+        dataset = self.dataset
+        return {
+            "options": asdict(self.options),
+            "data": {
+                "source": dataset.source,
+                "content": dataset.content,
+                "synthetic": dataset.synthetic,
+                "slices": len(dataset),
+                "patients": dataset.patient_count,
+                "class_names": dataset.class_names,
+                "skipped": dataset.skipped,
+            },
+            "normalisation": asdict(self.trainer.normalise),
+            "iterations_per_epoch": self.trainer.iterations_per_epoch,
+            "versions": _versions(),
+        }
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a run. Raises `InputError` where there is none that can be read."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text())
+        Options(**config["options"])
+        config["data"]["content"]
+    except FileNotFoundError:
+        raise InputError(f"{folder}: expected a run to go on with, found no config.json") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: expected the configuration of a run, found something else ({error})") from None
+    return cast(dict[str, Any], config)
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in ("tinydnn", "numpy", "h5py")}}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    with write_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _write_history(path: Path, records: list[Record]) -> None:
+    """One line an iteration; the held-out figures stand on the line of the epoch's last."""
+    held_out = {record.iteration: record for record in records if isinstance(record, Validation)}
+    with write_whole(path) as temporary, temporary.open("w", newline="") as file:
+        names = ["epoch", "iteration", "learning_rate", "loss", "accuracy", "seconds"]
+        writer = csv.DictWriter(file, [*names, "validation_loss", "validation_accuracy"])
+        writer.writeheader()
+        for step in (record for record in records if isinstance(record, Step)):
+            row = asdict(step)
+            if step.iteration in held_out:
+                row["validation_loss"] = held_out[step.iteration].loss
+                row["validation_accuracy"] = held_out[step.iteration].accuracy
+            writer.writerow(row)

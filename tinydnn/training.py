@@ -1,0 +1,175 @@
+"""The training loop, which yields records and knows no screen."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TypeAlias
+
+import numpy as np
+
+from tinydnn import ops
+from tinydnn.backend import Array, to_device
+from tinydnn.data.batches import epoch_batches
+from tinydnn.data.dataset import Dataset
+from tinydnn.data.normalise import Normalisation
+from tinydnn.errors import InputError
+from tinydnn.layers import Sequential
+from tinydnn.optim import Optimizer, Schedule
+
+EVALUATION_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Step:
+    """One iteration: loss and accuracy of its batch before the weights moved; epoch and iteration count from 1."""
+
+    epoch: int
+    iteration: int
+    learning_rate: float
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Loss and accuracy on the slices that are held out, after an epoch. Nothing is chosen by them."""
+
+    epoch: int
+    iteration: int
+    loss: float
+    accuracy: float
+
+
+Record: TypeAlias = Step | Validation
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model makes of slices whose labels are known."""
+
+    loss: float
+    labels: Array  # (N,)
+    probabilities: Array  # (N, K)
+
+    @property
+    def predictions(self) -> Array:
+        """The most probable class of each slice, (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of slices whose most probable class is the right one."""
+        return float((self.predictions == self.labels).mean())
+
+
+class Trainer:
+    """Trains a model on some slices of a dataset and watches the others.
+
+    Everything that the next iteration depends on is here: model, optimiser, `iteration` (how many are done) and the
+    records so far. With those restored, `run()` goes on exactly as it would have gone on without a break.
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        dataset: Dataset,
+        normalise: Normalisation,
+        *,
+        train: Array,
+        test: Array,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        device: str = "cpu",
+    ) -> None:
+        if batch_size > len(train):
+            raise InputError(f"batch size: expected at most {len(train)}, the slices to train on, found {batch_size}")
+        self.model, self.optimizer, self.schedule = model, optimizer, schedule
+        self.dataset, self.normalise = dataset, normalise
+        self.train, self.test = train, test
+        self.batch_size, self.epochs, self.seed, self.device = batch_size, epochs, seed, device
+        self.iteration = 0
+        self.records: list[Record] = []
+        self.last_evaluation: Evaluation | None = None
+
+    @property
+    def iterations_per_epoch(self) -> int:
+        """Full batches in the training part; what is left over waits for the next epoch's shuffle."""
+        return len(self.train) // self.batch_size
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations the whole training has."""
+        return self.epochs * self.iterations_per_epoch
+
+    def run(self) -> Iterator[Record]:
+        """Train to the end, from wherever it stands; yield a `Step` an iteration and a `Validation` an epoch.
+
+        Raises `InputError` when a loss is not finite; the records up to then stand.
+        """
+        while self.iteration < self.iterations:
+            epoch, done = divmod(self.iteration, self.iterations_per_epoch)
+            batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)
+            for indices in batches[done:]:
+                yield self._keep(self.step(indices))
+            yield self._keep(self.validate())
+
+    def step(self, indices: Array) -> Step:
+        """One iteration on the slices of `indices`: forward, backward, update."""
+        start = perf_counter()
+        epoch = self.iteration // self.iterations_per_epoch + 1
+        x, y = load_batch(self.dataset, indices, self.normalise, self.device)
+
+        logits, backward = self.model(x, training=True)
+        loss, loss_backward = ops.softmax_cross_entropy(logits, y)
+        if not np.isfinite(float(loss)):
+            raise InputError(
+                f"training diverged: the loss of iteration {self.iteration + 1} is {float(loss)}; start anew with a "
+                f"lower learning rate than {self.optimizer.lr:g}, for example {self.schedule(self.iteration) / 10:g}"
+            )
+        backward(loss_backward(), need_dx=False)
+        self.optimizer.lr = self.schedule(self.iteration)
+        self.optimizer.step()
+
+        self.iteration += 1
+        accuracy = float((logits.argmax(axis=1) == y).mean())
+        return Step(epoch, self.iteration, self.optimizer.lr, float(loss), accuracy, perf_counter() - start)
+
+    def validate(self) -> Validation:
+        """Evaluate the model as it is on the slices that are held out."""
+        found = evaluate(self.model, self.dataset, self.test, self.normalise, device=self.device)
+        if not np.isfinite(found.loss):
+            raise InputError(
+                f"training diverged: after iteration {self.iteration} the held-out loss is {found.loss}; start anew "
+                f"with a lower learning rate, for example {self.optimizer.lr / 10:g}"
+            )
+        self.last_evaluation = found
+        epoch = self.iteration // self.iterations_per_epoch
+        return Validation(epoch, self.iteration, found.loss, found.accuracy)
+
+    def _keep(self, record: Record) -> Record:
+        self.records.append(record)
+        return record
+
+
+def evaluate(
+    model: Sequential, dataset: Dataset, indices: Array, normalise: Normalisation, *, device: str = "cpu"
+) -> Evaluation:
+    """Send the slices of `indices` through the model in evaluation mode, a few at a time."""
+    losses, probabilities, labels = [], [], []
+    for start in range(0, len(indices), EVALUATION_BATCH):
+        x, y = load_batch(dataset, indices[start : start + EVALUATION_BATCH], normalise, device)
+        logits = model.predict(x)
+        losses.append(float(ops.softmax_cross_entropy(logits, y)[0]) * len(y))
+        probabilities.append(to_device(ops.softmax(logits), "cpu"))
+        labels.append(to_device(y, "cpu"))
+    return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
+
+
+def load_batch(dataset: Dataset, indices: Array, normalise: Normalisation, device: str) -> tuple[Array, Array]:
+    """Normalised pictures (B, C, H, W) float32 and their labels (B,) on the device."""
+    x, y = normalise(dataset.read(indices)), dataset.labels[indices]
+    return to_device(x, device), to_device(y, device)
