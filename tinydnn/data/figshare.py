@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CLASS_NAMES = ("meningioma", "glioma", "pituitary")  # labels 1, 2, 3
 MAX_PIXELS = 2**26  # far beyond any slice; a corrupt header must not ask for all the memory there is
 MAX_PID = 64  # characters
+PHANTOM_PREFIX = "PHANTOM"  # the codes of patients that are computed, not scanned, begin so
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,44 @@
+"""Prepared files kept in the user's cache folder, found again by what the slices are."""
+
+import os
+from pathlib import Path
+
+from tinydnn.data.dataset import VERSION, Dataset
+from tinydnn.data.prepare import Progress, prepare
+from tinydnn.data.sources import open_source
+from tinydnn.errors import InputError
+
+PREPARED_SUFFIXES = (".h5", ".hdf5")
+
+
+def cache_folder() -> Path:
+    """Where prepared files are kept: the variable TINYDNN_CACHE, else the system's place for caches."""
+    if folder := os.environ.get("TINYDNN_CACHE"):
+        return Path(folder)
+    import pooch
+
+    return Path(pooch.os_cache("tinydnn"))
+
+
+def prepared(path: str | Path, *, size: int = 256, skip_broken: bool = False, progress: Progress | None = None) -> Path:
+    """The prepared file of DATA: made in the cache folder, found there again, or DATA itself if it is one.
+
+    It is found by content: DATA may be moved, renamed, zipped or unpacked; a byte that changes, another `size` or
+    another version of the format make a new one. A cached file that broken slices were left out of is only good
+    with `skip_broken`; without, it raises as reading the first of them did.
+    """
+    path = Path(path)
+    if path.suffix.lower() in PREPARED_SUFFIXES:
+        found = Dataset.open(path).size
+        if found != size:
+            raise InputError(f"{path}: expected slices of {size} x {size} pixels, found {found} x {found}")
+        return path
+    with open_source(path) as source:
+        out = cache_folder() / f"{source.content[:32]}-{size}-v{VERSION}.h5"
+        try:
+            left_out = Dataset.open(out).skipped
+        except InputError:  # not there yet, or damaged
+            return prepare(source, out, size=size, skip_broken=skip_broken, progress=progress)
+    if left_out and not skip_broken:
+        raise InputError(left_out[0][1])
+    return out

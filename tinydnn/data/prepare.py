@@ -1,0 +1,105 @@
+"""Converting slices once into the one file that training streams from.
+
+A prepared file is plain HDF5. Root attributes: format, version, content (digest), source, class_names, size, synthetic.
+Datasets, a row per slice: image (N, 1, S, S) uint8 in chunks of one image, mask (N, S, ⌈S/8⌉) packed bits, label
+(counts from 0), pid, patient (the PID's family), file, fold (0 unknown); and skipped (K, 2), name and reason.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinydnn.data.figshare import Slice, family
+from tinydnn.data.partial import Layout, PartialFile
+from tinydnn.data.pixels import resize_mask, to_uint8
+from tinydnn.data.sources import Source
+from tinydnn.errors import InputError
+
+Progress = Callable[[int, int], None]  # slices done, slices in all
+SIZES = range(8, 2049)
+_BATCH = 16  # slices between two writes to the disk; at most these are done again after a kill
+
+
+def prepare(
+    source: Source, out: str | Path, *, size: int = 256, skip_broken: bool = False, progress: Progress | None = None
+) -> Path:
+    """Write the slices of `source`, `size` x `size` pixels each, to `out`, which appears whole or not at all.
+
+    A few slices are in memory at a time. A run that is stopped, by whatever, leaves OUT.partial, and the same call
+    goes on from there. A broken file raises `InputError`; with `skip_broken` it is left out, and the result lists it.
+    """
+    out = Path(out)
+    if size not in SIZES:
+        raise InputError(f"size: expected {SIZES.start} to {SIZES.stop - 1} pixels, found {size}")
+    names = source.names
+    layout = Layout(
+        content=source.content,
+        source=source.name,
+        class_names=source.class_names,
+        slices=len(names),
+        size=size,
+        name_bytes=max(len(_bytes(name)) for name in names),
+        has_masks=source.has_masks,
+    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = PartialFile.open(out.with_name(out.name + ".partial"), layout)
+        try:
+            skipped = _write_slices(source, partial, size, skip_broken, progress)
+            if not partial.rows:
+                raise InputError(f"{source.name}: expected slices, found {len(skipped)} broken files and no other")
+            partial.finish(out, skipped)
+        finally:
+            partial.close()
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror or error})") from None
+    return out
+
+
+def _write_slices(
+    source: Source, partial: PartialFile, size: int, skip_broken: bool, progress: Progress | None
+) -> list[tuple[str, str]]:
+    """Write what is not yet written; return what was left out as broken, name and reason."""
+    names, skipped = source.names, []
+    try:
+        folds = source.folds()
+    except InputError as error:
+        if not skip_broken:
+            raise
+        folds = np.zeros(len(names), np.int64)
+        skipped.append(("cvind.mat", str(error)))
+    rows: dict[int, dict[str, Any]] = {}
+    for index, name in enumerate(names):
+        if not partial.is_done(index):
+            try:
+                rows[index] = _row(source.read(name), name, folds[index], size)
+            except InputError as error:
+                if not skip_broken:
+                    raise
+                skipped.append((name, str(error)))
+        if len(rows) == _BATCH or index == len(names) - 1:
+            partial.write(rows)
+            rows.clear()
+        if progress is not None:
+            progress(index + 1, len(names))
+    return skipped
+
+
+def _row(found: Slice, name: str, fold: int, size: int) -> dict[str, Any]:
+    row = {
+        "image": to_uint8(found.image, size)[None],  # (1, S, S)
+        "label": found.label - 1,
+        "pid": _bytes(found.pid),
+        "patient": _bytes(family(found.pid)),
+        "file": _bytes(name),
+        "fold": fold,
+    }
+    if found.mask is not None:
+        row["mask"] = np.packbits(resize_mask(found.mask, size), axis=-1)  # (S, ⌈S/8⌉)
+    return row
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")
