@@ -1,0 +1,54 @@
+"""The vertical scale of a loss that may jump."""
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from tinydnn.plots.canvas import GREY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def loss_scale(axes: "Axes", values: npt.NDArray[np.float64]) -> None:
+    """Set the vertical scale for losses >= 0; NaN among them is ignored.
+
+    Linear from 0, as a reader expects, unless a few values lie so far above the rest that the rest would be
+    a flat line (more than 8 times the 80 % quantile). Then the scale is linear up to a dotted line, over two
+    thirds of the height, and logarithmic above it: nothing is cut off.
+    """
+    values = values[np.isfinite(values)]
+    highest = float(values.max(initial=0.0))
+    usual = 2 * float(np.quantile(values, 0.8)) if len(values) else 0.0
+    if 0 < usual < highest / 4:
+        _broken_scale(axes, usual, 1.5 * highest)
+    else:
+        axes.set_ylim(0, 1.06 * highest or 1)
+
+
+def _broken_scale(axes: "Axes", usual: float, top: float) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+    power = 10.0 ** math.floor(math.log10(usual))
+    linear = next(step * power for step in (1, 2, 5, 10) if usual <= step * power)
+    # symlog gives the linear part linscale/(1 - 1/10) times the height of a decade.
+    axes.set_yscale("symlog", linthresh=linear, linscale=2 * 0.9 * math.log10(top / linear))
+    axes.set_ylim(0, top)
+    exponents = range(math.ceil(math.log10(3 * linear)), math.floor(math.log10(top)) + 1)
+    powers = [10.0**exponent for exponent in exponents[:: math.ceil(len(exponents) / 4) or 1]]
+    ticks = [tick for tick in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, linear) if tick <= linear]
+    axes.yaxis.set_major_locator(FixedLocator([*ticks, *powers]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.axhline(linear, color=GREY, linewidth=0.8, linestyle=":")
+    axes.annotate(
+        "logarithmic\nabove",
+        (1, linear),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(7, 0),
+        textcoords="offset points",
+        size=7,
+        color=GREY,
+    )
