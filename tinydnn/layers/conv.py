@@ -37,6 +37,10 @@ class Conv2d(Layer):
         """x: (N, in_channels, H, W); the value: (N, out_channels, H', W')."""
         bias = self.bias.value if self.bias else None
         z, op_backward = ops.conv2d(x, self.weight.value, bias, stride=self.stride, padding=self.padding)
+        return z, self.setting_gradients(op_backward)
+
+    def setting_gradients(self, op_backward: Backward) -> Backward:
+        """The layer's backward function, from that of the operation, which returns (dx, dw, db)."""
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
             dx, self.weight.grad, db = op_backward(dz, need_dx=need_dx)
@@ -44,7 +48,7 @@ class Conv2d(Layer):
                 self.bias.grad = db
             return dx
 
-        return z, backward
+        return backward
 
     def config(self) -> dict[str, int | float | bool | None]:
         """The arguments that the layer was made with."""

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinydnn.backend import Array
+from tinydnn.layers.fusion import run_at
 from tinydnn.layers.layer import Backward, Buffer, Layer, Parameter, Shape
 
 T = TypeVar("T")
@@ -27,27 +28,32 @@ class Sequential(Layer):
 
         With `need_dx=False`, as in training, the backward pass ends at the first layer that has parameters.
         """
-        steps: list[Backward] = []
-        for layer in self.layers:
-            x, step = layer(x, training=training)
-            steps.append(step)
+        steps: list[tuple[int, Backward]] = []
+        index = 0
+        while index < len(self.layers):
+            call, length = run_at(self.layers, index)
+            x, step = call(x, training=training)
+            steps.append((index, step))
+            index += length
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
             end = -1 if need_dx else self._first_with_parameters()
-            for index in range(len(steps) - 1, end, -1):
-                dz = steps[index](dz)
-            if need_dx:
-                return dz
-            if end < len(steps):
-                steps[end](dz, need_dx=False)
-            return None
+            for index, step in reversed(steps):
+                if index > end:
+                    dz = step(dz)
+                elif index == end:
+                    step(dz, need_dx=False)
+            return dz if need_dx else None
 
         return x, backward
 
     def predict(self, x: Array) -> Array:
         """The value for x in evaluation mode; what one layer needed is given back before the next begins."""
-        for layer in self.layers:
-            x = layer.predict(x)
+        index = 0
+        while index < len(self.layers):
+            call, length = run_at(self.layers, index)
+            x = call(x)[0]
+            index += length
         return x
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import array_module
+from tinydnn.layers.fusion import run_at
 from tinydnn.layers.layer import Shape
 from tinydnn.layers.sequential import Sequential
 
@@ -27,15 +28,21 @@ def layer_rows(model: Sequential, input_shape: Shape) -> Iterator[Row]:
     values = list(model.parameters().values())
     xp = array_module(values[0].value) if values else np
     x = xp.zeros((1, *input_shape), values[0].value.dtype if values else np.float32)
-    for name, layer in model.named_layers():
-        with ops.trace() as calls:
-            z = layer.predict(x)
+    ran: dict[int, tuple[str, ...]] = {}
+    for index, (name, layer) in enumerate(model.named_layers()):
+        if index not in ran:
+            call, length = run_at(model.layers, index)
+            with ops.trace() as calls:
+                call(x)
+            ran[index] = tuple(f"{one.operation}: {one.implementation}" for one in calls)
+            ran |= {index + k: (f"with {name}",) for k in range(1, length)}
+        z = layer.predict(x)  # on its own, because inside a run its shape is not to be seen
         yield Row(
             name=name,
             output_shape=z.shape[1:],
             parameters=sum(one.value.size for one in layer.parameters().values()),
             flops=layer.flops(x.shape[1:], z.shape[1:]),
-            implementations=tuple(f"{call.operation}: {call.implementation}" for call in calls),
+            implementations=ran[index],
         )
         x = z
 

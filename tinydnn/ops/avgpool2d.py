@@ -1,12 +1,18 @@
 """Average pooling: each window hands on its mean."""
 
 from tinydnn.backend import Array, array_module
-from tinydnn.ops.maxpool2d import check_pool
+from tinydnn.ops import checks
 from tinydnn.ops.operation import Backward, operation
 from tinydnn.ops.windows import taps
 
 
-@operation(check=check_pool)
+def _check(x: Array, *, window: int = 2, stride: int | None = None) -> None:
+    checks.floats("avgpool2d", x=x)
+    checks.layout("avgpool2d", "x", x, "N C H W")
+    checks.pooling("avgpool2d", window, stride, x.shape[2:])
+
+
+@operation(check=_check)
 def avgpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
     """The mean of each window of k × k pixels.
 

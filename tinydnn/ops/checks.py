@@ -47,7 +47,15 @@ def integer(op: str, name: str, value: Any, *, least: int) -> None:
         raise ValueError(f"{op}: {name}: expected at least {least}, found {value}")
 
 
-def window_fits(op: str, window: tuple[int, int], size: tuple[int, int]) -> None:
+def pooling(op: str, window: Any, stride: Any, size: tuple[int, ...]) -> None:
+    """A pooling window and stride (None: like the window) are usable on a picture of `size` (H, W)."""
+    integer(op, "window", window, least=1)
+    if stride is not None:
+        integer(op, "stride", stride, least=1)
+    window_fits(op, (window, window), size)
+
+
+def window_fits(op: str, window: tuple[int, ...], size: tuple[int, ...]) -> None:
     """A window (kh, kw) is no larger than the picture (H, W), padding included, that it slides over."""
     if window[0] > size[0] or window[1] > size[1]:
         raise ValueError(f"{op}: expected a window no larger than the padded picture {size}, found {window}")

@@ -6,17 +6,13 @@ from tinydnn.ops.operation import Backward, operation
 from tinydnn.ops.windows import taps
 
 
-def check_pool(x: Array, *, window: int = 2, stride: int | None = None) -> None:
-    """Arguments that both kinds of pooling take."""
-    checks.floats("pooling", x=x)
-    checks.layout("pooling", "x", x, "N C H W")
-    checks.integer("pooling", "window", window, least=1)
-    if stride is not None:
-        checks.integer("pooling", "stride", stride, least=1)
-    checks.window_fits("pooling", (window, window), x.shape[2:])
+def _check(x: Array, *, window: int = 2, stride: int | None = None) -> None:
+    checks.floats("maxpool2d", x=x)
+    checks.layout("maxpool2d", "x", x, "N C H W")
+    checks.pooling("maxpool2d", window, stride, x.shape[2:])
 
 
-@operation(check=check_pool)
+@operation(check=_check)
 def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
     """The largest value of each window of k × k pixels.
 

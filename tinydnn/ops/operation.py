@@ -171,6 +171,11 @@ def use(**choices: str) -> Iterator[None]:
         _choices.reset(token)
 
 
+def chosen(*names: str) -> bool:
+    """Whether `use` has named an implementation, here and now, for any of these operations."""
+    return any(name in _choices.get() for name in names)
+
+
 @contextmanager
 def trace() -> Iterator[list[Call]]:
     """Record which implementation ran, call by call: `with ops.trace() as calls: …`."""

@@ -1,9 +1,10 @@
-"""Convolution as one matrix product for each picture."""
+"""Convolution as one matrix product for each picture, with threads over the pictures."""
 
 import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array
+from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
 from tinydnn.ops.windows import output_size, pad, taps, unpad
 
@@ -19,36 +20,47 @@ def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
     columns: (C·kh·kw, H'·W').  z[n] = w · columns,  dw = Σ_n dz[n] · columnsᵀ,  dcolumns = wᵀ · dz[n].
     """
     count, channels = x.shape[:2]
-    out_channels, _, *window = w.shape
-    x_padded = pad(x, padding)
-    height, width = (output_size(x_padded.shape[2 + axis], window[axis], stride) for axis in (0, 1))
+    out_channels, kernel = len(w), w.shape[2:]
     matrix = w.reshape(out_channels, -1)
-    columns = np.empty((channels, window[0] * window[1], height, width), x.dtype)
-    flat = columns.reshape(-1, height * width)
+    height, width = (output_size(x.shape[2 + i] + 2 * padding, kernel[i], stride) for i in (0, 1))
+    z = np.empty((count, out_channels, height, width), x.dtype)
 
-    def lay_out(picture: Array) -> None:
-        for k, (_, _, seen) in enumerate(taps(picture, tuple(window), stride)):
+    def forward_part(part: slice) -> None:
+        columns = np.empty((channels, kernel[0] * kernel[1], height, width), x.dtype)
+        for n in range(part.start, part.stop):
+            lay_out(x[n], columns)
+            np.matmul(matrix, columns.reshape(-1, height * width), out=z[n].reshape(out_channels, -1))
+            if b is not None:
+                z[n] += b[:, None, None]
+
+    def lay_out(picture: Array, columns: Array) -> None:
+        for k, (_, _, seen) in enumerate(taps(pad(picture, padding), kernel, stride)):
             columns[:, k] = seen
 
-    z = np.empty((count, out_channels, height, width), x.dtype)
-    for n in range(count):
-        lay_out(x_padded[n])
-        np.matmul(matrix, flat, out=z[n].reshape(out_channels, -1))
-        if b is not None:
-            z[n] += b[:, None, None]
+    over_batch(count, forward_part)
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
-        dw = np.zeros_like(matrix)
-        db = None if b is None else dz.sum(axis=(0, 2, 3))
-        dx_padded = np.zeros_like(x_padded) if need_dx else None
-        for n in range(count):
-            rows = dz[n].reshape(out_channels, -1)
-            lay_out(x_padded[n])
-            dw += rows @ flat.T
-            if dx_padded is not None:
-                np.matmul(matrix.T, rows, out=flat)
-                for k, (_, _, reached) in enumerate(taps(dx_padded[n], tuple(window), stride)):
-                    reached += columns[:, k]
-        return None if dx_padded is None else unpad(dx_padded, padding), dw.reshape(w.shape), db
+        dx = np.empty(x.shape, x.dtype) if need_dx else None
+
+        def backward_part(part: slice) -> Array:
+            columns = np.empty((channels, kernel[0] * kernel[1], height, width), x.dtype)
+            flat, dw = columns.reshape(-1, height * width), np.zeros_like(matrix)
+            for n in range(part.start, part.stop):
+                rows = dz[n].reshape(out_channels, -1)
+                lay_out(x[n], columns)
+                dw += rows @ flat.T
+                if dx is not None:
+                    np.matmul(matrix.T, rows, out=flat)
+                    dx[n] = put_back(columns)
+            return dw
+
+        def put_back(dcolumns: Array) -> Array:
+            dx_padded = np.zeros((channels, x.shape[2] + 2 * padding, x.shape[3] + 2 * padding), x.dtype)
+            for k, (_, _, reached) in enumerate(taps(dx_padded, kernel, stride)):
+                reached += dcolumns[:, k]
+            return unpad(dx_padded, padding)
+
+        dw = np.sum(over_batch(count, backward_part), axis=0).reshape(w.shape)
+        return dx, dw, None if b is None else dz.sum(axis=(0, 2, 3))
 
     return z, backward

@@ -4,6 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array
+from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
 
 
@@ -23,23 +24,31 @@ def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[
     shape = (channels, height // 2, width // 2)
     z = np.empty((count, *shape), x.dtype)
     below, right = np.empty((count, *shape), bool), np.empty((count, *shape), bool)
-    for n in range(count):
-        picture = x[n, :, : 2 * shape[1], : 2 * shape[2]]
-        columns = picture[..., 0::2], picture[..., 1::2]
-        is_right = columns[1] > columns[0]
-        best = np.maximum(*columns)
-        rows = best[:, 0::2], best[:, 1::2]
-        np.maximum(*rows, out=z[n])
-        np.greater(rows[1], rows[0], out=below[n])
-        right[n] = np.where(below[n], is_right[:, 1::2], is_right[:, 0::2])
+
+    def forward_part(part: slice) -> None:
+        for n in range(part.start, part.stop):
+            picture = x[n, :, : 2 * shape[1], : 2 * shape[2]]
+            columns = picture[..., 0::2], picture[..., 1::2]
+            is_right = columns[1] > columns[0]
+            best = np.maximum(*columns)
+            rows = best[:, 0::2], best[:, 1::2]
+            np.maximum(*rows, out=z[n])
+            np.greater(rows[1], rows[0], out=below[n])
+            right[n] = np.where(below[n], is_right[:, 1::2], is_right[:, 0::2])
+
+    over_batch(count, forward_part)
 
     def backward(dz: Array) -> Array:
         dx = np.zeros((count, channels, height, width), dz.dtype)
-        for n in range(count):
-            inner = dx[n, :, : 2 * shape[1], : 2 * shape[2]]
-            for u, v in np.ndindex(2, 2):
-                won = (below[n] == u) & (right[n] == v)
-                np.multiply(dz[n], won, out=inner[:, u::2, v::2])
+
+        def backward_part(part: slice) -> None:
+            for n in range(part.start, part.stop):
+                inner = dx[n, :, : 2 * shape[1], : 2 * shape[2]]
+                for u, v in np.ndindex(2, 2):
+                    won = (below[n] == u) & (right[n] == v)
+                    np.multiply(dz[n], won, out=inner[:, u::2, v::2])
+
+        over_batch(count, backward_part)
         return dx
 
     return z, backward

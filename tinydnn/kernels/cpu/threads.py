@@ -1,0 +1,52 @@
+"""Threads over the pictures of a batch.
+
+NumPy lets go of the interpreter lock in matrix products and in large element-wise loops, so Python threads run
+side by side. Each must then use one BLAS thread: BLAS threads inside Python threads fight over the cores.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+from tinydnn.errors import InputError
+
+T = TypeVar("T")
+
+
+@cache
+def thread_count() -> int:
+    """How many threads work on a batch: `TINYDNN_THREADS`, or the cores that this process may use."""
+    asked = os.environ.get("TINYDNN_THREADS")
+    if asked is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not asked.isdecimal() or int(asked) < 1:
+        raise InputError(f"TINYDNN_THREADS: expected a whole number of at least 1, found {asked!r}")
+    return int(asked)
+
+
+def over_batch(count: int, work: Callable[[slice], T]) -> list[T]:
+    """Cut a batch of `count` pictures into a part for each thread; the results of work(part), in order.
+
+    The parts depend on count and number of threads alone. So do the bits of a sum that is taken over the
+    results in their order.
+    """
+    threads = min(thread_count(), count)
+    edges = [count * k // threads for k in range(threads + 1)]
+    parts = [slice(start, stop) for start, stop in pairwise(edges)]
+    with _blas().limit(limits=1, user_api="blas"):
+        return list(_pool().map(work, parts)) if threads > 1 else [work(parts[0])]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_count(), thread_name_prefix="tinydnn")
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()

@@ -1,0 +1,48 @@
+"""Runs of layers that one operation does at once.
+
+A model is built from single layers; when it runs, `Sequential` looks here whether the next few are a run that
+has an implementation of its own. To whoever built the model nothing changes: the same parameters, the same
+gradients.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinydnn import ops
+from tinydnn.backend import Array
+from tinydnn.layers.activation import ReLU
+from tinydnn.layers.conv import Conv2d
+from tinydnn.layers.layer import Backward, Layer
+from tinydnn.layers.pooling import MaxPool2d
+
+
+@dataclass(frozen=True)
+class ConvReluPool:
+    """Conv2d, ReLU and MaxPool2d as one call of `ops.conv2d_relu_maxpool2d`."""
+
+    conv: Conv2d
+    pool: MaxPool2d
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """The value after pooling, and the backward function of the convolution layer."""
+        value, op_backward = ops.conv2d_relu_maxpool2d(
+            x,
+            self.conv.weight.value,
+            self.conv.bias.value if self.conv.bias else None,
+            stride=self.conv.stride,
+            padding=self.conv.padding,
+            window=self.pool.window,
+            pool_stride=self.pool.stride,
+        )
+        return value, self.conv.setting_gradients(op_backward)
+
+
+def run_at(layers: Sequence[Layer], index: int) -> tuple[ConvReluPool | Layer, int]:
+    """What to call for the layers from `index` on, and how many of them it does.
+
+    Nothing is fused where somebody has chosen an implementation of one of the parts.
+    """
+    match layers[index : index + 3]:
+        case [Conv2d() as conv, ReLU(), MaxPool2d() as pool] if not ops.chosen("conv2d", "relu", "maxpool2d"):
+            return ConvReluPool(conv, pool), 3
+    return layers[index], 1

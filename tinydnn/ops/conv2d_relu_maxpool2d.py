@@ -1,0 +1,56 @@
+"""Convolution, ReLU and max pooling in one go: the block that the paper's network repeats."""
+
+from tinydnn.backend import Array
+from tinydnn.ops import checks
+from tinydnn.ops.conv2d import conv2d
+from tinydnn.ops.maxpool2d import maxpool2d
+from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.relu import relu
+from tinydnn.ops.windows import output_size
+
+
+def _check(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    window: int = 2,
+    pool_stride: int | None = None,
+) -> None:
+    conv2d.check(x, w, b, stride=stride, padding=padding)
+    convolved = tuple(output_size(x.shape[i] + 2 * padding, w.shape[i], stride) for i in (2, 3))
+    checks.pooling("conv2d_relu_maxpool2d", window, pool_stride, convolved)
+
+
+@operation(check=_check)
+def conv2d_relu_maxpool2d(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    window: int = 2,
+    pool_stride: int | None = None,
+) -> tuple[Array, Backward]:
+    """The three formulas in sequence.
+
+        z = maxpool2d(relu(conv2d(x, w, b)))
+
+    with the gradients of each. An implementation that does all three at once need not keep what lies between.
+
+    x: (N, C, H, W). w: (O, C, kh, kw). b: (O,) or None. `backward(dz, need_dx=True)` returns (dx, dw, db) as
+    `conv2d` does.
+    """
+    convolved, conv_backward = conv2d(x, w, b, stride=stride, padding=padding)
+    activated, relu_backward = relu(convolved)
+    z, pool_backward = maxpool2d(activated, window=window, stride=pool_stride)
+
+    def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
+        result: tuple[Array | None, Array, Array | None]
+        result = conv_backward(relu_backward(pool_backward(dz)), need_dx=need_dx)
+        return result
+
+    return z, backward
