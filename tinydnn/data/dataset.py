@@ -123,9 +123,9 @@ def _explained(path: str | Path) -> Iterator["h5py.File"]:
                 "a newer tinydnn wrote it"
             )
         yield file
-    except (KeyError, TypeError, OSError, RuntimeError, AttributeError) as error:
-        file.close()
-        raise InputError(f"{path}: the prepared dataset is damaged ({str(error)[:100]})") from None
-    except BaseException:
+    except InputError:
         file.close()
         raise
+    except (KeyError, TypeError, ValueError, OSError, RuntimeError, AttributeError) as error:
+        file.close()
+        raise InputError(f"{path}: the prepared dataset is damaged ({str(error)[:100]})") from None

@@ -34,14 +34,13 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
-                    found = f"{picture.width} x {picture.height}"
-                    raise InputError(f"{name}: expected a picture of at most {MAX_PIXELS} pixels, found {found}")
+                    raise Image.DecompressionBombError
                 if picture.mode.startswith("I"):  # 16 bits
                     return np.asarray(picture).astype(np.uint16)
                 return np.asarray(picture.convert("L"))
-    except InputError:
-        raise
-    except (UnidentifiedImageError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise InputError(f"{name}: expected a picture of at most {MAX_PIXELS} pixels, found more") from None
+    except UnidentifiedImageError:
         raise InputError(f"{name}: expected a PNG or JPEG picture, found something else") from None
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
         # Pillow reports damage by whichever of these the damaged part leads to.

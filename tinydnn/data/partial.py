@@ -26,7 +26,7 @@ IN_THE_MAKING = f"{FORMAT}-in-the-making"
 
 @dataclass(frozen=True)
 class Layout:
-    """What a prepared file is made for. A partial file is continued when its own layout equals this one."""
+    """What a prepared file is made for."""
 
     content: str
     source: str
@@ -35,6 +35,10 @@ class Layout:
     size: int  # pixels along each side
     name_bytes: int  # of the longest slice name
     has_masks: bool
+
+    def identity(self) -> dict[str, str | int]:
+        """The root attributes that a partial file must have to be continued as this one."""
+        return {"format": IN_THE_MAKING, "version": VERSION, "content": self.content, "size": self.size}
 
     def fields(self) -> dict[str, tuple[tuple[int, ...], Any]]:
         """Dataset name → shape after (N,) and type. `done` marks the slices of the source that are written."""
@@ -68,7 +72,7 @@ class PartialFile:
         for _ in range(2):
             try:
                 file = h5py.File(path, "r+")
-                if all(np.array_equal(file.attrs.get(k), v) for k, v in _attributes(layout).items()):
+                if all(file.attrs.get(key) == value for key, value in layout.identity().items()):
                     return cls(path, layout, file)
                 file.close()
             except BlockingIOError:
@@ -124,17 +128,6 @@ class PartialFile:
         os.fsync(self._file.id.get_vfd_handle())
 
 
-def _attributes(layout: Layout) -> dict[str, Any]:
-    return {
-        "format": IN_THE_MAKING,
-        "version": VERSION,
-        "content": layout.content,
-        "source": layout.source,
-        "class_names": np.array(layout.class_names, dtype=object),
-        "size": layout.size,
-    }
-
-
 def _lay_out(path: Path, layout: Layout) -> None:
     import h5py
 
@@ -146,5 +139,7 @@ def _lay_out(path: Path, layout: Layout) -> None:
             chunks = (1, *shape) if shape else (min(layout.slices, 4096),)
             file.create_dataset(name, whole, kind, chunks=chunks, maxshape=whole, dcpl=early)
         file["done"][:] = 0
-        for key, value in _attributes(layout).items():
+        for key, value in layout.identity().items():
             file.attrs[key] = value
+        file.attrs["source"] = layout.source
+        file.attrs["class_names"] = list(layout.class_names)

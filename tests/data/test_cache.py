@@ -1,0 +1,82 @@
+"""Prepared files found again by content."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tinydnn.data.cache import cache_folder, prepared
+from tinydnn.data.dataset import Dataset
+from tinydnn.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYDNN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def made_again(path, **options):
+    """Whether `prepared` converts, rather than find what it made before."""
+    told = []
+    prepared(path, size=8, progress=lambda *step: told.append(step), **options)
+    return bool(told)
+
+
+def test_the_variable_or_the_system_says_where_the_cache_is(cache, monkeypatch):
+    assert cache_folder() == cache
+    monkeypatch.delenv("TINYDNN_CACHE")
+    assert cache_folder() == Path(__import__("pooch").os_cache("tinydnn"))
+
+
+def test_the_same_data_are_prepared_once(mats, cache):
+    first = prepared(mats, size=8)
+    assert first.parent == cache
+    assert Dataset.open(first).size == 8
+    assert not made_again(mats)
+
+
+def test_data_are_found_again_under_another_name_and_in_a_zip(mats, tmp_path):
+    assert made_again(mats)
+    moved = mats.rename(tmp_path / "moved")
+    assert not made_again(moved)
+    assert not made_again(Path(shutil.make_archive(str(tmp_path / "packed"), "zip", moved)))
+
+
+def test_other_data_under_the_same_name_are_prepared_anew(mats, published):
+    assert made_again(mats)
+    shutil.rmtree(mats)
+    published(mats, [1, 2, 3, 4, 5, 10, 12])
+    assert made_again(mats)
+
+
+def test_another_size_is_another_file(mats):
+    assert prepared(mats, size=8) != prepared(mats, size=16)
+
+
+def test_a_damaged_file_in_the_cache_is_made_anew(mats):
+    path = prepared(mats, size=8)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert prepared(mats, size=8) == path
+    assert len(Dataset.open(path)) == 7
+
+
+def test_slices_left_out_once_are_not_left_out_silently_later(mats):
+    (mats / "4.mat").write_bytes(b"broken")
+    assert made_again(mats, skip_broken=True)
+    with pytest.raises(InputError, match=r"4\.mat: expected a MATLAB"):
+        prepared(mats, size=8)
+    assert not made_again(mats, skip_broken=True)
+
+
+def test_a_prepared_file_is_its_own_cache(mats, tmp_path):
+    own = shutil.copy(prepared(mats, size=8), tmp_path / "own.h5")
+    assert prepared(own, size=8) == own
+    with pytest.raises(InputError, match=r"own\.h5: expected slices of 16 x 16 pixels, found 8 x 8"):
+        prepared(own, size=16)
+
+
+def test_an_hdf5_file_of_another_kind_is_refused(mats, tmp_path):
+    other = shutil.copy(mats / "1.mat", tmp_path / "other.h5")
+    with pytest.raises(InputError, match="found an HDF5 file of another kind"):
+        prepared(other)

@@ -1,0 +1,98 @@
+"""A dataset, in memory and in a prepared file, and the files that are none."""
+
+import h5py
+import numpy as np
+import pytest
+
+from tinydnn.data.dataset import Dataset
+from tinydnn.data.prepare import prepare
+from tinydnn.data.sources import open_source
+from tinydnn.errors import InputError
+
+IMAGES = np.arange(5 * 16, dtype=np.uint8).reshape(5, 1, 4, 4)
+LABELS = np.array([0, 1, 2, 0, 1])
+PATIENTS = np.array(["a", "a", "b", "", ""])
+NAMES = ("meningioma", "glioma", "pituitary")
+
+
+@pytest.fixture
+def path(mats, tmp_path):
+    with open_source(mats) as source:
+        return prepare(source, tmp_path / "a.h5", size=16)
+
+
+def test_a_batch_comes_in_the_order_asked_for(path):
+    for dataset in (Dataset(IMAGES, LABELS, PATIENTS, NAMES), Dataset.open(path)):
+        batch = dataset.read(np.array([4, 0, 3, 3]))
+        assert batch.dtype == np.uint8
+        assert np.array_equal(batch, np.stack([dataset.images[i] for i in (4, 0, 3, 3)]))
+
+
+def test_a_dataset_knows_its_measures():
+    dataset = Dataset(IMAGES, LABELS, PATIENTS, NAMES)
+    assert (len(dataset), dataset.size, dataset.patient_count) == (5, 4, 2)
+
+
+def test_types_in_a_file_are_those_in_memory(path):
+    dataset = Dataset.open(path)
+    assert dataset.images.dtype == np.uint8
+    assert dataset.labels.dtype == np.int64
+    assert dataset.folds.dtype == np.int64
+    assert dataset.patients.dtype.kind == "U"
+    assert dataset.masks[0].dtype == bool
+    assert dataset.masks.shape == (7, 16, 16)
+    assert dataset.class_names == NAMES
+    assert (dataset.source, dataset.synthetic, dataset.skipped) == ("mats", False, ())
+
+
+def test_parts_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="patients: expected 5 as labels, found 4"):
+        Dataset(IMAGES, LABELS, PATIENTS[:4], NAMES)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("format", "tinydnn-model", "expected a prepared dataset, found an HDF5 file of another kind"),
+        ("format", None, "expected a prepared dataset, found an HDF5 file of another kind"),
+        ("version", 2, "expected a dataset of version 1 or older, found 2: a newer tinydnn wrote it"),
+        ("version", None, "the prepared dataset is damaged"),
+        ("size", None, "the prepared dataset is damaged"),
+    ],
+)
+def test_another_file_is_refused_by_its_attributes(path, attribute, value, message):
+    with h5py.File(path, "r+") as file:
+        del file.attrs[attribute]
+        if value is not None:
+            file.attrs[attribute] = value
+    with pytest.raises(InputError, match=rf"a\.h5: {message}"):
+        Dataset.open(path)
+
+
+@pytest.mark.parametrize("field", ["image", "label", "patient", "file", "fold", "skipped"])
+def test_a_missing_part_is_damage(path, field):
+    with h5py.File(path, "r+") as file:
+        del file[field]
+    with pytest.raises(InputError, match="the prepared dataset is damaged"):
+        Dataset.open(path)
+
+
+def test_parts_of_different_lengths_in_a_file_are_damage(path):
+    with h5py.File(path, "r+") as file:
+        file["label"].resize(3, axis=0)
+    with pytest.raises(InputError, match="the prepared dataset is damaged"):
+        Dataset.open(path)
+
+
+def test_a_file_cut_anywhere_never_does_worse_than_an_input_error(path):
+    whole = path.read_bytes()
+    for share in np.linspace(0, 0.99, 50):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(InputError) as error:
+            Dataset.open(path)
+        assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="expected a prepared dataset, found no such file"):
+        Dataset.open(tmp_path / "none.h5")

@@ -1,0 +1,138 @@
+"""Pictures as PNG and JPEG: single, and in a folder per class."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tinydnn.data.images import decode_image, read_image
+from tinydnn.data.matlab import write_slice
+from tinydnn.data.sources import open_source
+from tinydnn.errors import InputError
+
+GREY = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)
+
+
+def encoded(array, kind="PNG", **options):
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three classes; eleven pictures in one of them, so that sorting by name and by number differ."""
+    for name, count in {"pituitary": 2, "glioma": 11, "meningioma": 1}.items():
+        (tmp_path / name).mkdir()
+        for number in range(1, count + 1):
+            (tmp_path / name / f"{number}.png").write_bytes(encoded(GREY + number))
+    return tmp_path
+
+
+def test_a_grey_png_comes_back_as_it_is():
+    assert np.array_equal(decode_image(encoded(GREY), "1.png"), GREY)
+
+
+def test_a_jpeg_comes_back_nearly():
+    found = decode_image(encoded(GREY, "JPEG", quality=95), "1.jpg")
+    assert found.shape == GREY.shape
+    assert np.abs(found.astype(int) - GREY).max() < 8
+
+
+def test_sixteen_bits_keep_their_range():
+    deep = np.array([[0, 256], [40000, 65535]], np.uint16)
+    found = decode_image(encoded(deep), "1.png")
+    assert found.dtype == np.uint16
+    assert np.array_equal(found, deep)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours_become_their_brightness(channels):
+    colours = np.zeros((1, 3, channels), np.uint8)
+    colours[0, range(3), range(3)] = 255  # red, green, blue
+    assert decode_image(encoded(colours), "1.png").tolist() == [[76, 150, 29]]
+
+
+def test_one_bit_and_palette_pictures_are_read():
+    black_and_white = GREY > 100
+    assert np.array_equal(decode_image(encoded(black_and_white), "1.png"), black_and_white * np.uint8(255))
+    file = io.BytesIO()
+    Image.fromarray(GREY).convert("P").save(file, "PNG")
+    assert np.array_equal(decode_image(file.getvalue(), "1.png"), GREY)
+
+
+def test_read_image_takes_png_and_mat(tmp_path):
+    (tmp_path / "1.png").write_bytes(encoded(GREY))
+    write_slice(tmp_path / "1.mat", image=GREY * 9.0, mask=GREY, label=1, pid="1", border=[1, 1])
+    assert np.array_equal(read_image(tmp_path / "1.png"), GREY)
+    assert np.array_equal(read_image(tmp_path / "1.mat"), GREY * np.int16(9))
+
+
+@pytest.mark.parametrize("name", ["1.png", "1.mat"])
+def test_a_missing_file_is_named(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name}: .*[Nn]o such file"):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a" + bytes(50), encoded(GREY, "BMP"), b"<svg/>"])
+def test_what_is_no_picture_is_named(data):
+    with pytest.raises(InputError, match=r"^1\.png: expected a PNG or JPEG picture, found something else$"):
+        decode_image(data, "1.png")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_cut_anywhere_never_does_worse_than_an_input_error(kind):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40)).astype(np.uint8)
+    data = encoded(noise, kind)
+    for end in range(0, int(0.9 * len(data)), 23):
+        with pytest.raises(InputError) as error:
+            decode_image(data[:end], "1")
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("side", [9000, 20000, 2**31 - 1])
+def test_a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded(side):
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    data = encoded(GREY)
+    data = data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+    with pytest.raises(InputError, match=r"1\.png: expected a picture of at most 67108864 pixels, found more"):
+        decode_image(data, "1.png")
+
+
+def test_sub_folders_are_classes_in_alphabetical_order(folder):
+    with open_source(folder) as source:
+        assert source.class_names == ("glioma", "meningioma", "pituitary")
+        assert source.names[:3] == ["glioma/1.png", "glioma/2.png", "glioma/3.png"]
+        assert source.names[10:] == ["glioma/11.png", "meningioma/1.png", "pituitary/1.png", "pituitary/2.png"]
+        assert [source.read(name).label for name in source.names[10:]] == [1, 2, 3, 3]
+
+
+def test_patients_masks_and_folds_of_pictures_are_unknown(folder):
+    with open_source(folder) as source:
+        found = source.read("pituitary/2.png")
+        assert (found.pid, found.mask, source.has_masks) == ("", None, False)
+        assert not source.folds().any()
+
+
+def test_what_the_system_adds_is_no_class(folder):
+    (folder / ".thumbnails").mkdir()
+    (folder / "glioma" / ".hidden.png").write_bytes(b"")
+    with open_source(folder) as source:
+        assert len(source.class_names) == 3
+        assert len(source.names) == 14
+
+
+def test_a_class_without_pictures_is_named(folder):
+    (folder / "healthy").mkdir()
+    with pytest.raises(InputError, match="healthy: expected the PNG or JPEG pictures of one class, found none"):
+        open_source(folder)
+
+
+def test_one_class_is_not_enough(tmp_path):
+    (tmp_path / "glioma").mkdir()
+    (tmp_path / "glioma" / "1.png").write_bytes(encoded(GREY))
+    with pytest.raises(InputError, match="expected a sub-folder of pictures for each class, found 1"):
+        open_source(tmp_path)

@@ -1,0 +1,231 @@
+"""The prepared file: what is in it, what may be wrong, and that it comes whole or not at all."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tinydnn.data.dataset import Dataset
+from tinydnn.data.figshare import read_slice
+from tinydnn.data.matlab import write_slice
+from tinydnn.data.pixels import resize_mask, to_uint8
+from tinydnn.data.prepare import prepare
+from tinydnn.data.sources import open_source
+from tinydnn.errors import InputError
+
+NUMBERS = [1, 2, 3, 4, 5, 10, 11]
+
+
+def prepare_folder(folder, out, **options):
+    with open_source(folder) as source:
+        return prepare(source, out, **options)
+
+
+def contents(path):
+    with h5py.File(path) as file:
+        return {name: file[name][()].tolist() for name in file}
+
+
+def test_every_slice_is_there_with_all_that_is_known_of_it(mats, tmp_path):
+    dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8))
+    assert dataset.files == tuple(f"{number}.mat" for number in NUMBERS)
+    assert dataset.labels.tolist() == [number % 3 for number in NUMBERS]
+    assert dataset.patients.tolist() == [f"MR{number // 2:05d}" for number in NUMBERS]
+    assert dataset.folds.tolist() == [(number - 1) % 5 + 1 for number in NUMBERS]
+    for row, name in enumerate(dataset.files):
+        found = read_slice(mats / name, name)
+        assert np.array_equal(dataset.images[row], to_uint8(found.image, 8)[None])
+        assert np.array_equal(dataset.masks[row], resize_mask(found.mask, 8))
+
+
+def test_slices_of_two_native_sizes_lie_side_by_side(published, tmp_path):
+    published(tmp_path / "mats", [1, 2], side=32)
+    published(tmp_path / "mats", [3], side=16)
+    dataset = Dataset.open(prepare_folder(tmp_path / "mats", tmp_path / "a.h5", size=16))
+    assert dataset.images.shape == (3, 1, 16, 16)
+
+
+def test_a_size_that_fills_no_whole_bytes_keeps_its_masks(mats, tmp_path):
+    dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=13))
+    assert np.array_equal(dataset.masks[0], resize_mask(read_slice(mats / "1.mat", "").mask, 13))
+
+
+def test_images_lie_in_chunks_of_one(mats, tmp_path):
+    assert Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8)).images.chunks == (1, 1, 8, 8)
+
+
+def test_letters_behind_a_patient_code_make_one_family(mats, tmp_path):
+    for number, pid in enumerate(["MR024780B", "MR024780D"], start=20):
+        write_slice(mats / f"{number}.mat", image=np.eye(4), mask=np.eye(4), label=2, pid=pid, border=[1, 1])
+    out = prepare_folder(mats, tmp_path / "a.h5", size=8)
+    assert Dataset.open(out).patients[-2:].tolist() == ["MR024780", "MR024780"]
+    assert contents(out)["pid"][-2:] == [b"MR024780B", b"MR024780D"]
+
+
+@pytest.mark.parametrize(("pid", "synthetic"), [("PHANTOM7", True), ("100360", False)])
+def test_phantoms_are_told_from_patients_by_their_codes(tmp_path, pid, synthetic):
+    write_slice(tmp_path / "1.mat", image=np.eye(4), mask=np.eye(4), label=2, pid=pid, border=[1, 1])
+    assert Dataset.open(prepare_folder(tmp_path, tmp_path / "a.h5", size=8)).synthetic is synthetic
+
+
+def test_progress_is_told_slice_by_slice(mats, tmp_path):
+    told = []
+    prepare_folder(mats, tmp_path / "a.h5", size=8, progress=lambda *step: told.append(step))
+    assert told == [(done, 7) for done in range(1, 8)]
+
+
+def test_a_broken_file_stops_and_leaves_no_result(mats, tmp_path):
+    (mats / "4.mat").write_bytes(b"broken")
+    with pytest.raises(InputError, match=r"4\.mat: expected a MATLAB"):
+        prepare_folder(mats, tmp_path / "a.h5", size=8)
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_broken_files_can_be_left_out_and_are_listed(mats, tmp_path):
+    for name in ("1.mat", "10.mat"):
+        (mats / name).write_bytes((mats / name).read_bytes()[:3000])
+    dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8, skip_broken=True))
+    assert dataset.files == ("2.mat", "3.mat", "4.mat", "5.mat", "11.mat")
+    assert dataset.labels.tolist() == [2, 0, 1, 2, 2]
+    assert dataset.folds.tolist() == [2, 3, 4, 5, 1]
+    assert len(dataset.images) == len(dataset.masks.packed) == 5
+    assert [name for name, _ in dataset.skipped] == ["1.mat", "10.mat"]
+    assert all("expected a MATLAB v7.3" in reason for _, reason in dataset.skipped)
+
+
+def test_a_broken_list_of_folds_can_be_left_out_too(mats, tmp_path):
+    (mats / "cvind.mat").write_bytes(b"broken")
+    with pytest.raises(InputError, match=r"cvind\.mat: expected a MATLAB"):
+        prepare_folder(mats, tmp_path / "a.h5", size=8)
+    dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8, skip_broken=True))
+    assert not dataset.folds.any()
+    assert [name for name, _ in dataset.skipped] == ["cvind.mat"]
+
+
+def test_nothing_but_broken_files_is_refused(tmp_path):
+    (tmp_path / "1.mat").write_bytes(b"broken")
+    with pytest.raises(InputError, match="expected slices, found 1 broken files and no other"):
+        prepare_folder(tmp_path, tmp_path / "a.h5", skip_broken=True)
+
+
+@pytest.mark.parametrize("size", [0, 7, 2049])
+def test_a_size_out_of_range_is_refused(mats, tmp_path, size):
+    with pytest.raises(InputError, match=f"size: expected 8 to 2048 pixels, found {size}"):
+        prepare_folder(mats, tmp_path / "a.h5", size=size)
+
+
+def test_a_place_that_cannot_be_written_is_named(mats, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"a\.h5: cannot be written"):
+        prepare_folder(mats, tmp_path / "file" / "a.h5", size=8)
+
+
+# Prepares argv[1] into argv[2], and waits to be killed after slice argv[3].
+SCRIPT = """
+import sys, time
+from tinydnn.data.prepare import prepare
+from tinydnn.data.sources import open_source
+
+def progress(done, total):
+    if done == int(sys.argv[3]):
+        print(done, flush=True)
+        time.sleep(60)
+
+with open_source(sys.argv[1]) as source:
+    prepare(source, sys.argv[2], size=16, skip_broken=True, progress=progress)
+"""
+
+
+def test_two_at_work_on_one_file_do_not_disturb_each_other(mats, tmp_path):
+    def meddle(done, total):
+        if done == 3:
+            command = [sys.executable, "-c", SCRIPT, mats, tmp_path / "a.h5", "0"]
+            other = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert "InputError" in other.stderr
+            assert "another process is at work on this file" in other.stderr
+
+    first = prepare_folder(mats, tmp_path / "a.h5", size=16, progress=meddle)
+    assert contents(first) == contents(prepare_folder(mats, tmp_path / "b.h5", size=16))
+
+
+@pytest.mark.parametrize("moment", [1, 17, 38, 50])
+def test_a_killed_run_is_continued_and_ends_as_an_uninterrupted_one(published, tmp_path, moment):
+    folder = published(tmp_path / "mats", range(1, 51))
+    (folder / "9.mat").write_bytes(b"broken")
+    out = tmp_path / "killed.h5"
+    command = [sys.executable, "-c", SCRIPT, folder, out, str(moment)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == f"{moment}\n"
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not out.exists()
+
+    read_again = []
+    with open_source(folder) as source:
+        decode = source.decode
+        source.decode = lambda name, entry: (read_again.append(name), decode(name, entry))[1]
+        prepare(source, out, size=16, skip_broken=True)
+    # Sixteen slices are written at a time, and the broken one is looked at again.
+    assert len(read_again) <= 50 - moment + 17
+    whole = prepare_folder(folder, tmp_path / "whole.h5", size=16, skip_broken=True)
+    assert contents(out) == contents(whole)
+    assert sorted(path.name for path in tmp_path.glob("*.h5*")) == ["killed.h5", "whole.h5"]
+
+
+def test_a_run_that_died_while_it_finished_is_begun_anew(mats, tmp_path):
+    out = tmp_path / "a.h5"
+    (tmp_path / "a.h5.partial-finishing").write_bytes(b"half changed")
+    prepare_folder(mats, out, size=8)
+    assert contents(out) == contents(prepare_folder(mats, tmp_path / "b.h5", size=8))
+    assert sorted(path.name for path in tmp_path.glob("*.h5*")) == ["a.h5", "b.h5"]
+
+
+@pytest.mark.parametrize("change", ["content", "size", "damage"])
+def test_a_partial_file_of_something_else_is_begun_anew(mats, published, tmp_path, change):
+    out, partial = tmp_path / "a.h5", tmp_path / "a.h5.partial"
+    (mats / "11.mat").rename(tmp_path / "11.mat")
+    (mats / "11.mat").write_bytes(b"broken")
+    with pytest.raises(InputError):
+        prepare_folder(mats, out, size=8)
+    assert partial.exists()
+    (tmp_path / "11.mat").rename(mats / "11.mat")
+    if change == "damage":
+        partial.write_bytes(partial.read_bytes()[:2000])
+    size = 16 if change == "size" else 8
+    prepare_folder(mats, out, size=size)
+    assert contents(out) == contents(prepare_folder(mats, tmp_path / "b.h5", size=size))
+
+
+MEMORY = """
+import sys
+from pathlib import Path
+import numpy as np
+from tinydnn.data.entries import Entry
+from tinydnn.data.figshare import Slice
+from tinydnn.data.prepare import prepare
+from tinydnn.data.sources import Source
+
+image = np.arange(64 * 64, dtype=np.int16).reshape(64, 64)
+found = Slice(image, 1, "100360", image > 2000, np.ones(4))
+
+def peak(count):
+    entries = {f"{n}.mat": Entry(f"{n}.mat", "", n, bytes, int) for n in range(count)}
+    prepare(Source("made", ("a", "b", "c"), entries, lambda name, entry: found, has_masks=True), sys.argv[1])
+    return Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
+
+print(peak(50), peak(800))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the peak memory that Linux reports")
+def test_memory_does_not_grow_with_the_number_of_slices(tmp_path):
+    """750 slices more are 55 MB of pixels and masks; the peak grows by far less and stays under 400 MB."""
+    command = [sys.executable, "-c", MEMORY, tmp_path / "a.h5"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    few, many = (int(kilobytes) / 1024 for kilobytes in output.split())
+    assert many - few < 15
+    assert many < 400
