@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
+import pooch
 import pytest
 
-from tinydnn.data.cache import cache_folder, prepared
+from tinydnn.data.cache import cache_folder, phantoms, prepared
 from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 
@@ -26,7 +27,7 @@ def made_again(path, **options):
 def test_the_variable_or_the_system_says_where_the_cache_is(cache, monkeypatch):
     assert cache_folder() == cache
     monkeypatch.delenv("TINYDNN_CACHE")
-    assert cache_folder() == Path(__import__("pooch").os_cache("tinydnn"))
+    assert cache_folder() == Path(pooch.os_cache("tinydnn"))
 
 
 def test_the_same_data_are_prepared_once(mats, cache):
@@ -80,3 +81,23 @@ def test_an_hdf5_file_of_another_kind_is_refused(mats, tmp_path):
     other = shutil.copy(mats / "1.mat", tmp_path / "other.h5")
     with pytest.raises(InputError, match="found an HDF5 file of another kind"):
         prepared(other)
+
+
+def test_phantoms_are_drawn_once_and_whole_or_not_at_all(cache, published, monkeypatch):
+    calls = []
+
+    def draw(folder, *, slices, size, progress):
+        calls.append(size)
+        published(folder, range(1, slices + 1), side=size)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinydnn.data.phantoms.write_phantoms", draw)
+    with pytest.raises(KeyboardInterrupt):
+        phantoms(3, size=16)
+    assert list(cache.iterdir()) == []
+    folder = phantoms(3, size=16)
+    assert phantoms(3, size=16) == folder
+    assert phantoms(3, size=8) != folder
+    assert calls == [16, 16, 8]
+    assert len(list(folder.glob("*.mat"))) == 4

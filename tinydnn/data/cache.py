@@ -1,6 +1,7 @@
-"""Prepared files kept in the user's cache folder, found again by what the slices are."""
+"""What is kept in the user's cache folder: prepared files, found again by what the slices are, and phantoms."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from tinydnn.data.dataset import VERSION, Dataset
@@ -42,3 +43,18 @@ def prepared(path: str | Path, *, size: int = 256, skip_broken: bool = False, pr
     if left_out and not skip_broken:
         raise InputError(left_out[0][1])
     return out
+
+
+def phantoms(slices: int, *, size: int, progress: Progress | None = None) -> Path:
+    """The folder of `slices` phantoms of `size` x `size` pixels: drawn once by each version of this package."""
+    from tinydnn import __version__
+    from tinydnn.data.phantoms import write_phantoms
+
+    folder = cache_folder() / f"phantoms-{__version__}-{slices}-{size}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".phantoms-") as temporary:
+            drawn = Path(temporary) / "drawn"
+            write_phantoms(drawn, slices=slices, size=size, progress=progress)
+            drawn.rename(folder)
+    return folder
