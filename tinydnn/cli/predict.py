@@ -25,7 +25,7 @@ def predict(
     """Say what a saved model sees in each picture."""
     from tinydnn.checkpoint import load_model
     from tinydnn.data.images import read_image
-    from tinydnn.data.prepare import to_square
+    from tinydnn.data.pixels import to_uint8
     from tinydnn.ops import softmax
 
     if as_json and as_csv:
@@ -33,7 +33,7 @@ def predict(
     saved = load_model(model)
     rows = []
     for file in files:
-        x = saved.normalise(to_square(read_image(file), saved.size)[None, None])
+        x = saved.normalise(to_uint8(read_image(file), saved.size)[None, None])
         probabilities = softmax(saved.model.predict(x))[0].tolist()
         best = saved.class_names[max(range(len(probabilities)), key=probabilities.__getitem__)]
         rows.append({"file": str(file), "class": best, **dict(zip(saved.class_names, probabilities, strict=True))})
