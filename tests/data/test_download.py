@@ -1,0 +1,177 @@
+"""Downloading from a server that is cut off, lies, refuses or is not there."""
+
+import hashlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from tinydnn.data.download import FILES, PublishedFile, download
+from tinydnn.errors import InputError
+
+CONTENT = {number: np.random.default_rng(number).bytes(700_000 + number) for number in (1, 2)}
+PUBLISHED = [
+    PublishedFile(f"{number}.zip", number, len(data), hashlib.md5(data).hexdigest()) for number, data in CONTENT.items()
+]
+
+
+class Server(ThreadingHTTPServer):
+    """Serves CONTENT with Range requests; what it does wrong is set by the attributes."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/files"
+        self.asked = []  # (number, first byte asked for)
+        self.cut_after = []  # bytes after which the next connections break off
+        self.status = None
+        self.ranges = True
+        self.content = dict(CONTENT)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        number = int(self.path.rsplit("/", 1)[1])
+        start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        self.server.asked.append((number, start))
+        if self.server.status is not None:
+            self.send_response(self.server.status)
+            self.end_headers()
+            return
+        if not self.server.ranges:
+            start = 0
+        data = self.server.content[number][start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        cut = self.server.cut_after.pop(0) if self.server.cut_after else len(data)
+        self.wfile.write(data[:cut])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def fetch(server, folder, **options):
+    return download(folder, base_url=server.url, files=PUBLISHED, **options)
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+WHOLE = {"1.zip": CONTENT[1], "2.zip": CONTENT[2]}
+
+
+def test_the_published_files_are_four_zips_and_the_folds():
+    assert [file.name for file in FILES if file.name.endswith(".zip")] == [
+        f"brainTumorDataPublic_{numbers}.zip" for numbers in ("1-766", "767-1532", "1533-2298", "2299-3064")
+    ]
+    assert FILES[-1].name == "cvind.mat"
+    assert sum(file.size for file in FILES) == 879_499_062
+    assert all(len(file.md5) == 32 for file in FILES)
+
+
+def test_files_arrive_whole(server, tmp_path):
+    assert fetch(server, tmp_path / "new" / "folder") == tmp_path / "new" / "folder"
+    assert files(tmp_path / "new" / "folder") == WHOLE
+
+
+def test_progress_counts_bytes_up_to_all_of_them(server, tmp_path):
+    told = []
+    fetch(server, tmp_path, progress=lambda *step: told.append(step))
+    total = sum(map(len, CONTENT.values()))
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (total, total)
+    assert len(told) > 6
+
+
+def test_what_is_there_is_not_fetched_again(server, tmp_path):
+    fetch(server, tmp_path)
+    server.asked.clear()
+    told = []
+    fetch(server, tmp_path, progress=lambda *step: told.append(step))
+    assert server.asked == []
+    assert told[-1][0] == told[-1][1]
+
+
+def test_after_a_cut_it_goes_on_from_there(server, tmp_path):
+    server.cut_after = [300_000, 100_000]
+    fetch(server, tmp_path)
+    assert server.asked == [(1, 0), (1, 300_000), (1, 400_000), (2, 0)]
+    assert files(tmp_path) == WHOLE
+
+
+def test_when_nothing_more_comes_it_stops_and_the_next_call_goes_on(server, tmp_path):
+    server.cut_after = [300_000, 0]
+    with pytest.raises(InputError, match=r"1\.zip: the connection broke off at 0\.3 of 0\.7 MB; the same command"):
+        fetch(server, tmp_path)
+    assert files(tmp_path) == {"1.zip.part": CONTENT[1][:300_000]}
+    server.asked.clear()
+    fetch(server, tmp_path)
+    assert server.asked == [(1, 300_000), (2, 0)]
+    assert files(tmp_path) == WHOLE
+
+
+def test_a_server_that_knows_no_ranges_starts_over(server, tmp_path):
+    server.ranges = False
+    (tmp_path / "1.zip.part").write_bytes(CONTENT[1][:300_000])
+    fetch(server, tmp_path)
+    assert files(tmp_path) == WHOLE
+
+
+def test_wrong_bytes_are_not_kept(server, tmp_path):
+    server.content[1] = bytes(len(CONTENT[1]))
+    with pytest.raises(InputError, match=r"1\.zip: expected md5 [0-9a-f]{32}, found other bytes"):
+        fetch(server, tmp_path)
+    assert files(tmp_path) == {}
+
+
+def test_a_wrong_part_from_before_is_not_kept(server, tmp_path):
+    (tmp_path / "1.zip.part").write_bytes(bytes(300_000))
+    with pytest.raises(InputError, match="found other bytes, which were deleted; try once more"):
+        fetch(server, tmp_path)
+    fetch(server, tmp_path)
+    assert files(tmp_path) == WHOLE
+
+
+def test_a_file_of_another_length_is_refused_at_once(server, tmp_path):
+    server.content[1] = b"<html>Please log in</html>"
+    with pytest.raises(InputError, match=rf"1\.zip: expected {len(CONTENT[1])} bytes from http://.*, found 26"):
+        fetch(server, tmp_path)
+    assert files(tmp_path) == {}
+
+
+def test_a_spoiled_file_in_the_folder_is_fetched_anew(server, tmp_path):
+    (tmp_path / "1.zip").write_bytes(CONTENT[1][:-1])
+    fetch(server, tmp_path)
+    assert files(tmp_path) == WHOLE
+
+
+@pytest.mark.parametrize("status", [202, 403, 404, 500])
+def test_a_refusal_says_how_to_download_by_hand(server, tmp_path, status):
+    server.status = status
+    with pytest.raises(InputError, match=f"refused with HTTP status {status}") as error:
+        fetch(server, tmp_path)
+    lines = str(error.value).splitlines()
+    assert len(lines) == 2
+    assert "https://doi.org/10.6084/m9.figshare.1512427" in lines[1]
+    assert str(tmp_path) in lines[1]
+
+
+def test_no_network_is_said(tmp_path):
+    with Server() as closed:
+        url = closed.url
+    with pytest.raises(InputError, match=r"cannot be reached \(.*refused.*\); is there a network\?"):
+        download(tmp_path, base_url=url, files=PUBLISHED)
