@@ -1,0 +1,38 @@
+"""`tinydnn prepare`: convert slices once into the file that training streams from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tinydnn.cli.app import app
+from tinydnn.cli.display import progress_bar, say
+from tinydnn.errors import InputError
+
+
+@app.command()
+def prepare(
+    data: Annotated[Path, typer.Argument(help="Folder of .mat files, zips or image folder.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, NAME.h5.")],
+    size: Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")] = 256,
+    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
+) -> None:
+    """Convert DATA once into one file; stopped at any moment, the same command goes on where it was."""
+    import numpy as np
+
+    from tinydnn.data.cache import PREPARED_SUFFIXES
+    from tinydnn.data.dataset import Dataset
+    from tinydnn.data.prepare import prepare as prepare_source
+    from tinydnn.data.sources import open_source
+
+    if out.suffix.lower() not in PREPARED_SUFFIXES:
+        raise InputError(f"--out: expected a name that ends in {' or '.join(PREPARED_SUFFIXES)}, found {out}")
+    with open_source(data) as source, progress_bar("Preparing slices") as progress:
+        prepare_source(source, out, size=size, skip_broken=skip_broken, progress=progress)
+    dataset = Dataset.open(out)
+    patients = f" of {dataset.patient_count} patients" if dataset.patient_count else ", patients unknown"
+    say(f"{len(dataset)} {'synthetic ' * dataset.synthetic}slices{patients}, {size} x {size} pixels, in {out}")
+    counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
+    say(", ".join(f"{name} {count}" for name, count in zip(dataset.class_names, counts, strict=True)))
+    for name, reason in dataset.skipped:
+        say(f"Left out: {name}: {reason}")
