@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import update_wrapper, wraps
 from typing import Any, Generic, ParamSpec, TypeAlias
 
 from tinydnn.backend import Array, device_of
@@ -193,6 +193,7 @@ def _shape_checked(backward: Backward, value: Array, name: str) -> Backward:
     if shape == ():
         return backward
 
+    @wraps(backward)
     def checked(dz: Array, **kwargs: Any) -> Any:
         if dz.shape != shape:
             raise ValueError(f"{name} backward: expected dz of the value's shape {shape}, found {dz.shape}")
