@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import tinydnn.cli.download  # noqa: F401 - registers its command
+import tinydnn.cli.download
 import tinydnn.cli.prepare  # noqa: F401 - registers its command
 from tinydnn.cli import main
 from tinydnn.data.dataset import Dataset
