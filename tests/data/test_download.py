@@ -1,6 +1,8 @@
 """Downloading from a server that is cut off, lies, refuses or is not there."""
 
 import hashlib
+import socket
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,6 +28,7 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}/files"
         self.asked = []  # (number, first byte asked for)
         self.cut_after = []  # bytes after which the next connections break off
+        self.reset = False  # whether they break off as when a cable is pulled, and not in good order
         self.status = None
         self.ranges = True
         self.content = dict(CONTENT)
@@ -48,6 +51,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         cut = self.server.cut_after.pop(0) if self.server.cut_after else len(data)
         self.wfile.write(data[:cut])
+        if self.server.reset and cut < len(data):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
 
     def log_message(self, *_):
         pass
@@ -113,8 +119,14 @@ def test_after_a_cut_it_goes_on_from_there(server, tmp_path):
     assert files(tmp_path) == WHOLE
 
 
+def test_a_connection_that_is_reset_is_a_cut_too(server, tmp_path):
+    server.reset, server.cut_after = True, [600_000, 50_000]
+    fetch(server, tmp_path)
+    assert files(tmp_path) == WHOLE
+
+
 def test_when_nothing_more_comes_it_stops_and_the_next_call_goes_on(server, tmp_path):
-    server.cut_after = [300_000, 0]
+    server.cut_after = [300_000, 0, 0, 0]
     with pytest.raises(InputError, match=r"1\.zip: the connection broke off at 0\.3 of 0\.7 MB; the same command"):
         fetch(server, tmp_path)
     assert files(tmp_path) == {"1.zip.part": CONTENT[1][:300_000]}

@@ -1,6 +1,5 @@
 """The prepared file: what is in it, what may be wrong, and that it comes whole or not at all."""
 
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -122,82 +121,6 @@ def test_a_place_that_cannot_be_written_is_named(mats, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"a\.h5: cannot be written"):
         prepare_folder(mats, tmp_path / "file" / "a.h5", size=8)
-
-
-# Prepares argv[1] into argv[2], and waits to be killed after slice argv[3].
-SCRIPT = """
-import sys, time
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
-
-def progress(done, total):
-    if done == int(sys.argv[3]):
-        print(done, flush=True)
-        time.sleep(60)
-
-with open_source(sys.argv[1]) as source:
-    prepare(source, sys.argv[2], size=16, skip_broken=True, progress=progress)
-"""
-
-
-def test_two_at_work_on_one_file_do_not_disturb_each_other(mats, tmp_path):
-    def meddle(done, total):
-        if done == 3:
-            command = [sys.executable, "-c", SCRIPT, mats, tmp_path / "a.h5", "0"]
-            other = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert "InputError" in other.stderr
-            assert "another process is at work on this file" in other.stderr
-
-    first = prepare_folder(mats, tmp_path / "a.h5", size=16, progress=meddle)
-    assert contents(first) == contents(prepare_folder(mats, tmp_path / "b.h5", size=16))
-
-
-@pytest.mark.parametrize("moment", [1, 17, 38, 50])
-def test_a_killed_run_is_continued_and_ends_as_an_uninterrupted_one(published, tmp_path, moment):
-    folder = published(tmp_path / "mats", range(1, 51))
-    (folder / "9.mat").write_bytes(b"broken")
-    out = tmp_path / "killed.h5"
-    command = [sys.executable, "-c", SCRIPT, folder, out, str(moment)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == f"{moment}\n"
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    assert not out.exists()
-
-    read_again = []
-    with open_source(folder) as source:
-        decode = source.decode
-        source.decode = lambda name, entry: (read_again.append(name), decode(name, entry))[1]
-        prepare(source, out, size=16, skip_broken=True)
-    # Sixteen slices are written at a time, and the broken one is looked at again.
-    assert len(read_again) <= 50 - moment + 17
-    whole = prepare_folder(folder, tmp_path / "whole.h5", size=16, skip_broken=True)
-    assert contents(out) == contents(whole)
-    assert sorted(path.name for path in tmp_path.glob("*.h5*")) == ["killed.h5", "whole.h5"]
-
-
-def test_a_run_that_died_while_it_finished_is_begun_anew(mats, tmp_path):
-    out = tmp_path / "a.h5"
-    (tmp_path / "a.h5.partial-finishing").write_bytes(b"half changed")
-    prepare_folder(mats, out, size=8)
-    assert contents(out) == contents(prepare_folder(mats, tmp_path / "b.h5", size=8))
-    assert sorted(path.name for path in tmp_path.glob("*.h5*")) == ["a.h5", "b.h5"]
-
-
-@pytest.mark.parametrize("change", ["content", "size", "damage"])
-def test_a_partial_file_of_something_else_is_begun_anew(mats, published, tmp_path, change):
-    out, partial = tmp_path / "a.h5", tmp_path / "a.h5.partial"
-    (mats / "11.mat").rename(tmp_path / "11.mat")
-    (mats / "11.mat").write_bytes(b"broken")
-    with pytest.raises(InputError):
-        prepare_folder(mats, out, size=8)
-    assert partial.exists()
-    (tmp_path / "11.mat").rename(mats / "11.mat")
-    if change == "damage":
-        partial.write_bytes(partial.read_bytes()[:2000])
-    size = 16 if change == "size" else 8
-    prepare_folder(mats, out, size=size)
-    assert contents(out) == contents(prepare_folder(mats, tmp_path / "b.h5", size=size))
 
 
 MEMORY = """

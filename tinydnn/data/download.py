@@ -16,6 +16,7 @@ ARTICLE = "https://doi.org/10.6084/m9.figshare.1512427"
 BASE_URL = "https://ndownloader.figshare.com/files"
 _BLOCK = 2**18
 _TIMEOUT = 60  # seconds without a byte
+_TRIES = 3  # connections in a row that bring nothing
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,17 @@ def download(
 
 
 def _fetch(url: str, part: Path, file: PublishedFile, tell: Callable[[int], None]) -> None:
-    """Fetch what is missing of `part`, reconnecting after each cut for as long as every try brings something."""
-    have = _length(part)
+    """Fetch what is missing of `part`, reconnecting after each cut until tries bring nothing more."""
+    have, fruitless = _length(part), 0
     while have < file.size:
         _fetch_on(url, part, have, file, tell)
-        if _length(part) <= have:
+        before, have = have, _length(part)
+        fruitless = 0 if have > before else fruitless + 1
+        if fruitless == _TRIES:
             raise InputError(
                 f"{file.name}: the connection broke off at {have / 1e6:.1f} of {file.size / 1e6:.1f} MB; "
                 "the same command goes on from there"
             )
-        have = _length(part)
 
 
 def _fetch_on(url: str, part: Path, have: int, file: PublishedFile, tell: Callable[[int], None]) -> None:
@@ -106,7 +108,7 @@ def _fetch_on(url: str, part: Path, have: int, file: PublishedFile, tell: Callab
                 found = have + answer.length
                 raise InputError(f"{file.name}: expected {file.size} bytes from {url}, found {found}")
             with part.open("ab" if have else "wb") as out:
-                while have < file.size and (block := answer.read(_BLOCK)):
+                while have < file.size and (block := answer.read1(_BLOCK)):
                     out.write(block)
                     have += len(block)
                     tell(have)
