@@ -8,7 +8,7 @@ import typer
 
 from tinydnn.errors import InputError
 
-COMMANDS = ("train", "evaluate", "predict")
+COMMANDS = ("train", "evaluate", "predict", "prepare", "download")
 
 app = typer.Typer(
     add_completion=False,
