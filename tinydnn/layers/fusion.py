@@ -7,6 +7,7 @@ gradients.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from tinydnn import ops
 from tinydnn.backend import Array
@@ -40,9 +41,11 @@ class ConvReluPool:
 def run_at(layers: Sequence[Layer], index: int) -> tuple[ConvReluPool | Layer, int]:
     """What to call for the layers from `index` on, and how many of them it does.
 
-    Nothing is fused where somebody has chosen an implementation of one of the parts.
+    Nothing is fused where somebody has chosen an implementation of one of the parts, or has derived a layer of
+    their own from one of them.
     """
-    match layers[index : index + 3]:
-        case [Conv2d() as conv, ReLU(), MaxPool2d() as pool] if not ops.chosen("conv2d", "relu", "maxpool2d"):
-            return ConvReluPool(conv, pool), 3
+    run = layers[index : index + 3]
+    if [type(layer) for layer in run] == [Conv2d, ReLU, MaxPool2d] and not ops.chosen("conv2d", "relu", "maxpool2d"):
+        conv, _, pool = run
+        return ConvReluPool(cast(Conv2d, conv), cast(MaxPool2d, pool)), 3
     return layers[index], 1

@@ -1,0 +1,73 @@
+"""Batch normalisation as a layer: batch statistics in training, running ones in evaluation."""
+
+import numpy as np
+import pytest
+
+from tinydnn.layers import BatchNorm2d
+
+
+def batches(count=3):
+    rng = np.random.default_rng(0)
+    return [(3 * rng.standard_normal((4, 2, 3, 5)) + [[[[1]], [[-2]]]]).astype(np.float32) for _ in range(count)]
+
+
+def test_in_training_each_batch_has_mean_zero_and_variance_one():
+    layer = BatchNorm2d(2)
+    for x in batches():
+        z = layer(x, training=True)[0]
+        assert np.abs(z.mean(axis=(0, 2, 3))).max() < 1e-6
+        assert np.abs(z.var(axis=(0, 2, 3)) - 1).max() < 1e-4
+
+
+def test_running_statistics_follow_the_batches_by_the_formula():
+    layer = BatchNorm2d(2, momentum=0.25)
+    mean, var = np.zeros(2), np.ones(2)
+    for x in batches():
+        layer(x, training=True)
+        mean = 0.75 * mean + 0.25 * x.mean(axis=(0, 2, 3), dtype=np.float64)
+        var = 0.75 * var + 0.25 * x.var(axis=(0, 2, 3), dtype=np.float64, ddof=1)
+    assert layer.running_mean.value == pytest.approx(mean, rel=1e-5)
+    assert layer.running_var.value == pytest.approx(var, rel=1e-5)
+    assert layer.running_mean.value.dtype == layer.running_var.value.dtype == np.float32
+
+
+def test_in_evaluation_the_running_statistics_are_used_and_stay():
+    layer = BatchNorm2d(2)
+    layer.running_mean.value, layer.running_var.value = np.array([1, 2], np.float32), np.array([4, 9], np.float32)
+    x = batches(1)[0]
+    z = layer(x)[0]
+    assert z == pytest.approx((x - [[[1]], [[2]]]) / np.sqrt([[[4 + 1e-5]], [[9 + 1e-5]]]), rel=1e-5, abs=1e-6)
+    assert layer.running_mean.value.tolist() == [1, 2]
+    assert layer.predict(x) == pytest.approx(z)
+
+
+def test_a_batch_of_one_number_a_channel_does_not_divide_by_zero():
+    layer = BatchNorm2d(2)
+    layer(np.ones((1, 2, 1, 1), np.float32), training=True)
+    assert np.isfinite(layer.running_var.value).all()
+
+
+def test_training_and_evaluation_agree_with_pytorch():
+    torch = pytest.importorskip("torch")
+    ours, theirs = BatchNorm2d(2, momentum=0.1, eps=1e-3), torch.nn.BatchNorm2d(2, momentum=0.1, eps=1e-3)
+    gamma, beta = np.array([0.5, 2], np.float32), np.array([-1, 3], np.float32)
+    ours.gamma.value, ours.beta.value = gamma, beta
+    with torch.no_grad():
+        theirs.weight.copy_(torch.from_numpy(gamma))
+        theirs.bias.copy_(torch.from_numpy(beta))
+    for x in batches():
+        z, backward = ours(x, training=True)
+        dz = np.random.default_rng(1).standard_normal(z.shape).astype(np.float32)
+        dx = backward(dz)
+        x_theirs = torch.from_numpy(x).requires_grad_()
+        z_theirs = theirs(x_theirs)
+        theirs.zero_grad()
+        z_theirs.backward(torch.from_numpy(dz))
+        assert z == pytest.approx(z_theirs.detach().numpy(), abs=1e-5)
+        assert dx == pytest.approx(x_theirs.grad.numpy(), abs=1e-5)
+        assert ours.gamma.grad == pytest.approx(theirs.weight.grad.numpy(), abs=1e-4)
+        assert ours.beta.grad == pytest.approx(theirs.bias.grad.numpy(), abs=1e-4)
+    assert ours.running_mean.value == pytest.approx(theirs.running_mean.numpy(), abs=1e-6)
+    assert ours.running_var.value == pytest.approx(theirs.running_var.numpy(), rel=1e-5)
+    theirs.eval()
+    assert ours.predict(x) == pytest.approx(theirs(torch.from_numpy(x)).detach().numpy(), abs=1e-5)

@@ -1,0 +1,111 @@
+"""Layers that run as one give what they give one by one, and only where nobody has chosen otherwise."""
+
+import numpy as np
+import pytest
+
+from tinydnn import ops
+from tinydnn.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
+
+
+def model(dtype, **pool):
+    draw = np.random.default_rng(0)
+    chain = Sequential(
+        Conv2d(2, 4, 3, padding=1, rng=draw), ReLU(), MaxPool2d(2, **pool),
+        Conv2d(4, 3, 3, padding=1, bias=False, rng=draw), ReLU(), MaxPool2d(2, **pool),
+    )  # fmt: skip
+    return chain.astype(dtype)
+
+
+def run(chain, x):
+    """Value, gradient of x and of every parameter, and what ran."""
+    with ops.trace() as calls:
+        z, backward = chain(x, training=True)
+        dx = backward(np.random.default_rng(1).standard_normal(z.shape).astype(z.dtype))
+    grads = {name: one.grad for name, one in chain.parameters().items()}
+    return {"z": z, "dx": dx, **grads}, [(one.operation, one.implementation) for one in calls]
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(np.float64, 1e-13), (np.float32, 2e-5)])
+@pytest.mark.parametrize("size", [(12, 20), (13, 11)])
+def test_values_and_gradients_are_those_of_the_layers_one_by_one(dtype, close, size):
+    x = np.random.default_rng(2).standard_normal((3, 2, *size)).astype(dtype)
+    fused, fused_calls = run(model(dtype), x)
+    with ops.use(conv2d="im2col"):
+        single, single_calls = run(model(dtype), x)
+    assert fused_calls == [("conv2d_relu_maxpool2d", "fused")] * 2
+    assert {name for name, _ in single_calls} == {"conv2d", "relu", "maxpool2d"}
+    for name, array in single.items():
+        assert fused[name].dtype == dtype, name
+        assert np.abs(fused[name] - array).max() <= close * np.abs(array).max(), name
+
+
+@pytest.mark.parametrize("choice", [{"conv2d": "im2col"}, {"maxpool2d": "pairs"}, {"relu": "reference"}])
+def test_nothing_is_fused_where_an_implementation_of_a_part_is_chosen(choice):
+    with ops.use(**choice):
+        _, calls = run(model(np.float32), np.ones((1, 2, 8, 8), np.float32))
+    assert "conv2d_relu_maxpool2d" not in dict(calls)
+    assert choice.items() <= dict(calls).items()
+
+
+def test_the_choice_ends_with_its_block():
+    with ops.use(conv2d="im2col"):
+        pass
+    _, calls = run(model(np.float32), np.ones((1, 2, 8, 8), np.float32))
+    assert dict(calls) == {"conv2d_relu_maxpool2d": "fused"}
+
+
+def test_where_no_kernel_covers_the_run_the_parts_run_one_by_one():
+    x = np.random.default_rng(0).standard_normal((2, 2, 12, 12))
+    overlapping, calls = run(model(np.float64, stride=1), x)
+    assert {("conv2d", "im2col"), ("relu", "reference"), ("maxpool2d", "reference")} <= set(calls)
+    with ops.use(conv2d="reference"):
+        single, _ = run(model(np.float64, stride=1), x)
+    assert all(np.allclose(overlapping[name], single[name], rtol=1e-12) for name in single)
+
+
+def test_a_run_may_stand_anywhere_in_a_model():
+    draw = np.random.default_rng(0)
+    chain = Sequential(
+        ReLU(), Conv2d(1, 2, 3, rng=draw), ReLU(), Conv2d(2, 2, 3, rng=draw), ReLU(), MaxPool2d(2), Flatten(),
+        Linear(8, 2, rng=draw),
+    )  # fmt: skip
+    _, calls = run(chain, np.ones((1, 1, 8, 8), np.float32))
+    assert [name for name, _ in calls] == ["relu", "conv2d", "relu", "conv2d_relu_maxpool2d", "linear"]
+
+
+class LeakyReLU(ReLU):
+    """Somebody's own activation, made from ours."""
+
+    def __call__(self, x, *, training=False):
+        return np.where(x > 0, x, 0.1 * x), lambda dz: np.where(x > 0, dz, 0.1 * dz)
+
+
+class OwnConv2d(Conv2d):
+    """Somebody's own convolution, made from ours."""
+
+    def __call__(self, x, *, training=False):
+        z, backward = super().__call__(x, training=training)
+        return -z, lambda dz, need_dx=True: backward(-dz, need_dx=need_dx)
+
+
+class OwnMaxPool2d(MaxPool2d):
+    """Somebody's own pooling, made from ours."""
+
+    def __call__(self, x, *, training=False):
+        z, backward = super().__call__(x, training=training)
+        return 2 * z, lambda dz: backward(2 * dz)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [(Conv2d, LeakyReLU, MaxPool2d), (OwnConv2d, ReLU, MaxPool2d), (Conv2d, ReLU, OwnMaxPool2d)],
+    ids=["activation", "convolution", "pooling"],
+)
+def test_a_layer_that_somebody_has_changed_is_left_to_itself(kinds):
+    convolution, activation, pooling = kinds
+    parts = convolution(1, 2, 3, rng=np.random.default_rng(0)), activation(), pooling(2)
+    x = np.random.default_rng(1).standard_normal((2, 1, 8, 8)).astype(np.float32)
+    value = x
+    for part in parts:
+        value, _ = part(value)
+    assert np.array_equal(Sequential(*parts)(x)[0], value)
