@@ -1,0 +1,172 @@
+"""What every operation is checked on: shapes that kernels stumble over."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinydnn import ops
+from tinydnn.backend import Array, array_module
+from tinydnn.gradcheck.contract import Function, argument_names
+
+Shape = tuple[int, ...]
+
+
+def _nothing(*arrays: Array) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of an operation.
+
+    `shapes`: those of the arguments that have a gradient, None for one that is left out. `extras` makes the
+    arguments after them, which have none. `options`: the keyword arguments.
+    """
+
+    operation: str
+    label: str
+    shapes: tuple[Shape | None, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    extras: Callable[..., tuple[Any, ...]] = _nothing
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.label}"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the arguments that have a gradient."""
+        return argument_names(ops.operations()[self.operation], len(self.shapes))
+
+    def arrays(self, seed: int = 0) -> list[Array | None]:
+        """Random arguments that have a gradient, in float64."""
+        rng = np.random.default_rng(seed)
+        return [None if shape is None else rng.standard_normal(shape) for shape in self.shapes]
+
+    def implementations(self, device: str = "cpu") -> list[str]:
+        """The names of the implementations on `device` that support this case."""
+        arrays = self.arrays()
+        return [
+            one.name
+            for one in ops.operations()[self.operation].implementations.values()
+            if one.device in (device, "any") and one.supports(*arrays, *self.extras(*arrays), **self.options)
+        ]
+
+    def function(self, implementation: str) -> Function:
+        """The operation as a function of the arguments that have a gradient, by the named implementation.
+
+        Operations that it calls in turn run their references.
+        """
+        choices = {**dict.fromkeys(ops.operations(), "reference"), self.operation: implementation}
+
+        def function(*arrays: Array) -> tuple[Array, ops.Backward]:
+            with ops.use(**choices):
+                return ops.operations()[self.operation](*arrays, *self.extras(*arrays), **self.options)
+
+        return function
+
+
+def _labels(logits: Array) -> tuple[Array]:
+    return (array_module(logits).arange(len(logits)) * 2 % logits.shape[1],)
+
+
+def _target(prediction: Array) -> tuple[Array]:
+    return (array_module(prediction).full_like(prediction, 0.5),)
+
+
+def _keep(x: Array) -> tuple[Array]:
+    return ((array_module(x).arange(x.size) % 3 < 2).reshape(x.shape),)
+
+
+def _batch_moments(x: Array, gamma: Array, beta: Array) -> tuple[Array, Array]:
+    return ops.moments(x)
+
+
+def _running_moments(x: Array, gamma: Array, beta: Array) -> tuple[Array, Array]:
+    steps = array_module(x).arange(len(gamma)).astype(x.dtype)
+    return steps - 1, steps + 0.5
+
+
+_CONVOLUTIONS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
+    "no padding": ((2, 3, 6, 5), (4, 3, 3, 3), {}),
+    "same size": ((2, 3, 5, 7), (4, 3, 3, 3), {"padding": 1}),
+    "stride 2, rows left over": ((2, 2, 8, 6), (3, 2, 3, 3), {"stride": 2}),
+    "stride 2, padding 1": ((3, 2, 7, 4), (2, 2, 3, 3), {"stride": 2, "padding": 1}),
+    "pixels that no window sees": ((2, 2, 8, 7), (3, 2, 2, 2), {"stride": 3}),
+    "padding as large as the kernel": ((2, 2, 3, 4), (3, 2, 2, 2), {"padding": 2}),
+    "kernel higher than wide": ((2, 3, 6, 5), (2, 3, 4, 2), {"padding": 1}),
+    "kernel wider than high": ((2, 3, 4, 7), (2, 3, 1, 3), {"padding": 1}),
+    "kernel as large as the picture": ((2, 3, 4, 5), (2, 3, 4, 5), {}),
+    "one pixel": ((3, 4, 1, 1), (5, 4, 1, 1), {}),
+    "one pixel in padding": ((2, 2, 1, 1), (3, 2, 3, 3), {"padding": 1}),
+    "one channel, one picture": ((1, 1, 5, 4), (1, 1, 3, 3), {"padding": 1}),
+    "one row": ((2, 3, 1, 9), (2, 3, 1, 3), {}),
+}
+
+# Each block with a convolution that leaves at least 2 × 2 pixels, and poolings that leave rows over or overlap.
+_BLOCKS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
+    "same size": ((2, 3, 6, 8), (4, 3, 3, 3), {"padding": 1}),
+    "rows left over": ((2, 2, 7, 5), (3, 2, 3, 3), {"padding": 1}),
+    "no padding": ((2, 3, 6, 8), (4, 3, 3, 3), {}),
+    "even kernel": ((2, 2, 5, 6), (3, 2, 2, 2), {"padding": 1}),
+    "stride 2": ((2, 2, 9, 8), (3, 2, 3, 3), {"stride": 2, "padding": 1}),
+    "kernel higher than wide": ((2, 3, 8, 5), (2, 3, 4, 2), {"padding": 1}),
+    "kernel wider than high": ((2, 3, 5, 9), (2, 3, 2, 5), {"padding": 1}),
+    "one channel, one picture": ((1, 1, 4, 6), (1, 1, 3, 3), {"padding": 1}),
+    "one window": ((3, 2, 2, 2), (4, 2, 1, 1), {}),
+    "overlapping pooling": ((2, 2, 7, 6), (3, 2, 3, 3), {"padding": 1, "window": 3, "pool_stride": 2}),
+    "pooling with gaps": ((2, 2, 8, 7), (3, 2, 3, 3), {"padding": 1, "window": 2, "pool_stride": 3}),
+}
+
+_POOLINGS: dict[str, tuple[Shape, dict[str, int]]] = {
+    "2 × 2": ((2, 3, 4, 6), {}),
+    "2 × 2, stride named": ((2, 3, 6, 4), {"window": 2, "stride": 2}),
+    "rows and columns left over": ((2, 3, 5, 7), {}),
+    "overlapping": ((2, 2, 7, 6), {"window": 3, "stride": 2}),
+    "every position": ((2, 2, 5, 4), {"window": 2, "stride": 1}),
+    "with gaps": ((2, 2, 8, 7), {"window": 2, "stride": 3}),
+    "window as large as the picture": ((3, 2, 4, 4), {"window": 4}),
+    "one pixel": ((3, 2, 1, 1), {"window": 1}),
+    "one channel, one picture": ((1, 1, 4, 2), {}),
+}
+
+_ANY_SHAPE: dict[str, Shape] = {"pictures": (2, 3, 4, 5), "rows": (5, 4), "one number": (1, 1), "a line": (7,)}
+
+_LINEAR = {
+    "rows": (5, 4, 3),
+    "one row": (1, 4, 3),
+    "one input": (5, 1, 3),
+    "one output": (5, 4, 1),
+    "square": (4, 4, 4),
+}
+
+
+def _cases() -> Iterator[Case]:
+    for operation, table in (("conv2d", _CONVOLUTIONS), ("conv2d_relu_maxpool2d", _BLOCKS)):
+        for label, (x, w, options) in table.items():
+            yield Case(operation, label, (x, w, w[:1]), options)
+        x, w, options = table["same size"]
+        yield Case(operation, "no bias", (x, w, None), options)
+    for operation in ("maxpool2d", "avgpool2d"):
+        for label, (x, options) in _POOLINGS.items():
+            yield Case(operation, label, (x,), options)
+    for label, x in {"H ≠ W": (2, 3, 4, 5), "one pixel": (2, 3, 1, 1), "one picture": (1, 1, 3, 2)}.items():
+        yield Case("global_avgpool2d", label, (x,))
+        for batch_statistics, extras in ((True, _batch_moments), (False, _running_moments)):
+            kind = "batch statistics" if batch_statistics else "running statistics"
+            options = {"batch_statistics": batch_statistics}
+            yield Case("batchnorm2d", f"{label}, {kind}", (x, x[1:2], x[1:2]), options, extras)
+    for label, (rows, inputs, outputs) in _LINEAR.items():
+        yield Case("linear", label, ((rows, inputs), (outputs, inputs), (outputs,)))
+    for label, shape in _ANY_SHAPE.items():
+        yield Case("relu", label, (shape,))
+        yield Case("sigmoid", label, (shape,))
+        yield Case("mean_squared_error", label, (shape,), extras=_target)
+        yield Case("dropout", label, (shape,), {"rate": 0.4}, _keep)
+    for label, shape in {"three classes": (5, 3), "one row": (1, 4), "two classes": (6, 2)}.items():
+        yield Case("softmax_cross_entropy", label, (shape,), extras=_labels)
+        yield Case("softmax_cross_entropy", f"{label}, smoothed", (shape,), {"label_smoothing": 0.1}, _labels)
+
+
+CASES = tuple(_cases())

@@ -1,0 +1,50 @@
+"""What layers and models are checked on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinydnn import layers, models
+from tinydnn.backend import Array
+from tinydnn.layers import Layer
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A layer or model, the shape of its input, and whether it trains."""
+
+    name: str
+    make: Callable[[], Layer]
+    shape: tuple[int, ...]
+    training: bool = True
+
+    def __str__(self) -> str:
+        return self.name if self.training else f"{self.name}, evaluation"
+
+    def x(self) -> Array:
+        """A random input in float64."""
+        return np.random.default_rng(0).standard_normal(self.shape)
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+LAYER_CASES = (
+    LayerCase("Conv2d", lambda: layers.Conv2d(3, 4, 3, stride=2, padding=1, rng=_rng()), (2, 3, 6, 5)),
+    LayerCase("Linear", lambda: layers.Linear(4, 3, rng=_rng()), (5, 4)),
+    LayerCase("BatchNorm2d", lambda: layers.BatchNorm2d(3), (2, 3, 4, 5)),
+    LayerCase("BatchNorm2d", lambda: layers.BatchNorm2d(3), (2, 3, 4, 5), training=False),
+    LayerCase("Dropout", lambda: layers.Dropout(0.4, rng=_rng()), (5, 7)),
+    LayerCase("Dropout", lambda: layers.Dropout(0.4, rng=_rng()), (5, 7), training=False),
+    LayerCase("MaxPool2d", lambda: layers.MaxPool2d(3, stride=2), (2, 3, 7, 6)),
+    LayerCase("AvgPool2d", lambda: layers.AvgPool2d(2), (2, 3, 5, 6)),
+    LayerCase("GlobalAvgPool2d", layers.GlobalAvgPool2d, (2, 3, 4, 5)),
+    LayerCase("ReLU", layers.ReLU, (2, 3, 4, 5)),
+    LayerCase("Sigmoid", layers.Sigmoid, (5, 4)),
+    LayerCase("Flatten", layers.Flatten, (2, 3, 4, 5)),
+    LayerCase("baseline_cnn", lambda: models.baseline_cnn(image_size=16), (2, 1, 16, 16)),
+    LayerCase("batchnorm_cnn", lambda: models.batchnorm_cnn(image_size=16), (2, 1, 16, 16)),
+    LayerCase("batchnorm_cnn", lambda: models.batchnorm_cnn(image_size=16), (2, 1, 16, 16), training=False),
+)
