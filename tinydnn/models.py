@@ -38,7 +38,7 @@ def baseline_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 
         layers += [Conv2d(previous, channels, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)]
         previous = channels
     features = previous * (image_size // 2 ** len(CHANNELS)) ** 2
-    head = [Flatten(), Linear(features, 128, rng=rng), ReLU(), _dropout(rng), Linear(128, classes, rng=rng)]
+    head = [Flatten(), Linear(features, 128, rng=rng), ReLU(), _dropout(rng), _classifier(128, classes, rng)]
     return Sequential(*layers, *head, input_shape=(in_channels, image_size, image_size))
 
 
@@ -58,7 +58,7 @@ def batchnorm_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int =
         convolution = Conv2d(previous, channels, 3, padding=1, bias=False, rng=rng)
         layers += [convolution, BatchNorm2d(channels), ReLU(), MaxPool2d(2)]
         previous = channels
-    head = [GlobalAvgPool2d(), _dropout(rng), Linear(previous, classes, rng=rng)]
+    head = [GlobalAvgPool2d(), _dropout(rng), _classifier(previous, classes, rng)]
     return Sequential(*layers, *head, input_shape=(in_channels, image_size, image_size))
 
 
@@ -68,6 +68,18 @@ MODELS: dict[str, Callable[..., Sequential]] = {"baseline": baseline_cnn, "batch
 def _dropout(rng: np.random.Generator) -> Dropout:
     """Dropout with a generator of its own, so that its draws do not depend on who else draws."""
     return Dropout(0.5, rng=rng.spawn(1)[0])
+
+
+def _classifier(features: int, classes: int, rng: np.random.Generator) -> Linear:
+    """The last layer, with a tenth of He's weights, so that training begins with nearly equal probabilities.
+
+    He's rule keeps the size of numbers through ReLU, but max pooling picks the largest and lets them grow from block
+    to block. Full weights would turn that into a first loss far above log(classes), and the first steps would go
+    into taking it back.
+    """
+    layer = Linear(features, classes, rng=rng)
+    layer.weight.value *= np.float32(0.1)
+    return layer
 
 
 def _check_size(image_size: int) -> None:
