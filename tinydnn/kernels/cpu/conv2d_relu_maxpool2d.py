@@ -26,7 +26,8 @@ def _covered(
     window: int = 2,
     pool_stride: int | None = None,
 ) -> bool:
-    return stride == 1 and window == 2 and pool_stride in (None, 2) and padding < min(w.shape[2:])
+    square = w.shape[2] == w.shape[3]
+    return stride == 1 and window == 2 and pool_stride in (None, 2) and square and padding < w.shape[2]
 
 
 @ops.conv2d_relu_maxpool2d.implementation("fused", device="cpu", priority=10, supports=_covered)

@@ -7,6 +7,7 @@ side by side. Each must then use one BLAS thread: BLAS threads inside Python thr
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
 from typing import TypeVar
@@ -39,7 +40,11 @@ def over_batch(count: int, work: Callable[[slice], T]) -> list[T]:
     edges = [count * k // threads for k in range(threads + 1)]
     parts = [slice(start, stop) for start, stop in pairwise(edges)]
     with _blas().limit(limits=1, user_api="blas"):
-        return list(_pool().map(work, parts)) if threads > 1 else [work(parts[0])]
+        if threads == 1:
+            return [work(parts[0])]
+        # Each thread in a copy of the caller's context, so that the caller's np.errstate holds there too.
+        contexts = [copy_context() for _ in parts]
+        return list(_pool().map(lambda context, part: context.run(work, part), contexts, parts))
 
 
 @cache

@@ -1,0 +1,107 @@
+"""Threads over a batch: a fixed partition, the same bits, and a number of threads that one can set."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from tinydnn import ops
+from tinydnn.errors import InputError
+from tinydnn.kernels.cpu import threads
+from tinydnn.models import baseline_cnn
+
+
+@pytest.fixture
+def with_threads(monkeypatch):
+    """A function that sets how many threads work on a batch."""
+
+    def forget():
+        threads.thread_count.cache_clear()
+        threads._pool.cache_clear()
+
+    def choose(count):
+        monkeypatch.setenv("TINYDNN_THREADS", str(count))
+        forget()
+
+    yield choose
+    monkeypatch.undo()
+    forget()
+
+
+@pytest.mark.parametrize(
+    ("count", "threads_asked", "parts"),
+    [
+        (7, 3, [(0, 2), (2, 4), (4, 7)]),
+        (4, 2, [(0, 2), (2, 4)]),
+        (2, 8, [(0, 1), (1, 2)]),
+        (1, 4, [(0, 1)]),
+        (5, 1, [(0, 5)]),
+    ],
+)
+def test_the_partition_depends_on_count_and_threads_alone(with_threads, count, threads_asked, parts):
+    with_threads(threads_asked)
+    for _ in range(3):
+        assert threads.over_batch(count, lambda part: (part.start, part.stop)) == parts
+
+
+def test_parts_run_side_by_side(with_threads):
+    with_threads(2)
+    meeting = threading.Barrier(2, timeout=10)
+    assert sorted(threads.over_batch(2, lambda part: meeting.wait())) == [0, 1]
+
+
+def test_what_a_part_raises_reaches_the_caller(with_threads):
+    with_threads(2)
+    with pytest.raises(ZeroDivisionError):
+        threads.over_batch(4, lambda part: 1 // part.start)
+
+
+def test_silenced_floating_point_warnings_stay_silent_in_every_thread(with_threads):
+    with_threads(2)
+    large = np.full(4, 1e38, np.float32)
+    with np.errstate(all="ignore"):
+        products = threads.over_batch(2, lambda part: large * large)
+    assert np.isinf(products).all()
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5", "", " 2"])
+def test_a_number_of_threads_that_is_none_is_refused(with_threads, wrong):
+    with_threads(wrong)
+    with pytest.raises(InputError, match=f"TINYDNN_THREADS: expected a whole number of at least 1, found {wrong!r}"):
+        threads.thread_count()
+
+
+def test_without_the_variable_there_is_a_thread_for_each_core(with_threads, monkeypatch):
+    with_threads(1)
+    monkeypatch.delenv("TINYDNN_THREADS")
+    threads.thread_count.cache_clear()
+    assert threads.thread_count() >= 1
+
+
+def training_step():
+    """Logits and all gradients of the baseline model."""
+    model = baseline_cnn(image_size=32)
+    x = np.random.default_rng(0).standard_normal((5, 1, 32, 32)).astype(np.float32)
+    logits, backward = model(x)
+    _, loss_backward = ops.softmax_cross_entropy(logits, np.array([0, 1, 2, 0, 1]))
+    backward(loss_backward(), need_dx=False)
+    return {"logits": logits, **{name: one.grad for name, one in model.parameters().items()}}
+
+
+@pytest.mark.parametrize("implementations", [{}, {"conv2d": "im2col"}])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_same_inputs_and_threads_give_the_same_bits(with_threads, count, implementations):
+    with_threads(count)
+    with ops.use(**implementations):
+        first, second = training_step(), training_step()
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_more_threads_change_no_more_than_the_order_of_sums(with_threads):
+    with_threads(1)
+    alone = training_step()
+    with_threads(2)
+    shared = training_step()
+    assert np.array_equal(alone["logits"], shared["logits"])
+    for name, array in alone.items():
+        assert np.abs(shared[name] - array).max() <= 1e-5 * np.abs(array).max(), name
