@@ -5,8 +5,11 @@ from functools import partial
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+import tinydnn.cli.gradcheck  # noqa: F401 - registers the command
 from tinydnn import layers, models, ops
+from tinydnn.cli.app import app
 from tinydnn.errors import InputError
 from tinydnn.gradcheck import GradientError, Verdict, gradcheck, gradcheck_layer
 from tinydnn.gradcheck.numeric import derivative, noise
@@ -436,3 +439,31 @@ def test_arguments_that_cannot_be_differentiated_are_refused():
         gradcheck(lambda x, labels: ops.softmax_cross_entropy(x, labels), normal((3, 2)), np.arange(3) % 2)
     with pytest.raises(ValueError, match=r"gradcheck: x: expected finite numbers"):
         gradcheck(ops.relu, np.array([1.0, np.nan]))
+
+
+# --- The command --------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_table_and_succeeds():
+    result = CliRunner().invoke(app, ["gradcheck", "maxpool2d", "Linear"])
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.output.splitlines()]
+    for name in ops.maxpool2d.implementations:
+        assert any(row[:3] == ["maxpool2d", name, "float64"] and row[-1] == "ok" for row in rows)
+    assert any(row[:2] == ["Linear", "reference"] for row in rows)
+
+
+def test_the_command_fails_where_a_gradient_is_wrong_and_says_where(monkeypatch):
+    monkeypatch.setattr(ops.relu, "implementations", dict(ops.relu.implementations))
+
+    @ops.relu.implementation("wrong")
+    def relu(x):
+        return np.maximum(x, 0), lambda dz: -dz * (x > 0)
+
+    result = CliRunner().invoke(app, ["gradcheck", "relu"])
+    assert result.exit_code == 1
+    assert "relu: pictures (wrong, float64)\n  x: wrong sign" in result.output
+
+
+def test_the_command_refuses_an_unknown_operation():
+    assert isinstance(CliRunner().invoke(app, ["gradcheck", "conv3d"]).exception, InputError)

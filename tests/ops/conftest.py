@@ -1,0 +1,63 @@
+"""What the tests of operations share: arrays in every memory layout, and PyTorch as an independent opinion."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# The same examples for everybody, so that a failure is a failure everywhere.
+settings.register_profile("operations", deadline=None, max_examples=25, derandomize=True)
+settings.load_profile("operations")
+
+
+@pytest.fixture(scope="session")
+def arrays():
+    """A function of seed, layout and shapes: random float64 arrays, None for None, laid out in memory so."""
+
+    def make(seed, layout, *shapes):
+        rng = np.random.default_rng(seed)
+        return [None if shape is None else lay_out(rng.standard_normal(shape), layout) for shape in shapes]
+
+    def lay_out(x, layout):
+        if layout == "channels last" and x.ndim > 1:
+            return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+        if layout == "negative strides":
+            return x[(slice(None, None, -1),) * x.ndim]
+        return x
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, where it is installed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = pytest.importorskip("torch", reason="PyTorch is not installed: nothing independent to compare with")
+    module.set_num_threads(1)
+    return module
+
+
+@pytest.fixture(scope="session")
+def agrees_with_torch(torch):
+    """Hold value and gradients to those of a function of PyTorch, to 1e-10 in float64 and 1e-4 in float32."""
+
+    def check(function, torch_function, *given):
+        for dtype, tolerance in ((np.float64, 1e-10), (np.float32, 1e-4)):
+            inputs = [x if x is None else x.astype(dtype) for x in given]
+            tensors = [x if x is None else torch.tensor(x.copy(), requires_grad=True) for x in inputs]
+            value, backward = function(*inputs)
+            expected = torch_function(*tensors)
+            dz = np.asarray(np.random.default_rng(99).standard_normal(value.shape), dtype)
+            expected.backward(torch.tensor(dz))
+            gradients = backward(dz)
+            found = (value, *(gradients if isinstance(gradients, tuple) else (gradients,)))
+            wanted = (expected.detach(), *(x if x is None else x.grad for x in tensors))
+            for ours, theirs in zip(found, wanted, strict=True):
+                if ours is None or theirs is None:
+                    assert ours is theirs
+                else:
+                    np.testing.assert_allclose(ours, theirs.numpy(), rtol=tolerance, atol=tolerance, strict=True)
+
+    return check

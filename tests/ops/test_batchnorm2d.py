@@ -1,0 +1,66 @@
+"""Batch normalisation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinydnn import ops
+from tinydnn.gradcheck import gradcheck
+
+few = st.integers(1, 4)
+layouts = st.sampled_from(["C order", "channels last", "negative strides"])
+
+
+def with_batch_statistics(x, gamma, beta):
+    """The gradient flows through the moments too, so the moments are part of the function."""
+    return ops.batchnorm2d(x, gamma, beta, *ops.moments(x), batch_statistics=True)
+
+
+# With a single number in a channel, x̂ is 0 whatever x is, and nothing has a gradient but β; with two, x̂ is ±1.
+@given(n=few, c=few, h=few, w=st.integers(3, 5), seed=st.integers(0, 999), layout=layouts)
+def test_with_batch_statistics(torch, agrees_with_torch, arrays, n, c, h, w, seed, layout):
+    given_arrays = arrays(seed, layout, (n, c, h, w), (c,), (c,))
+    gradcheck(with_batch_statistics, *given_arrays).raise_if_failed()
+
+    def theirs(x, gamma, beta):
+        return torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True, eps=1e-5)
+
+    agrees_with_torch(with_batch_statistics, theirs, *given_arrays)
+
+
+@given(n=few, c=few, h=few, w=few, seed=st.integers(0, 999), layout=layouts)
+def test_with_given_statistics(torch, agrees_with_torch, arrays, n, c, h, w, seed, layout):
+    x, gamma, beta, mean, var = arrays(seed, layout, (n, c, h, w), (c,), (c,), (c,), (c,))
+    var = var**2 + 0.1
+
+    def ours(x, gamma, beta):
+        statistics = mean.astype(x.dtype), var.astype(x.dtype)
+        return ops.batchnorm2d(x, gamma, beta, *statistics, batch_statistics=False)
+
+    def theirs(x, gamma, beta):
+        statistics = (torch.tensor(one.copy(), dtype=x.dtype) for one in (mean, var))
+        return torch.nn.functional.batch_norm(x, *statistics, gamma, beta, training=False, eps=1e-5)
+
+    gradcheck(ours, x, gamma, beta).raise_if_failed()
+    agrees_with_torch(ours, theirs, x, gamma, beta)
+
+
+def test_each_channel_comes_out_with_mean_0_and_variance_1_then_scaled_and_shifted():
+    x = np.random.default_rng(0).standard_normal((4, 2, 5, 6)) * 7 + 100
+    gamma, beta = np.array([1.0, 3.0]), np.array([0.0, -2.0])
+    z, _ = with_batch_statistics(x, gamma, beta)
+    np.testing.assert_allclose(z.mean(axis=(0, 2, 3)), beta, atol=1e-10)
+    np.testing.assert_allclose(z.var(axis=(0, 2, 3)), gamma**2, rtol=1e-5)
+
+
+def test_moments_are_taken_over_all_but_the_channels():
+    x = np.arange(24.0).reshape(2, 3, 2, 2)
+    mean, var = ops.moments(x)
+    assert mean.tolist() == [7.5, 11.5, 15.5]
+    assert var.tolist() == pytest.approx([37.25] * 3)
+
+
+def test_a_constant_channel_becomes_beta():
+    z, _ = with_batch_statistics(np.full((2, 1, 3, 3), 5.0), np.array([2.0]), np.array([0.5]))
+    np.testing.assert_array_equal(z, 0.5)

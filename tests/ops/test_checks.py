@@ -1,0 +1,253 @@
+"""What an operation cannot take is refused with the argument, what was expected and what was found."""
+
+import numpy as np
+import pytest
+
+from tinydnn import ops
+
+
+def f(*shape, dtype=np.float64):
+    return np.zeros(shape, dtype)
+
+
+def batchnorm(x=None, gamma=None, beta=None, mean=None, var=None, **options):
+    given = (x if x is not None else f(2, 3, 4, 5), *(f(3) if one is None else one for one in (gamma, beta, mean, var)))
+    return ops.batchnorm2d(*given, **{"batch_statistics": True, **options})
+
+
+X, W = f(2, 3, 6, 5), f(4, 3, 3, 3)
+LABELS = np.zeros(2, int)
+
+REFUSED = {
+    # conv2d
+    "conv2d: x a list": (lambda: ops.conv2d([1], W, None), TypeError, "x: expected an array, found list"),
+    "conv2d: x int": (
+        lambda: ops.conv2d(f(2, 3, 6, 5, dtype=int), W, None),
+        TypeError,
+        "x: expected dtype float32 or float64, found int64",
+    ),
+    "conv2d: w float32": (
+        lambda: ops.conv2d(X, W.astype(np.float32), None),
+        TypeError,
+        "w: expected float64, the dtype of x, found float32",
+    ),
+    "conv2d: b float32": (
+        lambda: ops.conv2d(X, W, f(4, dtype=np.float32)),
+        TypeError,
+        "b: expected float64, the dtype of x, found float32",
+    ),
+    "conv2d: x flat": (
+        lambda: ops.conv2d(f(3, 6, 5), W, None),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (3, 6, 5)",
+    ),
+    "conv2d: no picture": (
+        lambda: ops.conv2d(f(0, 3, 6, 5), W, None),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (0, 3, 6, 5)",
+    ),
+    "conv2d: w flat": (
+        lambda: ops.conv2d(X, f(3, 3), None),
+        ValueError,
+        "w: expected a shape (O, C, kh, kw) without zeros, found (3, 3)",
+    ),
+    "conv2d: channels": (
+        lambda: ops.conv2d(X, f(4, 2, 3, 3), None),
+        ValueError,
+        "w: expected shape (4, 3, 3, 3) for an x of shape (2, 3, 6, 5), found (4, 2, 3, 3)",
+    ),
+    "conv2d: bias": (
+        lambda: ops.conv2d(X, W, f(3)),
+        ValueError,
+        "b: expected shape (4,) for a w of shape (4, 3, 3, 3), found (3,)",
+    ),
+    "conv2d: stride 0": (lambda: ops.conv2d(X, W, None, stride=0), ValueError, "stride: expected at least 1, found 0"),
+    "conv2d: stride 1.5": (
+        lambda: ops.conv2d(X, W, None, stride=1.5),
+        TypeError,
+        "stride: expected an integer, found float",
+    ),
+    "conv2d: stride True": (
+        lambda: ops.conv2d(X, W, None, stride=True),
+        TypeError,
+        "stride: expected an integer, found bool",
+    ),
+    "conv2d: padding": (
+        lambda: ops.conv2d(X, W, None, padding=-1),
+        ValueError,
+        "padding: expected at least 0, found -1",
+    ),
+    "conv2d: kernel": (
+        lambda: ops.conv2d(f(2, 3, 2, 2), f(4, 3, 5, 3), None, padding=1),
+        ValueError,
+        "expected a window no larger than the padded picture (4, 4), found (5, 3)",
+    ),
+    # conv2d_relu_maxpool2d
+    "conv2d_relu_maxpool2d: window": (
+        lambda: ops.conv2d_relu_maxpool2d(X, W, None, window=4),
+        ValueError,
+        "expected a window no larger than the padded picture (4, 3), found (4, 4)",
+    ),
+    # pooling
+    "maxpool2d: x": (
+        lambda: ops.maxpool2d(f(4, 4)),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (4, 4)",
+    ),
+    "maxpool2d: dtype": (
+        lambda: ops.maxpool2d(X.astype(np.float16)),
+        TypeError,
+        "x: expected dtype float32 or float64, found float16",
+    ),
+    "maxpool2d: window": (
+        lambda: ops.maxpool2d(X, window=6),
+        ValueError,
+        "expected a window no larger than the padded picture (6, 5), found (6, 6)",
+    ),
+    "maxpool2d: window 0": (
+        lambda: ops.maxpool2d(X, window=0),
+        ValueError,
+        "window: expected at least 1, found 0",
+    ),
+    "maxpool2d: stride": (lambda: ops.maxpool2d(X, stride=0), ValueError, "stride: expected at least 1, found 0"),
+    "avgpool2d: x": (
+        lambda: ops.avgpool2d(f(4, 4)),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (4, 4)",
+    ),
+    "avgpool2d: window": (
+        lambda: ops.avgpool2d(X, window="2"),
+        TypeError,
+        "window: expected an integer, found str",
+    ),
+    "avgpool2d: stride": (lambda: ops.avgpool2d(X, stride=-2), ValueError, "stride: expected at least 1, found -2"),
+    "global_avgpool2d: x": (
+        lambda: ops.global_avgpool2d(f(2, 3)),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (2, 3)",
+    ),
+    # linear
+    "linear: x": (
+        lambda: ops.linear(X, f(4, 3), f(4)),
+        ValueError,
+        "x: expected a shape (N, I) without zeros, found (2, 3, 6, 5)",
+    ),
+    "linear: w": (
+        lambda: ops.linear(f(2, 3), f(3, 4), f(3)),
+        ValueError,
+        "w: expected shape (3, 3) for an x of shape (2, 3), found (3, 4)",
+    ),
+    "linear: b": (
+        lambda: ops.linear(f(2, 3), f(4, 3), f(1, 4)),
+        ValueError,
+        "b: expected shape (4,) for a w of shape (4, 3), found (1, 4)",
+    ),
+    "linear: no b": (lambda: ops.linear(f(2, 3), f(4, 3), None), TypeError, "b: expected an array, found NoneType"),
+    # one number at a time
+    "relu: int": (lambda: ops.relu(np.arange(3)), TypeError, "x: expected dtype float32 or float64, found int64"),
+    "sigmoid: a number": (lambda: ops.sigmoid(0.5), TypeError, "x: expected an array, found float"),
+    "dropout: keep": (
+        lambda: ops.dropout(f(3), f(3), rate=0.5),
+        TypeError,
+        "keep: expected an array of bool, found float64",
+    ),
+    "dropout: a list": (
+        lambda: ops.dropout(f(3), [True] * 3, rate=0.5),
+        TypeError,
+        "keep: expected an array of bool, found list",
+    ),
+    "dropout: shape": (
+        lambda: ops.dropout(f(3), f(4, dtype=bool), rate=0.5),
+        ValueError,
+        "keep: expected shape (3,) like x, found (4,)",
+    ),
+    "dropout: rate": (
+        lambda: ops.dropout(f(3), f(3, dtype=bool), rate=1.0),
+        ValueError,
+        "rate: expected 0 <= rate < 1, found 1.0",
+    ),
+    # batchnorm2d
+    "batchnorm2d: x": (
+        lambda: batchnorm(f(2, 3)),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (2, 3)",
+    ),
+    **{
+        f"batchnorm2d: {name}": (
+            lambda name=name: batchnorm(**{name: f(4)}),
+            ValueError,
+            f"{name}: expected shape (3,) for an x of shape (2, 3, 4, 5), found (4,)",
+        )
+        for name in ("gamma", "beta", "mean", "var")
+    },
+    "batchnorm2d: dtype": (
+        lambda: batchnorm(mean=f(3, dtype=np.float32)),
+        TypeError,
+        "mean: expected float64, the dtype of x, found float32",
+    ),
+    "batchnorm2d: eps": (lambda: batchnorm(eps=0), ValueError, "eps: expected a positive number, found 0"),
+    # losses
+    "softmax_cross_entropy: logits": (
+        lambda: ops.softmax_cross_entropy(f(3), LABELS),
+        ValueError,
+        "logits: expected a shape (N, K) without zeros, found (3,)",
+    ),
+    "softmax_cross_entropy: labels float": (
+        lambda: ops.softmax_cross_entropy(f(2, 3), f(2)),
+        TypeError,
+        "labels: expected an array of integers, found float64",
+    ),
+    "softmax_cross_entropy: labels one-hot": (
+        lambda: ops.softmax_cross_entropy(f(2, 3), np.eye(3, dtype=int)[:2]),
+        ValueError,
+        "labels: expected shape (2,) for logits of shape (2, 3), found (2, 3)",
+    ),
+    "softmax_cross_entropy: a list": (
+        lambda: ops.softmax_cross_entropy(f(2, 3), [0, 1]),
+        TypeError,
+        "labels: expected an array of integers, found list",
+    ),
+    "softmax_cross_entropy: label 3": (
+        lambda: ops.softmax_cross_entropy(f(2, 3), np.array([1, 3])),
+        ValueError,
+        "labels: expected 0 to 2, found 1 to 3",
+    ),
+    "softmax_cross_entropy: label -1": (
+        lambda: ops.softmax_cross_entropy(f(2, 3), np.array([-1, 0])),
+        ValueError,
+        "labels: expected 0 to 2, found -1 to 0",
+    ),
+    "softmax_cross_entropy: smoothing": (
+        lambda: ops.softmax_cross_entropy(f(2, 3), LABELS, label_smoothing=1),
+        ValueError,
+        "label_smoothing: expected 0 <= value < 1, found 1",
+    ),
+    "mean_squared_error: shape": (
+        lambda: ops.mean_squared_error(f(2, 3), f(3)),
+        ValueError,
+        "target: expected shape (2, 3) like the prediction's, found (3,)",
+    ),
+    "mean_squared_error: dtype": (
+        lambda: ops.mean_squared_error(f(2), f(2, dtype=np.float32)),
+        TypeError,
+        "target: expected float64, the dtype of prediction, found float32",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_the_message_names_operation_argument_expected_and_found(case):
+    call, error, message = REFUSED[case]
+    with pytest.raises(error) as raised:
+        call()
+    operation = case.partition(":")[0]
+    assert str(raised.value) == f"{operation}: {message}"
+
+
+def test_the_convolution_in_a_block_is_refused_as_conv2d_refuses_it():
+    with pytest.raises(ValueError, match=r"^conv2d: w: expected shape"):
+        ops.conv2d_relu_maxpool2d(X, f(4, 2, 3, 3), None)
+
+
+def test_every_operation_refuses_something():
+    assert {case.partition(":")[0] for case in REFUSED} == set(ops.operations())

@@ -1,0 +1,92 @@
+"""Convolution, in all its implementations."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tinydnn import ops
+from tinydnn.gradcheck import gradcheck
+
+few = st.integers(1, 3)
+layouts = st.sampled_from(["C order", "channels last", "negative strides"])
+
+
+@st.composite
+def convolutions(draw):
+    """Shapes of x, w and b, and options, with a kernel that fits the padded picture."""
+    kernel, padding = (draw(st.integers(1, 4)), draw(st.integers(1, 4))), draw(st.integers(0, 2))
+    height, width = (max(1, side - 2 * padding) + draw(st.integers(0, 4)) for side in kernel)
+    pictures, channels, outputs = draw(few), draw(few), draw(few)
+    bias = (outputs,) if draw(st.booleans()) else None
+    shapes = (pictures, channels, height, width), (outputs, channels, *kernel), bias
+    return shapes, {"stride": draw(few), "padding": padding}
+
+
+everywhere = pytest.mark.parametrize("implementation", list(ops.conv2d.implementations))
+
+
+@everywhere
+@given(case=convolutions(), seed=st.integers(0, 999), layout=layouts)
+def test_gradients_hold(arrays, implementation, case, seed, layout):
+    shapes, options = case
+    assume(options["padding"] < min(shapes[1][2:]))  # else the windows may see nothing but padding
+    with ops.use(conv2d=implementation):
+        gradcheck(partial(ops.conv2d, **options), *arrays(seed, layout, *shapes)).raise_if_failed()
+
+
+@everywhere
+@given(case=convolutions(), seed=st.integers(0, 999), layout=layouts)
+def test_value_and_gradients_are_those_of_pytorch(torch, agrees_with_torch, arrays, implementation, case, seed, layout):
+    shapes, options = case
+    with ops.use(conv2d=implementation):
+        theirs = partial(torch.nn.functional.conv2d, **options)
+        agrees_with_torch(partial(ops.conv2d, **options), theirs, *arrays(seed, layout, *shapes))
+
+
+@everywhere
+def test_the_value_is_the_sum_that_the_formula_says(implementation):
+    rng = np.random.default_rng(0)
+    x, w, b = rng.standard_normal((2, 3, 5, 6)), rng.standard_normal((4, 3, 3, 2)), rng.standard_normal(4)
+    with ops.use(conv2d=implementation):
+        z, _ = ops.conv2d(x, w, b, stride=2, padding=1)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    for n, o, i, j in np.ndindex(z.shape):
+        seen = padded[n, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 2]
+        assert z[n, o, i, j] == pytest.approx((w[o] * seen).sum() + b[o], abs=1e-12)
+
+
+@everywhere
+def test_the_kernel_is_not_flipped(implementation):
+    x = np.arange(9.0).reshape(1, 1, 3, 3)
+    left = np.array([[[[1.0, 0.0, 0.0]]]])
+    with ops.use(conv2d=implementation):
+        z, _ = ops.conv2d(x, left, None)
+    assert z.ravel().tolist() == [0, 3, 6]
+
+
+@everywhere
+def test_a_kernel_of_one_pixel_mixes_channels(implementation):
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    w = np.random.default_rng(1).standard_normal((4, 3, 1, 1))
+    with ops.use(conv2d=implementation):
+        z, _ = ops.conv2d(x, w, None)
+    np.testing.assert_allclose(z, np.einsum("nchw,oc->nohw", x, w[:, :, 0, 0]), atol=1e-12)
+
+
+@everywhere
+def test_pixels_that_no_window_sees_get_no_gradient(implementation):
+    x, w = np.ones((1, 1, 6, 5)), np.ones((1, 1, 2, 2))
+    with ops.use(conv2d=implementation):
+        z, backward = ops.conv2d(x, w, None, stride=3)
+    dx, _, _ = backward(np.ones_like(z))
+    assert dx[0, 0].tolist() == [[1, 1, 0, 1, 1]] * 2 + [[0] * 5] + [[1, 1, 0, 1, 1]] * 2 + [[0] * 5]
+
+
+@everywhere
+def test_without_bias_there_is_no_gradient_of_it(implementation):
+    with ops.use(conv2d=implementation):
+        z, backward = ops.conv2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), None)
+    assert backward(z)[2] is None

@@ -1,0 +1,182 @@
+"""Which implementation runs can be chosen, is known beforehand, and is recorded."""
+
+import numpy as np
+import pytest
+
+from tinydnn import ops
+from tinydnn.ops.operation import REFERENCE, _operations, operation
+
+X = np.ones((1, 1, 4, 4))
+W = np.ones((1, 1, 3, 3))
+
+
+@pytest.fixture
+def double():
+    """An operation of one's own with two further implementations, known to `ops` for one test."""
+
+    def check(x, *, times=1):
+        if times < 1:
+            raise ValueError("double: times: expected at least 1")
+
+    @operation(check=check)
+    def double(x, *, times=1):
+        return x * 2**times, lambda dz: dz * 2**times
+
+    @double.implementation("shift", priority=5, supports=lambda x, *, times=1: times == 1)
+    def shift(x, *, times=1):
+        return x + x, lambda dz: dz + dz
+
+    @double.implementation("slow")
+    def slow(x, *, times=1):
+        return x * 2**times, lambda dz: dz * 2**times
+
+    yield double
+    del _operations["double"]
+
+
+def ran(function) -> list[str]:
+    with ops.trace() as calls:
+        function()
+    return [call.implementation for call in calls]
+
+
+def test_by_itself_the_highest_priority_that_supports_the_arguments_runs(double):
+    assert double.which(X) == "shift"
+    assert double.which(X, times=2) == REFERENCE
+    assert ran(lambda: double(X)) == ["shift"]
+    assert ran(lambda: double(X, times=2)) == [REFERENCE]
+
+
+def test_what_has_priority_0_runs_only_when_asked_for(double):
+    with ops.use(double="slow"):
+        assert ran(lambda: double(X)) == ["slow"]
+
+
+def test_the_innermost_choice_counts_and_ends_with_its_block(double):
+    with ops.use(double="slow"):
+        with ops.use(double=REFERENCE):
+            assert double.which(X) == REFERENCE
+        assert double.which(X) == "slow"
+        with ops.use(relu=REFERENCE):
+            assert double.which(X) == "slow"
+    assert double.which(X) == "shift"
+
+
+def test_a_choice_ends_also_when_its_block_raises(double):
+    with pytest.raises(KeyError), ops.use(double="slow"):
+        raise KeyError
+    assert double.which(X) == "shift"
+
+
+def test_one_block_chooses_for_several_operations():
+    with ops.use(conv2d=REFERENCE, maxpool2d=REFERENCE):
+        assert (ops.conv2d.which(X, W, None), ops.maxpool2d.which(X)) == (REFERENCE, REFERENCE)
+
+
+def test_an_implementation_that_does_not_support_the_arguments_is_never_replaced_in_silence(double):
+    with ops.use(double="shift"):
+        with pytest.raises(ValueError, match=r"double: the implementation 'shift' that was asked for \(device cpu\)"):
+            double(X, times=2)
+        with pytest.raises(ValueError, match="does not support these arguments on cpu"):
+            double.which(X, times=2)
+
+
+def test_an_implementation_for_another_device_does_not_run_here(double):
+    @double.implementation("elsewhere", device="cuda", priority=99)
+    def elsewhere(x, *, times=1):
+        raise AssertionError
+
+    assert double.which(X) == "shift"
+    with ops.use(double="elsewhere"), pytest.raises(ValueError, match=r"\(device cuda\) does not support .* on cpu"):
+        double(X)
+
+
+def test_unknown_names_are_refused_at_once(double):
+    with (
+        pytest.raises(ValueError, match=r"use: expected an operation \(.*conv2d.*\), found 'conv3d'"),
+        ops.use(conv3d="x"),
+    ):
+        pass
+    with (
+        pytest.raises(
+            ValueError, match=r"expected an implementation of double \(reference, shift, slow\), found 'fast'"
+        ),
+        ops.use(double="fast"),
+    ):
+        pass
+
+
+def test_a_trace_records_calls_in_order_and_traces_may_nest(double):
+    with ops.trace() as outer:
+        double(X)
+        with ops.trace() as inner:
+            double(X, times=3)
+    double(X)
+    assert outer == [ops.Call("double", "shift"), ops.Call("double", REFERENCE)]
+    assert inner == [ops.Call("double", REFERENCE)]
+
+
+def test_which_records_nothing(double):
+    assert ran(lambda: double.which(X)) == []
+
+
+def test_the_check_runs_before_every_implementation(double):
+    for name in double.implementations:
+        with ops.use(double=name), pytest.raises(ValueError, match="times: expected at least 1"):
+            double(X, times=0)
+    with pytest.raises(ValueError, match="times: expected at least 1"):
+        double.which(X, times=0)
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (lambda x: None, "(x)"),
+        (lambda y, *, times=1: None, "(y, *, times=1)"),
+        (lambda x, times=1: None, "(x, times=1)"),
+        (lambda x, *, times=2: None, "(x, *, times=2)"),
+    ],
+)
+def test_a_signature_other_than_the_references_is_refused(double, function, found):
+    with pytest.raises(TypeError) as raised:
+        double.implementation("other")(function)
+    assert str(raised.value) == f"double implementation 'other': expected the parameters (x, *, times=1), found {found}"
+    assert "other" not in double.implementations
+
+
+def test_annotations_do_not_belong_to_the_signature(double):
+    @double.implementation("typed")
+    def typed(x: np.ndarray, *, times: int = 1) -> tuple:
+        return x * 2**times, lambda dz: dz * 2**times
+
+    assert "typed" in double.implementations
+
+
+def test_a_name_belongs_to_the_module_that_took_it(double):
+    @double.implementation("slow")
+    def again(x, *, times=1):
+        return x, lambda dz: dz
+
+    assert double.implementations["slow"].function is again
+    with pytest.raises(ValueError, match="relu implementation 'reference': expected a new name, found one that"):
+        ops.relu.implementation("reference")(lambda x: None)
+
+
+def test_an_operation_keeps_name_and_docstring_of_its_reference():
+    assert ops.conv2d.__name__ == "conv2d"
+    assert "cross-correlation" in ops.conv2d.__doc__
+    assert repr(ops.conv2d).startswith("<operation conv2d: reference")
+    assert ops.operations()["conv2d"] is ops.conv2d
+
+
+def test_the_table_of_operations_is_a_copy():
+    ops.operations().clear()
+    assert "conv2d" in ops.operations()
+
+
+def test_backward_refuses_an_upstream_gradient_of_another_shape():
+    _, backward = ops.relu(X)
+    with pytest.raises(
+        ValueError, match=r"relu backward: expected dz of the value's shape \(1, 1, 4, 4\), found \(4,\)"
+    ):
+        backward(np.ones(4))
