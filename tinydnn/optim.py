@@ -17,11 +17,14 @@ class Optimizer(ABC):
     `slots` are the running averages that an optimiser keeps for each parameter, by name: part of a checkpoint.
     """
 
-    def __init__(self, parameters: Mapping[str, Parameter], *, lr: float, slots: tuple[str, ...]) -> None:
-        if not lr >= 0 or not np.isfinite(lr):
-            raise ValueError(f"{type(self).__name__}: lr: expected a number of at least 0, found {lr}")
+    def __init__(
+        self, parameters: Mapping[str, Parameter], *, lr: float, weight_decay: float, slots: tuple[str, ...]
+    ) -> None:
+        for argument, value in {"lr": lr, "weight_decay": weight_decay}.items():
+            if not value >= 0 or not np.isfinite(value):
+                raise ValueError(f"{type(self).__name__}: {argument}: expected a number of at least 0, found {value}")
         self.parameters = dict(parameters)
-        self.lr = float(lr)
+        self.lr, self.weight_decay = float(lr), float(weight_decay)
         self.steps = 0
         self.slots: dict[str, dict[str, Array]] = {
             slot: {name: array_module(one.value).zeros_like(one.value) for name, one in self.parameters.items()}
@@ -30,10 +33,11 @@ class Optimizer(ABC):
 
     def step(self) -> None:
         """Move every parameter by what its gradient asks for."""
-        self.steps += 1
         for name, parameter in self.parameters.items():
             if parameter.grad is None:
                 raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
+        self.steps += 1
+        for name, parameter in self.parameters.items():
             # A new array, not a write into the old one: whoever holds the old values keeps them.
             parameter.value = parameter.value - self._change(name, parameter)
 
@@ -65,8 +69,8 @@ class SGD(Optimizer):
             raise ValueError(f"SGD: momentum: expected 0 <= momentum < 1, found {momentum}")
         if nesterov and momentum == 0:
             raise ValueError("SGD: nesterov: expected a momentum above 0, found 0")
-        super().__init__(parameters, lr=lr, slots=("velocity",) if momentum else ())
-        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("velocity",) if momentum else ())
+        self.momentum, self.nesterov = momentum, nesterov
 
     def _change(self, name: str, parameter: Parameter) -> Array:
         g = parameter.grad
@@ -100,8 +104,10 @@ class Adam(Optimizer):
     ) -> None:
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"Adam: betas: expected 0 <= beta < 1, found {betas}")
-        super().__init__(parameters, lr=lr, slots=("mean", "square"))
-        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+        if not eps > 0:
+            raise ValueError(f"Adam: eps: expected a number above 0, found {eps}")
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("mean", "square"))
+        self.betas, self.eps = betas, eps
 
     def _change(self, name: str, parameter: Parameter) -> Array:
         g = parameter.grad
@@ -127,6 +133,7 @@ def constant(lr: float) -> Schedule:
 
 def step(lr: float, *, every: int, factor: float = 0.1) -> Schedule:
     """A rate of lr · factorᵏ after k·every iterations."""
+    _at_least_one("step: every", every)
     return lambda iteration: float(lr * factor ** (iteration // every))
 
 
@@ -135,6 +142,7 @@ def cosine(lr: float, *, iterations: int) -> Schedule:
 
     Source: Loshchilov and Hutter, SGDR, equation 5.
     """
+    _at_least_one("cosine: iterations", iterations)
     return lambda iteration: lr / 2 * (1 + cos(pi * min(iteration / iterations, 1)))
 
 
@@ -143,6 +151,9 @@ def one_cycle(lr: float, *, iterations: int, warmup: float = 0.3, start: float =
 
     Source: Smith and Topin, Super-Convergence.
     """
+    _at_least_one("one_cycle: iterations", iterations)
+    if not 0 <= warmup < 1:
+        raise ValueError(f"one_cycle: warmup: expected 0 <= warmup < 1, found {warmup}")
 
     def rate(iteration: int) -> float:
         t = min(iteration / max(iterations - 1, 1), 1.0)
@@ -150,3 +161,8 @@ def one_cycle(lr: float, *, iterations: int, warmup: float = 0.3, start: float =
         return lr * (finish + (begin - finish) * (1 + cos(pi * part)) / 2)
 
     return rate
+
+
+def _at_least_one(argument: str, found: int) -> None:
+    if found < 1:
+        raise ValueError(f"{argument}: expected at least 1, found {found}")
