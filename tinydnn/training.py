@@ -68,6 +68,8 @@ class Trainer:
 
     Everything that the next iteration depends on is here: model, optimiser, `iteration` (how many are done) and the
     records so far. With those restored, `run()` goes on exactly as it would have gone on without a break.
+
+    The optimiser comes with the learning rate at the top of the schedule, which then sets it for every step.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Trainer:
         self.dataset, self.normalise = dataset, normalise
         self.train, self.test = train, test
         self.batch_size, self.epochs, self.seed, self.device = batch_size, epochs, seed, device
+        self.peak_rate = optimizer.lr
         self.iteration = 0
         self.records: list[Record] = []
         self.last_evaluation: Evaluation | None = None
@@ -110,6 +113,8 @@ class Trainer:
 
         Raises `InputError` when a loss is not finite; the records up to then stand.
         """
+        if self._validation_is_due():
+            yield self._keep(self.validate())
         while self.iteration < self.iterations:
             epoch, done = divmod(self.iteration, self.iterations_per_epoch)
             batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)
@@ -122,17 +127,14 @@ class Trainer:
         start = perf_counter()
         epoch = self.iteration // self.iterations_per_epoch + 1
         x, y = load_batch(self.dataset, indices, self.normalise, self.device)
-
-        logits, backward = self.model(x, training=True)
-        loss, loss_backward = ops.softmax_cross_entropy(logits, y)
-        if not np.isfinite(float(loss)):
-            raise InputError(
-                f"training diverged: the loss of iteration {self.iteration + 1} is {float(loss)}; start anew with a "
-                f"lower learning rate than {self.optimizer.lr:g}, for example {self.schedule(self.iteration) / 10:g}"
-            )
-        backward(loss_backward(), need_dx=False)
         self.optimizer.lr = self.schedule(self.iteration)
-        self.optimizer.step()
+
+        with np.errstate(all="ignore"):  # what overflows shows in the loss
+            logits, backward = self.model(x, training=True)
+            loss, loss_backward = ops.softmax_cross_entropy(logits, y)
+            self._require_finite(float(loss), f"the loss of iteration {self.iteration + 1}")
+            backward(loss_backward(), need_dx=False)
+            self.optimizer.step()
 
         self.iteration += 1
         accuracy = float((logits.argmax(axis=1) == y).mean())
@@ -141,14 +143,27 @@ class Trainer:
     def validate(self) -> Validation:
         """Evaluate the model as it is on the slices that are held out."""
         found = evaluate(self.model, self.dataset, self.test, self.normalise, device=self.device)
-        if not np.isfinite(found.loss):
-            raise InputError(
-                f"training diverged: after iteration {self.iteration} the held-out loss is {found.loss}; start anew "
-                f"with a lower learning rate, for example {self.optimizer.lr / 10:g}"
-            )
+        self._require_finite(found.loss, f"the held-out loss after iteration {self.iteration}")
         self.last_evaluation = found
         epoch = self.iteration // self.iterations_per_epoch
         return Validation(epoch, self.iteration, found.loss, found.accuracy)
+
+    def require_finite_weights(self) -> None:
+        """Raise `InputError` if training has diverged, though no loss has shown it yet."""
+        for name, array in self.model.state().items():
+            self._require_finite(float(abs(array).max()), f"the largest {name} after iteration {self.iteration}")
+
+    def _require_finite(self, value: float, what: str) -> None:
+        if not np.isfinite(value):
+            raise InputError(
+                f"training diverged: {what} is {value}; start anew with a lower learning rate than "
+                f"{self.peak_rate:g}, for example {self.peak_rate / 10:g}"
+            )
+
+    def _validation_is_due(self) -> bool:
+        """Whether it was stopped between the last iteration of an epoch and the validation that follows."""
+        stepped = bool(self.records) and isinstance(self.records[-1], Step)
+        return stepped and self.iteration % self.iterations_per_epoch == 0
 
     def _keep(self, record: Record) -> Record:
         self.records.append(record)
@@ -160,12 +175,13 @@ def evaluate(
 ) -> Evaluation:
     """Send the slices of `indices` through the model in evaluation mode, a few at a time."""
     losses, probabilities, labels = [], [], []
-    for start in range(0, len(indices), EVALUATION_BATCH):
-        x, y = load_batch(dataset, indices[start : start + EVALUATION_BATCH], normalise, device)
-        logits = model.predict(x)
-        losses.append(float(ops.softmax_cross_entropy(logits, y)[0]) * len(y))
-        probabilities.append(to_device(ops.softmax(logits), "cpu"))
-        labels.append(to_device(y, "cpu"))
+    with np.errstate(all="ignore"):  # what overflows shows in the loss
+        for start in range(0, len(indices), EVALUATION_BATCH):
+            x, y = load_batch(dataset, indices[start : start + EVALUATION_BATCH], normalise, device)
+            logits = model.predict(x)
+            losses.append(float(ops.softmax_cross_entropy(logits, y)[0]) * len(y))
+            probabilities.append(to_device(ops.softmax(logits), "cpu"))
+            labels.append(to_device(y, "cpu"))
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
 
 

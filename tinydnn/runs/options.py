@@ -39,6 +39,11 @@ class Options:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        # These may come from a file, too.
+        _require("data", self.data, isinstance(self.data, str | None), "a path")
+        for name in ("epochs", "batch_size", "size", "seed"):
+            value = getattr(self, name)
+            _require(name.replace("_", "-"), value, type(value) is int, "a whole number")
         _one_of("model", self.model, MODELS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
@@ -83,6 +88,6 @@ def _one_of(option: str, found: str, known: Mapping[str, object] | tuple[str, ..
         raise InputError(f"--{option}: expected one of {', '.join(known)}, found {found!r}")
 
 
-def _require(option: str, found: float, good: bool, expected: str) -> None:
+def _require(option: str, found: object, good: bool, expected: str) -> None:
     if not good:
         raise InputError(f"--{option}: expected {expected}, found {found}")

@@ -1,24 +1,20 @@
 """One training run and its folder."""
 
-import csv
-import json
-import platform
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
 from tinydnn import plots
-from tinydnn.atomic import write_whole
 from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, save_model
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.data.split import shared_patients, split
 from tinydnn.errors import InputError
 from tinydnn.models import MODELS
+from tinydnn.runs import files
 from tinydnn.runs.evaluation import measure
 from tinydnn.runs.options import Options
 from tinydnn.training import Record, Step, Trainer, Validation
@@ -29,6 +25,8 @@ class Run:
 
     The checkpoint is written after every epoch and when asked for; the model, the figures and the pictures at the
     end. Each file appears whole or not at all, metrics.json last: where it is, the run is complete.
+
+    `shared` counts the test slices of patients who are in training too; None where the patients are unknown.
     """
 
     def __init__(self, folder: Path, options: Options, dataset: Dataset) -> None:
@@ -40,7 +38,7 @@ class Run:
             test_fraction=options.test_fraction,
             seed=options.seed,
         )
-        self.shared = shared_patients(dataset.patients, self.split)
+        self.shared = shared_patients(dataset.patients, self.split) if dataset.patient_count else None
         normalise = Normalisation.fit(dataset, self.split.train, cast(Any, options.normalise))
         model = MODELS[options.model](
             image_size=dataset.size,
@@ -49,11 +47,11 @@ class Run:
             seed=options.seed,
         )
         model.to(options.device)
-        iterations = options.epochs * (len(self.split.train) // options.batch_size)
+        batches = max(len(self.split.train) // options.batch_size, 1)  # where none is full, the trainer says so
         self.trainer = Trainer(
             model,
             options.make_optimizer(model.parameters()),
-            options.make_schedule(iterations),
+            options.make_schedule(options.epochs * batches),
             dataset,
             normalise,
             train=self.split.train,
@@ -67,20 +65,24 @@ class Run:
     @property
     def complete(self) -> bool:
         """Whether the run has come to its end."""
-        return (self.folder / "metrics.json").exists()
+        return (self.folder / files.METRICS).exists()
 
     def start(self) -> None:
-        """Begin in a folder that holds no run yet, or go on from the checkpoint of this very run."""
+        """Begin in a folder that holds no run yet, or go on from the checkpoint of this very run.
+
+        Raises `InputError` where the data is not what the run began with.
+        """
         config = self._config()
-        path = self.folder / "config.json"
+        path = self.folder / files.CONFIG
         if path.exists():
-            before = read_config(self.folder)
+            before = files.read_config(self.folder)
             if before["data"]["content"] != config["data"]["content"]:
                 raise InputError(f"{self.folder}: the data is not what this run began with; its contents have changed")
         else:
-            _write_json(path, config)
-        if (self.folder / "checkpoint.h5").exists():
-            load_checkpoint(self.folder / "checkpoint.h5", self.trainer)
+            files.write_json(path, config)
+        files.remove_leftovers(self.folder)
+        if (self.folder / files.CHECKPOINT).exists():
+            load_checkpoint(self.folder / files.CHECKPOINT, self.trainer)
 
     def records(self) -> Iterator[Record]:
         """Train to the end and yield what happens; a checkpoint follows every epoch."""
@@ -90,21 +92,24 @@ class Run:
             yield record
 
     def save(self) -> None:
-        """Write the checkpoint, and the history up to it."""
-        save_checkpoint(self.folder / "checkpoint.h5", self.trainer, self.dataset.class_names)
-        _write_history(self.folder / "history.csv", self.trainer.records)
+        """Write the checkpoint, and the history up to it. Diverged weights raise `InputError` and are not written."""
+        self.trainer.require_finite_weights()
+        save_checkpoint(self.folder / files.CHECKPOINT, self.trainer, self.dataset.class_names)
+        files.write_history(self.folder / files.HISTORY, self.trainer.records)
 
     def finish(self) -> dict[str, Any]:
-        """Write the model, the pictures and the figures; return the figures."""
+        """Write the history, the model, the pictures and the figures; return the figures."""
         if self.trainer.last_evaluation is None:  # the run was resumed after its last epoch
             self.trainer.validate()
         assert self.trainer.last_evaluation is not None
         metrics = measure(self.trainer.last_evaluation, self.dataset, self.split.test)
         metrics |= self._protocol()
+        # Again, because a run that was killed between checkpoint and history is resumed without another epoch.
+        files.write_history(self.folder / files.HISTORY, self.trainer.records)
         saved = SavedModel(self.trainer.model, self.trainer.normalise, self.dataset.class_names)
-        save_model(self.folder / "model.h5", saved)
+        save_model(self.folder / files.MODEL, saved)
         self._draw(metrics)
-        _write_json(self.folder / "metrics.json", metrics)
+        files.write_json(self.folder / files.METRICS, metrics)
         return metrics
 
     def _draw(self, metrics: dict[str, Any]) -> None:
@@ -113,7 +118,7 @@ class Run:
         title = f"{self.options.model}, {len(self.split.train)} slices to train, {len(self.split.test)} held out"
         note = f"Split by {self.options.split}. " + ("Synthetic phantoms. " if self.dataset.synthetic else "")
         plots.training_progress(
-            self.folder / "training-progress.png",
+            self.folder / files.PROGRESS_PICTURE,
             iterations=[step.iteration for step in steps],
             loss=[step.loss for step in steps],
             accuracy=[step.accuracy for step in steps],
@@ -125,7 +130,7 @@ class Run:
             note=note + "Nothing was chosen by the held-out slices.",
         )
         plots.confusion_matrix(
-            self.folder / "confusion-matrix.png",
+            self.folder / files.CONFUSION_PICTURE,
             matrix=np.array(metrics["confusion_matrix"]),
             class_names=self.dataset.class_names,
             title=title,
@@ -134,11 +139,15 @@ class Run:
 
     def shared_note(self) -> str:
         """How many test slices show a patient of the training part, in a sentence."""
+        if self.shared is None:
+            return "Which patients they show is unknown."
         return f"{self.shared} of {len(self.split.test)} test slices show a patient who is in training too."
 
     def _protocol(self) -> dict[str, Any]:
         """What a reader must know beside the figures."""
-        train_patients = set(self.dataset.patients[self.split.train].tolist()) - {""}
+        train_patients, test_patients = (
+            len(set(self.dataset.patients[part].tolist()) - {""}) for part in (self.split.train, self.split.test)
+        )
         seconds = sum(record.seconds for record in self.trainer.records if isinstance(record, Step))
         return {
             "protocol": {
@@ -147,13 +156,14 @@ class Run:
                 "seed": self.options.seed,
                 "train_slices": len(self.split.train),
                 "test_slices": len(self.split.test),
-                "train_patients": len(train_patients),
+                "train_patients": train_patients,
+                "test_patients": test_patients,
                 "test_slices_with_patient_in_training": self.shared,
-                "share_with_patient_in_training": self.shared / len(self.split.test),
+                "share_with_patient_in_training": None if self.shared is None else self.shared / len(self.split.test),
             },
             "iterations": self.trainer.iteration,
             "training_seconds": round(seconds, 3),
-            "versions": _versions(),
+            "versions": files.versions(),
         }
 
     def _config(self) -> dict[str, Any]:
@@ -171,43 +181,5 @@ class Run:
             },
             "normalisation": asdict(self.trainer.normalise),
             "iterations_per_epoch": self.trainer.iterations_per_epoch,
-            "versions": _versions(),
+            "versions": files.versions(),
         }
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a run. Raises `InputError` where there is none that can be read."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text())
-        Options(**config["options"])
-        config["data"]["content"]
-    except FileNotFoundError:
-        raise InputError(f"{folder}: expected a run to go on with, found no config.json") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: expected the configuration of a run, found something else ({error})") from None
-    return cast(dict[str, Any], config)
-
-
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in ("tinydnn", "numpy", "h5py")}}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with write_whole(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _write_history(path: Path, records: list[Record]) -> None:
-    """One line an iteration; the held-out figures stand on the line of the epoch's last."""
-    held_out = {record.iteration: record for record in records if isinstance(record, Validation)}
-    with write_whole(path) as temporary, temporary.open("w", newline="") as file:
-        names = ["epoch", "iteration", "learning_rate", "loss", "accuracy", "seconds"]
-        writer = csv.DictWriter(file, [*names, "validation_loss", "validation_accuracy"])
-        writer.writeheader()
-        for step in (record for record in records if isinstance(record, Step)):
-            row = asdict(step)
-            if step.iteration in held_out:
-                row["validation_loss"] = held_out[step.iteration].loss
-                row["validation_accuracy"] = held_out[step.iteration].accuracy
-            writer.writerow(row)

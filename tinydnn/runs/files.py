@@ -1,0 +1,75 @@
+"""The files of a run's folder that are text, and what a folder must hold to be gone on with."""
+
+import csv
+import json
+import platform
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from tinydnn.atomic import write_whole
+from tinydnn.errors import InputError
+from tinydnn.runs.options import Options
+from tinydnn.training import Record, Step, Validation
+
+CONFIG, HISTORY, METRICS = "config.json", "history.csv", "metrics.json"
+CHECKPOINT, MODEL = "checkpoint.h5", "model.h5"
+PROGRESS_PICTURE, CONFUSION_PICTURE = "training-progress.png", "confusion-matrix.png"
+FILES = (CONFIG, HISTORY, METRICS, CHECKPOINT, MODEL, PROGRESS_PICTURE, CONFUSION_PICTURE)
+
+
+def holds_a_run(folder: Path) -> bool:
+    """Whether any file of a run is there."""
+    return any((folder / name).exists() for name in FILES)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what is left of files that were being written when the process was killed."""
+    for name in FILES:
+        path = Path(name)
+        for left in folder.glob(f".{path.stem}-*{path.suffix}"):
+            left.unlink(missing_ok=True)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a run. Raises `InputError` where there is none that can be read."""
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text())
+        missing = {field.name for field in fields(Options)} - config["options"].keys()
+        if missing:
+            raise ValueError(f"options: {', '.join(sorted(missing))} missing")
+        Options(**config["options"])
+        config["data"]["content"]
+    except FileNotFoundError:
+        raise InputError(f"{folder}: expected a run to go on with, found no {CONFIG}") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: expected the configuration of a run, found something else ({error})") from None
+    return cast(dict[str, Any], config)
+
+
+def versions() -> dict[str, str]:
+    """What computed the figures."""
+    return {"python": platform.python_version(), **{name: version(name) for name in ("tinydnn", "numpy", "h5py")}}
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write `content`, whole or not at all."""
+    with write_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def write_history(path: Path, records: list[Record]) -> None:
+    """One line an iteration; the held-out figures stand on the line of the epoch's last."""
+    held_out = {record.iteration: record for record in records if isinstance(record, Validation)}
+    with write_whole(path) as temporary, temporary.open("w", newline="") as file:
+        names = ["epoch", "iteration", "learning_rate", "loss", "accuracy", "seconds"]
+        writer = csv.DictWriter(file, [*names, "validation_loss", "validation_accuracy"])
+        writer.writeheader()
+        for step in (record for record in records if isinstance(record, Step)):
+            row = asdict(step)
+            if step.iteration in held_out:
+                row["validation_loss"] = held_out[step.iteration].loss
+                row["validation_accuracy"] = held_out[step.iteration].accuracy
+            writer.writerow(row)
