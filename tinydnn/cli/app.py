@@ -2,7 +2,8 @@
 
 import sys
 from importlib import import_module
-from typing import Annotated, NoReturn
+from io import TextIOWrapper
+from typing import Annotated, NoReturn, cast
 
 import typer
 
@@ -18,23 +19,30 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def root(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and exit.")] = False,
-) -> None:
-    """A neural-network engine that a person can read; trains a CNN on brain-tumour MRI."""
-    if version:
+def _show_version(asked: bool) -> None:
+    if asked:
         from tinydnn import __version__
 
         typer.echo(f"tinydnn {__version__}")
         raise typer.Exit
 
 
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A neural-network engine that a person can read; trains a CNN on brain-tumour MRI."""
+
+
 def main() -> NoReturn:
     """Run the command line; what a person can mend is told in one or two lines, with exit status 2."""
-    for command in COMMANDS:
-        import_module(f"tinydnn.cli.{command}")
+    for stream in (sys.stdout, sys.stderr):
+        cast(TextIOWrapper, stream).reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
+        for command in COMMANDS:
+            import_module(f"tinydnn.cli.{command}")
         status = typer.main.get_command(app).main(standalone_mode=False)
     except typer.TyperException as error:
         # Usage errors say more than their text: which option or argument it was.
@@ -44,6 +52,8 @@ def main() -> NoReturn:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except MemoryError as error:
+        fail(f"not enough memory ({error}); a smaller --size or --batch-size needs less")
     except (KeyboardInterrupt, typer.Abort):
         print("tinydnn: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -52,5 +62,6 @@ def main() -> NoReturn:
 
 def fail(message: str) -> NoReturn:
     """Say what is wrong on standard error and end with status 2."""
-    print(f"tinydnn: {' '.join(message.split())}", file=sys.stderr)
+    if message:  # none where the help was shown instead
+        print(f"tinydnn: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)

@@ -22,14 +22,14 @@ def evaluate(
     import numpy as np
 
     from tinydnn.checkpoint import load_model
-    from tinydnn.data import cache
+    from tinydnn.data.cache import prepared
     from tinydnn.data.dataset import Dataset
     from tinydnn.runs import measure
     from tinydnn.training import evaluate as evaluate_model
 
     saved = load_model(model)
     with progress_bar("Preparing slices") as progress:
-        path = cache.prepared(data, size=saved.size, skip_broken=skip_broken, progress=progress)
+        path = prepared(data, size=saved.size, skip_broken=skip_broken, progress=progress)
     dataset = Dataset.open(path)
     if dataset.class_names != saved.class_names:
         raise InputError(

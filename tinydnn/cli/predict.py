@@ -36,16 +36,20 @@ def predict(
         x = saved.normalise(to_uint8(read_image(file), saved.size)[None, None])
         probabilities = softmax(saved.model.predict(x))[0].tolist()
         best = saved.class_names[max(range(len(probabilities)), key=probabilities.__getitem__)]
-        rows.append({"file": str(file), "class": best, **dict(zip(saved.class_names, probabilities, strict=True))})
+        rows.append((str(file), best, probabilities))
     if as_json:
-        typer.echo(json.dumps({"note": WARNING, "predictions": rows}, indent=2))
+        found = [
+            {"file": name, "class": best, "probabilities": dict(zip(saved.class_names, shares, strict=True))}
+            for name, best, shares in rows
+        ]
+        typer.echo(json.dumps({"note": WARNING, "predictions": found}, indent=2))
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(sys.stdout)
+        writer.writerow(["file", "class", *saved.class_names])
+        writer.writerows([name, best, *shares] for name, best, shares in rows)
         print(WARNING, file=sys.stderr)
     else:
-        for row in rows:
-            shares = ", ".join(f"{name} {row[name]:.1%}" for name in saved.class_names)
-            say(f"{row['file']}: {row['class']} ({shares})")
+        for name, best, shares in rows:
+            listed = ", ".join(f"{one} {share:.1%}" for one, share in zip(saved.class_names, shares, strict=True))
+            say(f"{name}: {best} ({listed})")
         say(WARNING)

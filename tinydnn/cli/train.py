@@ -1,11 +1,12 @@
 """`tinydnn train`: train a network on brain-tumour slices, and show what it learned."""
 
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -55,15 +56,17 @@ def train(
         options = _resumed(options, out, explicit={name for name in given if _is_explicit(context, name)})
     folder = _folder(out, options, resume)
     check_device(options.device)
-    dataset = _open(options)
-    run = Run(folder, options, dataset)
-    run.start()
-    _introduce(run)
-    if run.complete:
-        say(f"The run in {folder} is complete already.")
-        return
-    _train(run)
-    print_metrics(run.finish())
+    try:
+        run = Run(folder, options, _open(options))
+        run.start()
+        _introduce(run)
+        if run.complete:
+            say(f"The run in {folder} is complete already.")
+            return
+        _train(run)
+        print_metrics(run.finish())
+    except KeyboardInterrupt:
+        _stopped("Stopped.", folder)
     say(f"Model, pictures and figures are in {folder}")
 
 
@@ -76,30 +79,37 @@ def _train(run: "Run") -> None:
                 run.save()
                 break
     if interrupted:
-        say(
-            f"Stopped after iteration {trainer.iteration} of {trainer.iterations}. "
-            f"Go on with: tinydnn train --out {run.folder} --resume"
-        )
-        raise typer.Exit(130)
+        _stopped(f"Stopped after iteration {trainer.iteration} of {trainer.iterations}.", run.folder)
+
+
+def _stopped(what: str, folder: Path) -> NoReturn:
+    """Say how to go on, and end as programs do that Ctrl-C has ended."""
+    from tinydnn.runs.files import CONFIG
+
+    begun = (folder / CONFIG).exists()
+    command = f"tinydnn train --out {shlex.quote(str(folder))} --resume" if begun else "the same command"
+    say(f"{what} Go on with: {command}")
+    raise typer.Exit(130)
 
 
 def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Options":
     """The options that the run began with; those given anew must be the same."""
     from tinydnn.runs import Options
-    from tinydnn.runs.run import read_config
+    from tinydnn.runs.files import holds_a_run, read_config
 
     if out is None:
         raise InputError("--resume: expected the run's folder as --out, found none")
-    if not (out / "config.json").exists():
-        return options  # it was stopped before anything was written
+    if not holds_a_run(out):
+        say(f"Nothing to go on with is in {out} yet: starting from the beginning.")
+        return options
     before = Options(**read_config(out)["options"])
-    for field in fields(before):
-        then, now = getattr(before, field.name), getattr(options, field.name)
-        if field.name in explicit and then != now:
+    for name in explicit - {"data"}:  # the data may have moved; its contents are compared
+        then, now = (one.learning_rate if name == "lr" else getattr(one, name) for one in (before, options))
+        if then != now:
             raise InputError(
-                f"--{field.name.replace('_', '-')}: expected {then!r}, with which the run in {out} began, found {now!r}"
+                f"--{name.replace('_', '-')}: expected {then!r}, with which the run in {out} began, found {now!r}"
             )
-    return before
+    return replace(before, data=options.data) if "data" in explicit else before
 
 
 def _is_explicit(context: typer.Context, name: str) -> bool:
@@ -108,12 +118,16 @@ def _is_explicit(context: typer.Context, name: str) -> bool:
 
 
 def _folder(out: Path | None, options: "Options", resume: bool) -> Path:
+    from tinydnn.runs.files import holds_a_run
+
     if out is None:
         number = 1
         while (new := Path("runs") / f"{options.model}-{number}").exists():
             number += 1
         return new
-    if (out / "config.json").exists() and not resume:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out: expected a folder, found a file at {out}")
+    if holds_a_run(out) and not resume:
         raise InputError(f"--out: {out} holds a run already; choose another folder, or --resume to go on with it")
     return out
 
@@ -144,6 +158,7 @@ def _introduce(run: "Run") -> None:
         say(f"{run.shared_note()} Slices of a patient are alike,")
         say("so the accuracy says little about new patients: for that, use --split patient.")
     say(f"{trainer.epochs} epochs of {trainer.iterations_per_epoch} iterations of {trainer.batch_size} slices")
+    say(f"Run folder: {run.folder}")
     if trainer.iteration:
         say(f"Going on after iteration {trainer.iteration} of {trainer.iterations}")
 
