@@ -52,7 +52,10 @@ def _read_slots(training: h5py.Group, trainer: Trainer) -> dict[str, dict[str, A
     for slot, arrays in trainer.optimizer.slots.items():
         slots[slot] = {}
         for name, own in arrays.items():
-            found = training[f"optimizer/{slot}/{name}"]
+            where = f"optimizer/{slot}/{name}"
+            if where not in training:
+                raise ValueError(f"{where} is missing")
+            found = training[where]
             if (found.shape, found.dtype) != (own.shape, own.dtype):
                 raise ValueError(f"{found.name}: expected {own.dtype} {own.shape}, found {found.dtype} {found.shape}")
             slots[slot][name] = to_device(found[...], trainer.device)
