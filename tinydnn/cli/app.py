@@ -9,7 +9,7 @@ import typer
 
 from tinydnn.errors import InputError
 
-COMMANDS = ("train", "evaluate", "predict", "prepare", "download")
+COMMANDS = ("train", "evaluate", "predict", "prepare", "download", "gradcheck", "worked_example")
 
 app = typer.Typer(
     add_completion=False,
