@@ -9,7 +9,7 @@ from tinydnn.errors import InputError
 from tinydnn.layers import Parameter
 from tinydnn.models import MODELS
 
-OPTIMIZERS = {"sgd": 0.01, "adam": 0.001}  # with the learning rate where none is given
+OPTIMIZERS = {"sgd": 0.02, "adam": 0.001}  # with the learning rate where none is given
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
 
 
@@ -29,7 +29,7 @@ class Options:
     lr: float | None = None
     momentum: float = 0.9
     weight_decay: float = 0.0
-    schedule: str = "constant"
+    schedule: str = "one-cycle"
     size: int = 256
     split: str = "slice"
     test_fraction: float = 0.2
