@@ -57,10 +57,7 @@ def gradcheck(
                 checks = [replace(check, reason=beside) for check in checks]
             break
         point = [array if array is None else array + 0.01 * direction(array, rng) for array in point]
-    ran = dict.fromkeys(call.implementation for call in calls)
-    return Report(
-        name or str(getattr(function, "__name__", "function")), ", ".join(ran) or "none", "float64", tuple(checks)
-    )
+    return Report.of(function, name, calls, "float64", checks)
 
 
 def _check_at(
@@ -82,7 +79,8 @@ def _float64(name: str, array: Array) -> Array:
     found = getattr(array, "dtype", None)
     if found is None or found.kind != "f":
         raise TypeError(f"gradcheck: {name}: expected an array of floats, found {found or type(array).__name__}")
-    array = array.astype(np.float64)
-    if array.size == 0 or not bool(array_module(array).isfinite(array).all()):
-        raise ValueError(f"gradcheck: {name}: expected finite numbers and at least one, found shape {array.shape}")
-    return array
+    if array.size == 0:
+        raise ValueError(f"gradcheck: {name}: expected at least one number, found shape {array.shape}")
+    if not bool(array_module(array).isfinite(array).all()):
+        raise ValueError(f"gradcheck: {name}: expected finite numbers, found NaN or infinity")
+    return array.astype(np.float64)

@@ -46,8 +46,7 @@ def compare(
         for one_name, found, wanted in zip(names, ours, theirs, strict=True)
         if found is not None or wanted is not None
     )
-    ran = dict.fromkeys(call.implementation for call in calls)
-    return Report(name or str(getattr(function, "__name__", "function")), ", ".join(ran) or "none", str(dtype), checks)
+    return Report.of(function, name, calls, str(dtype), checks)
 
 
 def _check(name: str, found: Array | None, expected: Array | None, dtype: np.dtype, tolerance: float) -> Check:

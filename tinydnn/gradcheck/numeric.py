@@ -111,7 +111,7 @@ def noise(values: Sequence[Array]) -> float:
     Differences of the order n − 1 among n values remove what is smooth; what is left is noise. The median over the
     elements that change at all keeps out the few that meet a kink on the way.
 
-        Source: Moré and Wild, Estimating Computational Noise (2011).
+    Source: Moré and Wild, Estimating Computational Noise (2011).
     """
     xp = array_module(values[0])
     order = len(values) - 1

@@ -1,7 +1,12 @@
 """What a gradient check found."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Any, Self
+
+from tinydnn.ops import Call
 
 
 class Verdict(StrEnum):
@@ -49,6 +54,16 @@ class Report:
     implementation: str
     dtype: str
     checks: tuple[Check, ...]
+
+    @classmethod
+    def of(
+        cls, function: Callable[..., Any], name: str | None, calls: Iterable[Call], dtype: str, checks: Iterable[Check]
+    ) -> Self:
+        """The report on `function`, named after it where `name` is None, in which these operations ran."""
+        inner = function.func if isinstance(function, partial) else function
+        ran = dict.fromkeys(call.implementation for call in calls)
+        name = name or str(getattr(inner, "__name__", "function"))
+        return cls(name, ", ".join(ran) or "none", dtype, tuple(checks))
 
     @property
     def ok(self) -> bool:

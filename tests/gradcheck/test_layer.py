@@ -1,0 +1,68 @@
+"""Layers and whole models are checked like functions of x and all parameters."""
+
+import numpy as np
+
+from tinydnn import layers, models
+from tinydnn.gradcheck import Verdict, gradcheck_layer
+
+
+def normal(shape):
+    return np.random.default_rng(5).standard_normal(shape)
+
+
+X = normal((2, 3, 5, 5))
+
+
+def verdicts(report) -> dict[str, str]:
+    return {check.argument: check.verdict for check in report.checks}
+
+
+def test_a_layer_is_checked_in_float64_and_left_as_it_was():
+    layer = layers.Conv2d(3, 4, 3, rng=np.random.default_rng(0))
+    before = layer.weight.value
+    report = gradcheck_layer(layer, X)
+    assert verdicts(report) == {"x": "ok", "weight": "ok", "bias": "ok"}
+    assert layer.weight.value is before
+    assert layer.weight.value.dtype == np.float32
+
+
+def test_dropout_draws_the_same_mask_throughout_and_the_layers_generator_stays():
+    layer = layers.Dropout(0.5, rng=np.random.default_rng(0))
+    before = layer.random_state()
+    assert gradcheck_layer(layer, normal((6, 7))).ok
+    assert layer.random_state() == before
+
+
+def test_a_layer_that_forgets_a_gradient_is_caught():
+    class Forgetful(layers.Linear):
+        def __call__(self, x, *, training=False):
+            z, backward = super().__call__(x, training=training)
+
+            def wrong(dz, need_dx=True):
+                dx = backward(dz, need_dx=need_dx)
+                self.bias.grad = self.bias.grad[:1] * np.ones(3)
+                return dx
+
+            return z, wrong
+
+    report = gradcheck_layer(Forgetful(4, 3, rng=np.random.default_rng(0)), normal((5, 4)))
+    assert verdicts(report) == {"x": "ok", "weight": "ok", "bias": "wrong"}
+
+
+def test_a_fault_deep_in_a_model_is_named_by_its_parameter():
+    class Conv2d(layers.Conv2d):
+        def setting_gradients(self, op_backward):
+            right = super().setting_gradients(op_backward)
+
+            def backward(dz, need_dx=True):
+                dx = right(dz, need_dx=need_dx)
+                self.weight.grad = -self.weight.grad
+                return dx
+
+            return backward
+
+    model = models.baseline_cnn(image_size=16)
+    model.layers[3].__class__ = Conv2d
+    report = gradcheck_layer(model, normal((2, 1, 16, 16)))
+    assert {name for name, verdict in verdicts(report).items() if verdict != "ok"} == {"03-conv2d/weight"}
+    assert report.worst.verdict is Verdict.SIGN

@@ -1,0 +1,70 @@
+"""The survey covers all that there is, and so does the command that shows it."""
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import tinydnn.cli.gradcheck  # noqa: F401 - registers the command
+from tinydnn import layers, models, ops
+from tinydnn.cli.app import app
+from tinydnn.errors import InputError
+from tinydnn.gradcheck import Verdict
+from tinydnn.gradcheck.survey import subjects, survey
+
+
+def test_the_survey_covers_every_operation_layer_and_model():
+    known = subjects()
+    assert set(ops.operations()) <= set(known)
+    own = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    assert own - {"Layer", "Parameter", "Buffer", "Sequential"} <= set(known)
+    assert {model.__name__ for model in models.MODELS.values()} <= set(known)
+
+
+def test_the_survey_has_a_row_for_each_implementation_and_dtype():
+    rows = list(survey(["maxpool2d"]))
+    found = {(row.implementation, row.dtype) for row in rows}
+    assert found == {(name, dtype) for name in ops.maxpool2d.implementations for dtype in ("float64", "float32")}
+    assert all(row.verdict == "ok" for row in rows)
+
+
+def test_the_survey_refuses_an_unknown_name():
+    with pytest.raises(InputError, match=r"expected one of avgpool2d.*found 'conv3d'"):
+        list(survey(["conv3d"]))
+
+
+def test_the_survey_goes_on_after_an_implementation_that_raises(monkeypatch):
+    monkeypatch.setattr(ops.relu, "implementations", dict(ops.relu.implementations))
+
+    @ops.relu.implementation("broken")
+    def relu(x):
+        raise RuntimeError("out of order")
+
+    rows = {(row.implementation, row.dtype): row for row in survey(["relu"])}
+    assert rows["reference", "float64"].verdict == Verdict.OK
+    assert rows["broken", "float64"].verdict == Verdict.RAISED
+    assert "RuntimeError: out of order" in rows["broken", "float64"].failed[0].worst.reason
+
+
+def test_the_command_prints_a_table_and_succeeds():
+    result = CliRunner().invoke(app, ["gradcheck", "maxpool2d", "Linear"])
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.output.splitlines()]
+    for name in ops.maxpool2d.implementations:
+        assert any(row[:3] == ["maxpool2d", name, "float64"] and row[-1] == "ok" for row in rows)
+    assert any(row[:2] == ["Linear", "reference"] for row in rows)
+
+
+def test_the_command_fails_where_a_gradient_is_wrong_and_says_where(monkeypatch):
+    monkeypatch.setattr(ops.relu, "implementations", dict(ops.relu.implementations))
+
+    @ops.relu.implementation("wrong")
+    def relu(x):
+        return np.maximum(x, 0), lambda dz: -dz * (x > 0)
+
+    result = CliRunner().invoke(app, ["gradcheck", "relu"])
+    assert result.exit_code == 1
+    assert "relu: pictures (wrong, float64)\n  x: wrong sign" in result.output
+
+
+def test_the_command_refuses_an_unknown_operation():
+    assert isinstance(CliRunner().invoke(app, ["gradcheck", "conv3d"]).exception, InputError)
