@@ -1,0 +1,253 @@
+"""A run and its folder: what it begins with, what it can be gone on with, what it leaves behind."""
+
+import csv
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from tinydnn.data.dataset import Dataset
+from tinydnn.errors import InputError
+from tinydnn.runs import Options, Run
+from tinydnn.runs.files import FILES, read_config
+from tinydnn.training import Step
+
+OPTIONS = Options(model="batchnorm", size=16, batch_size=8, epochs=2, lr=0.01)
+
+
+def dataset(**changes):
+    """Thirty slices, of ten patients unless it is said otherwise."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(30) // 3 % 3
+    images = rng.integers(0, 60, (30, 1, 16, 16)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[0, 5 * label : 5 * label + 5] += 150
+    patients = np.array([f"P{number // 3}" for number in range(30)])
+    return replace(Dataset(images, labels, patients, ("a", "b", "c"), content="that", source="slices"), **changes)
+
+
+def begun(folder, options=OPTIONS, data=None):
+    run = Run(folder, options, data or dataset())
+    run.start()
+    return run
+
+
+def history(folder):
+    return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Drawing takes the most time, and is tested elsewhere; what would be written below the pictures is kept."""
+    notes = []
+    for name in ("training_progress", "confusion_matrix"):
+        monkeypatch.setattr(f"tinydnn.plots.{name}", lambda path, note, **_: notes.append(note))
+    return notes
+
+
+def test_a_folder_is_complete_when_its_figures_are_there(tmp_path):
+    run = begun(tmp_path / "run")
+    assert not run.complete
+    list(run.records())
+    run.finish()
+    assert run.complete
+    assert {path.name for path in (tmp_path / "run").iterdir()} == set(FILES)
+    for name in ("training-progress.png", "confusion-matrix.png"):
+        assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_the_configuration_is_written_first_and_names_everything_that_decides_the_result(tmp_path):
+    run = begun(tmp_path, data=dataset(skipped=(("7.mat", "broken"),)))
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["options"] == asdict(OPTIONS)
+    assert config["data"] == {
+        "source": "slices", "content": "that", "synthetic": False, "slices": 30, "patients": 10,
+        "class_names": ["a", "b", "c"], "skipped": [["7.mat", "broken"]],
+    }  # fmt: skip
+    assert config["normalisation"]["shift"] == run.trainer.normalise.shift
+    assert config["iterations_per_epoch"] == 3
+    assert {"python", "numpy", "h5py", "tinydnn"} == set(config["versions"])
+
+
+def test_the_history_has_a_line_an_iteration_with_the_held_out_figures_at_each_epochs_end(tmp_path):
+    run = begun(tmp_path)
+    list(run.records())
+    lines = history(tmp_path)
+    assert list(lines[0]) == [
+        "epoch", "iteration", "learning_rate", "loss", "accuracy", "seconds", "validation_loss", "validation_accuracy"
+    ]  # fmt: skip
+    assert [(line["epoch"], line["iteration"]) for line in lines] == [
+        ("1", "1"), ("1", "2"), ("1", "3"), ("2", "4"), ("2", "5"), ("2", "6")
+    ]  # fmt: skip
+    assert [bool(line["validation_loss"]) for line in lines] == [False, False, True] * 2
+    steps = [record for record in run.trainer.records if isinstance(record, Step)]
+    assert [float(line["loss"]) for line in lines] == [step.loss for step in steps]
+
+
+def test_a_checkpoint_follows_every_epoch(tmp_path):
+    run, times = begun(tmp_path), []
+    for _ in run.records():
+        times.append((tmp_path / "checkpoint.h5").stat().st_mtime_ns if (tmp_path / "checkpoint.h5").exists() else 0)
+    assert times[:3] == [0, 0, 0]
+    assert times[3] == times[6] < times[7]
+
+
+def test_killed_between_checkpoint_and_history_nothing_of_the_history_is_lost(tmp_path, no_pictures, monkeypatch):
+    run = begun(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("tinydnn.runs.files.write_history", lambda *_: None)
+        list(run.records())
+    assert not (tmp_path / "history.csv").exists()
+    resumed = begun(tmp_path)
+    assert list(resumed.records()) == []
+    resumed.finish()
+    assert [line["iteration"] for line in history(tmp_path)] == list("123456")
+
+
+def test_stopped_between_an_epochs_last_iteration_and_its_validation_nothing_is_missing(tmp_path, no_pictures):
+    whole = begun(tmp_path / "whole")
+    list(whole.records())
+    for stop_after in (3, 6):
+        run, folder = begun(tmp_path / f"{stop_after}"), tmp_path / f"{stop_after}"
+        for record in run.records():
+            if isinstance(record, Step) and record.iteration == stop_after:
+                run.save()
+                break
+        resumed = begun(folder)
+        list(resumed.records())
+        assert [replace(one, seconds=0) if isinstance(one, Step) else one for one in resumed.trainer.records] == [
+            replace(one, seconds=0) if isinstance(one, Step) else one for one in whole.trainer.records
+        ]
+        assert len(history(folder)) == 6
+
+
+def test_what_a_kill_left_half_written_is_cleared_away(tmp_path):
+    begun(tmp_path)
+    for name in (".checkpoint-abcd1234.h5", ".history-x.csv", ".training-progress-1.png", ".mine.h5"):
+        (tmp_path / name).write_bytes(b"half")
+    begun(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", ".mine.h5"}
+
+
+def test_other_contents_are_not_gone_on_with(tmp_path):
+    begun(tmp_path)
+    with pytest.raises(InputError, match="the data is not what this run began with; its contents have changed"):
+        begun(tmp_path, data=dataset(content="other"))
+
+
+def test_diverged_weights_leave_the_last_good_checkpoint(tmp_path):
+    run = begun(tmp_path)
+    for record in run.records():
+        if record.iteration == 4:
+            break
+    good = (tmp_path / "checkpoint.h5").read_bytes()
+    run.trainer.model.parameters()["00-conv2d/weight"].value[:] = np.nan
+    with pytest.raises(InputError, match="training diverged: the largest 00-conv2d/weight after iteration 4 is nan"):
+        run.save()
+    assert (tmp_path / "checkpoint.h5").read_bytes() == good
+
+
+def test_a_learning_rate_far_too_high_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
+    run = begun(tmp_path, replace(OPTIONS, model="baseline", lr=1e6, schedule="one-cycle", epochs=9))
+    with pytest.raises(InputError, match=r"lower learning rate than 1e\+06, for example 100000"):
+        list(run.records())
+    if (tmp_path / "checkpoint.h5").exists():
+        resumed = begun(tmp_path, run.options)
+        resumed.trainer.require_finite_weights()
+
+
+def test_figures_name_both_sides_and_what_they_share(tmp_path, no_pictures):
+    run = begun(tmp_path)
+    list(run.records())
+    metrics = run.finish()
+    protocol = metrics["protocol"]
+    assert (protocol["train_slices"], protocol["test_slices"]) == (24, 6)
+    train, test = ({run.dataset.patients[n] for n in side} for side in (run.split.train, run.split.test))
+    assert (protocol["train_patients"], protocol["test_patients"]) == (len(train), len(test))
+    shared = sum(run.dataset.patients[n] in train for n in run.split.test)
+    assert protocol["test_slices_with_patient_in_training"] == shared > 0
+    assert protocol["share_with_patient_in_training"] == shared / 6
+    assert f"{shared} of 6 test slices show a patient who is in training too." in no_pictures[1]
+
+
+def test_a_split_by_patient_shares_none(tmp_path, no_pictures):
+    run = begun(tmp_path, replace(OPTIONS, split="patient"))
+    list(run.records())
+    assert run.finish()["protocol"]["share_with_patient_in_training"] == 0
+
+
+def test_of_unknown_patients_nothing_is_claimed(tmp_path, no_pictures):
+    run = begun(tmp_path, data=dataset(patients=np.array([""] * 30)))
+    list(run.records())
+    metrics = run.finish()
+    assert metrics["protocol"]["share_with_patient_in_training"] is None
+    assert metrics["protocol"]["test_slices_with_patient_in_training"] is None
+    assert "Which patients they show is unknown." in no_pictures[1]
+
+
+def test_a_batch_larger_than_the_training_part_is_refused_whatever_the_schedule(tmp_path):
+    for schedule in ("constant", "step", "cosine", "one-cycle"):
+        with pytest.raises(InputError, match="batch size: expected at most 24"):
+            Run(tmp_path, replace(OPTIONS, batch_size=25, schedule=schedule), dataset())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "vgg"}, "--model: expected one of baseline, batchnorm, found 'vgg'"),
+        ({"optimizer": "lion"}, "--optimizer: expected one of sgd, adam, found 'lion'"),
+        ({"schedule": "linear"}, "--schedule: expected one of constant, step, cosine, one-cycle"),
+        ({"split": "fold"}, "--split: expected one of slice, patient"),
+        ({"normalise": "max"}, "--normalise: expected one of standard, minmax"),
+        ({"epochs": 0}, "--epochs: expected at least 1, found 0"),
+        ({"epochs": 1.5}, "--epochs: expected a whole number, found 1.5"),
+        ({"batch_size": True}, "--batch-size: expected a whole number, found True"),
+        ({"seed": -1}, "--seed: expected at least 0, found -1"),
+        ({"size": 15}, "--size: expected 16 to 1024 pixels, found 15"),
+        ({"size": 1025}, "--size: expected 16 to 1024 pixels, found 1025"),
+        ({"test_fraction": float("nan")}, "--test-fraction: expected a number between 0 and 1, found nan"),
+        ({"momentum": 1.0}, "--momentum: expected at least 0 and below 1, found 1.0"),
+        ({"weight_decay": float("inf")}, "--weight-decay: expected a number of at least 0, found inf"),
+        ({"lr": 0.0}, "--lr: expected a number above 0, found 0.0"),
+        ({"data": 3}, "--data: expected a path, found 3"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_named_with_what_was_expected_and_found(changes, words):
+    with pytest.raises(InputError) as error:
+        Options(**changes)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "one-cycle"])
+def test_every_schedule_has_the_learning_rate_at_its_top(schedule):
+    options = Options(schedule=schedule, lr=0.5)
+    rates = [options.make_schedule(101)(t) for t in range(101)]
+    assert max(rates) == pytest.approx(0.5)
+    if schedule == "step":
+        assert sorted(set(rates), reverse=True) == pytest.approx([0.5, 0.05, 0.005, 0.0005])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda config: config.pop("options"), "options"),
+        (lambda config: config["options"].pop("seed"), "seed missing"),
+        (lambda config: config["options"].update(epochs="ten"), "--epochs: expected a whole number, found ten"),
+        (lambda config: config["options"].update(more=1), "more"),
+        (lambda config: config["options"].update(momentum="x"), ""),
+        (lambda config: config.update(options=[1]), ""),
+        (lambda config: config["data"].pop("content"), "content"),
+        (lambda config: config.update(data=None), ""),
+    ],
+)
+def test_a_configuration_that_is_none_is_refused_with_its_path(tmp_path, change, words):
+    begun(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    change(config)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError) as error:
+        read_config(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path / 'config.json'}: expected the configuration of a run")
+    assert words in str(error.value)
