@@ -180,3 +180,22 @@ def test_backward_refuses_an_upstream_gradient_of_another_shape():
         ValueError, match=r"relu backward: expected dz of the value's shape \(1, 1, 4, 4\), found \(4,\)"
     ):
         backward(np.ones(4))
+
+
+def test_backward_refuses_an_upstream_gradient_of_another_dtype():
+    _, backward = ops.relu(X.astype(np.float32))
+    with pytest.raises(TypeError, match="expected dz of the value's dtype float32, found float64"):
+        backward(X)
+
+
+def test_an_implementation_is_for_a_device_that_exists(double):
+    with pytest.raises(ValueError, match="device: expected one of cpu, cuda, any, found 'gpu'"):
+        double.implementation("fast", device="gpu")
+
+
+def test_the_name_of_an_operation_belongs_to_the_module_that_defined_it():
+    def relu(x):
+        return x, lambda dz: dz
+
+    with pytest.raises(ValueError, match=r"found 'relu' of tinydnn\.ops\.relu"):
+        operation(check=lambda x: None)(relu)

@@ -21,6 +21,7 @@ Backward: TypeAlias = Callable[..., Any]
 Function: TypeAlias = Callable[P, tuple[Array, Backward]]
 
 REFERENCE = "reference"
+DEVICES = ("cpu", "cuda", "any")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ class Operation(Generic[P]):
         self.implementations: dict[str, Implementation] = {
             REFERENCE: Implementation(REFERENCE, reference, "any", 0, _always)
         }
+        taken = _operations.get(self.name)
+        if taken is not None and taken.__module__ != reference.__module__:
+            raise ValueError(f"operation: expected a new name, found {self.name!r} of {taken.__module__}")
         _operations[self.name] = self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Backward]:
@@ -69,7 +73,7 @@ class Operation(Generic[P]):
         for calls in _traces.get():
             calls.append(Call(self.name, chosen.name))
         value, backward = chosen.function(*args, **kwargs)
-        return value, _shape_checked(backward, value, self.name)
+        return value, _checked(backward, value, self.name)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {', '.join(self.implementations)}>"
@@ -90,9 +94,13 @@ class Operation(Generic[P]):
         """Register the decorated function as the implementation `name` of this operation.
 
         `supports` takes the operation's arguments and says whether this implementation covers them. Raises
-        `TypeError` where the signature differs from the reference's, `ValueError` for a name that is taken
-        by another module (a module may register its own names again, as notebooks do).
+        `TypeError` where the signature differs from the reference's, `ValueError` for a device that does not exist
+        and for a name that another module has taken (a module may register its own names again, as notebooks do).
         """
+        if device not in DEVICES:
+            raise ValueError(
+                f"{self.name} implementation {name!r}: device: expected one of {', '.join(DEVICES)}, found {device!r}"
+            )
 
         def register(function: Function[P]) -> Function[P]:
             expected, found = _parameters(self.implementations[REFERENCE].function), _parameters(function)
@@ -187,9 +195,9 @@ def trace() -> Iterator[list[Call]]:
         _traces.reset(token)
 
 
-def _shape_checked(backward: Backward, value: Array, name: str) -> Backward:
-    """`backward`, which first holds the upstream gradient to the shape of the value."""
-    shape = value.shape
+def _checked(backward: Backward, value: Array, name: str) -> Backward:
+    """`backward`, which first holds the upstream gradient to the shape and dtype of the value."""
+    shape, dtype = value.shape, value.dtype
     if shape == ():
         return backward
 
@@ -197,6 +205,8 @@ def _shape_checked(backward: Backward, value: Array, name: str) -> Backward:
     def checked(dz: Array, **kwargs: Any) -> Any:
         if dz.shape != shape:
             raise ValueError(f"{name} backward: expected dz of the value's shape {shape}, found {dz.shape}")
+        if dz.dtype != dtype:
+            raise TypeError(f"{name} backward: expected dz of the value's dtype {dtype}, found {dz.dtype}")
         return backward(dz, **kwargs)
 
     return checked
