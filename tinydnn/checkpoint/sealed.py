@@ -38,6 +38,8 @@ def open_sealed(path: str | Path) -> Iterator[h5py.File]:
         with h5py.File(path, "r") as file:
             _require_ours(file)
             yield file
+    except InputError:
+        raise
     except (
         ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError,
     ) as error:  # fmt: skip

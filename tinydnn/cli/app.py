@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated, NoReturn, cast
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -39,7 +39,8 @@ def root(
 def main() -> NoReturn:
     """Run the command line; what a person can mend is told in one or two lines, with exit status 2."""
     for stream in (sys.stdout, sys.stderr):
-        cast(TextIOWrapper, stream).reconfigure(errors="backslashreplace")  # file names may hold any bytes
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
         for command in COMMANDS:
             import_module(f"tinydnn.cli.{command}")

@@ -1,0 +1,146 @@
+"""`tinydnn train`: what it says, what it leaves in the run's folder, and how it goes on."""
+
+import csv
+import json
+import shutil
+
+import pytest
+
+FILES = {
+    "config.json", "history.csv", "metrics.json", "model.h5", "checkpoint.h5", "training-progress.png",
+    "confusion-matrix.png",
+}  # fmt: skip
+SMALL = ("--size", 16, "--batch-size", 16, "--epochs", 1)
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A copy of the finished run, to be spoilt."""
+    return shutil.copytree(trained.folder, tmp_path / "copy")
+
+
+def test_the_folder_of_a_run_holds_these_files_and_no_other(trained):
+    assert {path.name for path in trained.folder.iterdir()} == FILES
+    for name in ("training-progress.png", "confusion-matrix.png"):
+        assert (trained.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_what_is_said_names_the_data_the_split_and_the_result(trained):
+    lines = trained.printed.splitlines()
+    assert lines[0] == "60 slices of 21 patients: meningioma, glioma, pituitary"
+    assert lines[1] == "48 to train, 12 held out, split by slice"
+    assert "test slices show a patient who is in training too. Slices of a patient are alike," in lines[2]
+    assert "use --split patient" in lines[3]
+    assert lines[4] == "4 epochs of 3 iterations of 16 slices"
+    assert lines[5] == f"Run folder: {trained.folder}"
+    assert [line.split()[1] for line in lines if line.startswith("epoch ")] == ["1/4", "2/4", "3/4", "4/4"]
+    assert "95 % interval" in trained.printed
+    assert lines[-1] == f"Model, pictures and figures are in {trained.folder}"
+
+
+def test_the_figures_hold_everything_that_a_reader_needs(trained):
+    metrics = json.loads((trained.folder / "metrics.json").read_text())
+    matrix = metrics["confusion_matrix"]
+    assert sum(map(sum, matrix)) == metrics["slices"] == 12
+    assert metrics["accuracy"] == sum(matrix[k][k] for k in range(3)) / 12
+    low, high = metrics["accuracy_interval_95"]
+    assert 0 <= low <= metrics["accuracy"] <= high <= 1
+    assert metrics["loss"] > 0
+    assert list(metrics["per_class"]) == ["meningioma", "glioma", "pituitary"]
+    for figures in metrics["per_class"].values():
+        assert figures.keys() == {"precision", "recall", "f1", "support"}
+        assert figures["support"] == 4
+    assert metrics["macro"].keys() == {"precision", "recall", "f1"}
+    protocol = metrics["protocol"]
+    assert (protocol["split"], protocol["seed"], protocol["test_fraction"]) == ("slice", 0, 0.2)
+    assert (protocol["train_slices"], protocol["test_slices"]) == (48, 12)
+    assert 0 < protocol["train_patients"] <= 21
+    assert 0 < protocol["test_patients"] <= 12
+    assert protocol["share_with_patient_in_training"] == protocol["test_slices_with_patient_in_training"] / 12
+    assert metrics["iterations"] == 12
+    assert metrics["training_seconds"] > 0
+    assert {"python", "tinydnn", "numpy", "h5py"} == set(metrics["versions"])
+    assert metrics["synthetic"] is False
+
+
+def test_the_history_has_a_line_for_every_iteration(trained):
+    lines = list(csv.DictReader((trained.folder / "history.csv").read_text().splitlines()))
+    assert list(lines[0]) == [
+        "epoch", "iteration", "learning_rate", "loss", "accuracy", "seconds", "validation_loss", "validation_accuracy"
+    ]  # fmt: skip
+    assert [int(line["iteration"]) for line in lines] == list(range(1, 13))
+    metrics = json.loads((trained.folder / "metrics.json").read_text())
+    assert float(lines[-1]["validation_loss"]) == metrics["loss"]
+    assert float(lines[-1]["validation_accuracy"]) == metrics["accuracy"]
+
+
+def test_a_complete_run_is_not_gone_on_with(command, trained):
+    before = {path.name: path.stat().st_mtime_ns for path in trained.folder.iterdir()}
+    found = command("train", "--out", trained.folder, "--resume")
+    assert found.status == 0
+    assert f"The run in {trained.folder} is complete already." in found.out
+    assert {path.name: path.stat().st_mtime_ns for path in trained.folder.iterdir()} == before
+
+
+def test_a_run_goes_on_with_its_own_options_and_data_that_were_moved(command, copy, slices, tmp_path, trained):
+    moved = shutil.copytree(slices, tmp_path / "moved")
+    for name in ("metrics.json", "model.h5", "history.csv"):
+        (copy / name).unlink()
+    found = command("train", moved, "--out", copy, "--resume", "--epochs", 4, "--lr", 0.01)
+    assert found.status == 0
+    assert "Going on after iteration 12 of 12" in found.out
+    for name in ("metrics.json", "history.csv"):
+        assert (copy / name).read_bytes() == (trained.folder / name).read_bytes()
+
+
+def test_with_nothing_to_go_on_with_it_says_that_it_begins(command, slices, tmp_path):
+    found = command("train", slices, *SMALL, "--out", tmp_path / "new", "--resume")
+    assert found.status == 0
+    assert f"Nothing to go on with is in {tmp_path / 'new'} yet: starting from the beginning." in found.out
+
+
+def test_without_a_name_runs_are_numbered(command, slices, tmp_path, monkeypatch):
+    monkeypatch.setattr("tinydnn.plots.training_progress", lambda path, **_: None)
+    monkeypatch.setattr("tinydnn.plots.confusion_matrix", lambda path, **_: None)
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        assert "Run folder: runs/batchnorm-" in command("train", slices, *SMALL, "--model", "batchnorm").out
+        assert (tmp_path / f"runs/batchnorm-{number}/metrics.json").exists()
+
+
+def test_broken_files_are_left_out_when_asked_and_listed(command, learnable, tmp_path):
+    learnable(tmp_path / "mats", 60)
+    (tmp_path / "mats" / "61.mat").write_bytes(b"broken")
+    found = command("train", tmp_path / "mats", *SMALL, "--out", tmp_path / "run", "--skip-broken")
+    assert found.status == 0
+    assert "Left out: 61.mat: " in found.out
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert [name for name, _ in config["data"]["skipped"]] == ["61.mat"]
+
+
+def test_without_data_it_says_that_phantoms_are_not_patients(command, slices, tmp_path, monkeypatch):
+    monkeypatch.setattr("tinydnn.data.cache.phantoms", lambda count, *, size, progress: slices)
+    found = command("train", *SMALL, "--out", tmp_path / "run")
+    assert found.status == 0
+    assert "No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody." in found.out
+
+
+def test_a_training_that_diverges_ends_with_one_line_and_a_lower_rate(command, slices, tmp_path):
+    found = command("train", slices, *SMALL, "--epochs", 3, "--lr", "1e6", "--out", tmp_path / "run")
+    assert found.status == 2
+    assert found.err.startswith("tinydnn: training diverged: the ")
+    assert "start anew with a lower learning rate than 1e+06" in found.err
+    assert found.err.count("\n") == 1
+    assert not (tmp_path / "run" / "model.h5").exists()
+
+
+def test_not_enough_memory_is_told_in_one_line(command, slices, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr("tinydnn.training.load_batch", fail)
+    found = command("train", slices, *SMALL, "--out", tmp_path / "run")
+    assert found.status == 2
+    assert found.err == (
+        "tinydnn: not enough memory (Unable to allocate 9 TiB); a smaller --size or --batch-size needs less\n"
+    )
