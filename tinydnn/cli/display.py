@@ -91,8 +91,8 @@ def print_metrics(metrics: dict[str, Any]) -> None:
     console.print(table)
     slices = f"{metrics['slices']} {'synthetic ' * metrics['synthetic']}slices"
     patients = f" of {metrics['patients']} patients" if metrics["patients"] else ""
-    say(f"accuracy {metrics['accuracy']:.2%} (95 % interval {low:.1%} to {high:.1%}), loss {metrics['loss']:.4f},")
-    say(f"on {slices}{patients}")
+    say(f"accuracy {metrics['accuracy']:.2%} on {slices}{patients} (95 % interval {low:.1%} to {high:.1%})")
+    say(f"loss {metrics['loss']:.4f}")
 
 
 def _percent(share: float | None) -> str:
