@@ -9,6 +9,7 @@ import pytest
 
 from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
+from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.runs import Options, Run
 from tinydnn.runs.files import FILES, read_config
 from tinydnn.training import Step
@@ -68,6 +69,8 @@ def test_the_configuration_is_written_first_and_names_everything_that_decides_th
     }  # fmt: skip
     assert config["normalisation"]["shift"] == run.trainer.normalise.shift
     assert config["iterations_per_epoch"] == 3
+    assert {"conv2d: im2col", "maxpool2d: pairs", "linear: reference"} < set(config["implementations"])
+    assert config["threads"] == thread_count()
     assert {"python", "numpy", "h5py", "tinydnn"} == set(config["versions"])
 
 

@@ -158,6 +158,7 @@ def _introduce(run: "Run") -> None:
         say(f"{run.shared_note()} Slices of a patient are alike,")
         say("so the accuracy says little about new patients: for that, use --split patient.")
     say(f"{trainer.epochs} epochs of {trainer.iterations_per_epoch} iterations of {trainer.batch_size} slices")
+    say(f"What runs: {', '.join(run.implementations())}")
     say(f"Run folder: {run.folder}")
     if trainer.iteration:
         say(f"Going on after iteration {trainer.iteration} of {trainer.iterations}")

@@ -7,12 +7,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from tinydnn import plots
+from tinydnn import ops, plots
+from tinydnn.backend import to_device
 from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, save_model
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.data.split import shared_patients, split
 from tinydnn.errors import InputError
+from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.models import MODELS
 from tinydnn.runs import files
 from tinydnn.runs.evaluation import measure
@@ -137,6 +139,13 @@ class Run:
             note=note + self.shared_note(),
         )
 
+    def implementations(self) -> list[str]:
+        """Which implementation of which operation runs in the model, "operation: implementation", each once."""
+        picture = to_device(np.zeros((1, *self.dataset.images.shape[1:]), np.float32), self.options.device)
+        with ops.trace() as calls:
+            self.trainer.model.predict(picture)
+        return list(dict.fromkeys(f"{call.operation}: {call.implementation}" for call in calls))
+
     def shared_note(self) -> str:
         """How many test slices show a patient of the training part, in a sentence."""
         if self.shared is None:
@@ -181,5 +190,7 @@ class Run:
             },
             "normalisation": asdict(self.trainer.normalise),
             "iterations_per_epoch": self.trainer.iterations_per_epoch,
+            "implementations": self.implementations(),
+            "threads": thread_count(),
             "versions": files.versions(),
         }
