@@ -1,5 +1,7 @@
 """A neural-network engine that a person can read, on NumPy and CuPy.
 
+A training step reads like the paper:
+
     logits, backward = model(x, training=True)
     loss, loss_backward = ops.softmax_cross_entropy(logits, y)
     backward(loss_backward())
