@@ -33,6 +33,12 @@ def test_the_whole_int16_range_is_stretched_by_the_formula(low, span, seed):
     assert np.array_equal(to_uint8(image.astype(np.int16), 8), formula(image))
 
 
+def test_large_neighbouring_numbers_are_told_apart():
+    """float32 knows of no number between 2³⁰ and 2³⁰ + 128."""
+    image = 2**30 + np.array([[0, 20], [40, 51]], np.int32)
+    assert to_uint8(image, 2).tolist() == [[0, 100], [200, 255]]
+
+
 @pytest.mark.parametrize("value", [-5, 0, 32767])
 def test_an_image_of_one_value_becomes_black(value):
     assert not to_uint8(np.full((4, 4), value, np.int16), 8).any()

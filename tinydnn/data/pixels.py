@@ -9,12 +9,15 @@ def to_uint8(image: np.ndarray, size: int) -> np.ndarray:
         y = 255 · (x − min) / (max − min)
 
     with the minimum and maximum of this image; then resized; then rounded, halves up. An image of one value
-    becomes black. The cast to float32 comes first: in int16, 255 · (x − min) overflows.
+    becomes black. The cast to float64 comes first: in int16, 255 · (x − min) overflows, and float32 does not tell
+    large neighbouring numbers apart.
     """
-    x = image.astype(np.float32)
-    low, high = x.min(), x.max()
-    y = 255 * (x - low) / (high - low) if high > low else np.zeros_like(x)
-    return np.floor(resize(y, size) + np.float32(0.5)).astype(np.uint8)
+    low, high = np.float64(image.min()), np.float64(image.max())
+    y = np.subtract(image, low, dtype=np.float64)
+    if high > low:
+        y *= 255
+        y /= high - low
+    return np.floor(resize(y.astype(np.float32), size) + np.float32(0.5)).astype(np.uint8)
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
