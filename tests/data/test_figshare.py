@@ -93,8 +93,12 @@ FAULTS = {
     "infinity": ("image", np.array([[1.0, np.inf]] * 2), "image: expected finite values"),
     "beyond float32": ("image", np.array([[1.0, 1e300]] * 2), "image: expected finite values"),
     "mask of another shape": ("tumorMask", np.ones((3, 4), "u1"), r"expected the image's \(3, 4\) pixels"),
-    "unprintable patient": ("PID", np.array([[7, 8]], "u2"), "PID: expected 1 to 64 plain characters"),
-    "endless patient": ("PID", np.full((1, 65), 65, "u2"), "PID: expected 1 to 64 plain characters"),
+    "image of one row without end": ("image", np.ones((8193, 1), "i2"), "image: expected at most 8192 pixels a side"),
+    "unprintable patient": ("PID", np.array([[7, 8]], "u2"), "PID: .* plain characters, found 2 with the codes 7, 8"),
+    "endless patient": ("PID", np.full((1, 65), 65, "u2"), "PID: expected 1 to 64 plain characters, found 65"),
+    "blank patient": ("PID", np.array([[32]], "u2"), "PID: expected 1 to 64 plain characters"),
+    "patient beyond all characters": ("PID", np.array([[2**40]], "u8"), "PID: expected 1 to 64 plain characters"),
+    "infinite patient": ("PID", np.array([[np.inf]]), "PID: expected 1 to 64 plain characters, .* inf"),
 }
 
 
@@ -121,6 +125,41 @@ def test_an_image_that_claims_terabytes_is_refused_before_it_is_read(path):
         file["cjdata"].create_dataset("image", shape=(10**6, 10**6), dtype="i2", chunks=(256, 256))
     with pytest.raises(InputError, match="expected at most 67108864 values, found 1000000000000"):
         read_slice(path, "12.mat")
+
+
+def test_a_chunk_that_claims_gigabytes_is_refused_before_it_is_read(path):
+    with h5py.File(path, "r+") as file:
+        del file["cjdata"]["image"]
+        options = {"chunks": (20000, 20000), "maxshape": (None, None), "compression": "gzip"}
+        file["cjdata"].create_dataset("image", (4, 3), "i2", **options)
+    with pytest.raises(InputError, match="image: expected at most 67108864 values, found 400000000"):
+        read_slice(path, "12.mat")
+
+
+def external_link(group, field, other):
+    group[field] = h5py.ExternalLink(other, f"/cjdata/{field}")
+
+
+def external_storage(group, field, other):
+    group.create_dataset(field, (4, 3), "i2", external=[(str(other), 0, 24)])
+
+
+def virtual_dataset(group, field, other):
+    layout = h5py.VirtualLayout((4, 3), "i2")
+    layout[:] = h5py.VirtualSource(other, f"cjdata/{field}", (4, 3))
+    group.create_virtual_dataset(field, layout)
+
+
+@pytest.mark.parametrize("point", [external_link, external_storage, virtual_dataset])
+def test_what_another_file_holds_is_not_read(path, tmp_path, point):
+    other = tmp_path / "other.mat"
+    other.write_bytes(path.read_bytes())
+    with h5py.File(path, "r+") as file:
+        del file["cjdata"]["image"]
+        point(file["cjdata"], "image", other)
+    for source in (path, io.BytesIO(path.read_bytes())):
+        with pytest.raises(InputError, match=r"12\.mat: cjdata\.image: expected data in the file itself, found a link"):
+            read_slice(source, "12.mat")
 
 
 def test_another_struct_is_not_a_slice(tmp_path):

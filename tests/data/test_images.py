@@ -64,6 +64,19 @@ def test_one_bit_and_palette_pictures_are_read():
     assert np.array_equal(decode_image(file.getvalue(), "1.png"), GREY)
 
 
+def test_four_inks_are_read():
+    file = io.BytesIO()
+    Image.fromarray(GREY).convert("CMYK").save(file, "JPEG", quality=95)
+    assert np.abs(decode_image(file.getvalue(), "1.jpg").astype(int) - GREY).max() < 8
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(1, GREY), (3, GREY[::-1, ::-1]), (6, np.rot90(GREY, -1))])
+def test_a_picture_stands_as_its_exif_orientation_says(orientation, turned):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert np.array_equal(decode_image(encoded(GREY, exif=exif), "1.png"), turned)
+
+
 def test_read_image_takes_png_and_mat(tmp_path):
     (tmp_path / "1.png").write_bytes(encoded(GREY))
     write_slice(tmp_path / "1.mat", image=GREY * 9.0, mask=GREY, label=1, pid="1", border=[1, 1])
@@ -98,7 +111,7 @@ def test_a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded(s
     header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     data = encoded(GREY)
     data = data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
-    with pytest.raises(InputError, match=r"1\.png: expected a picture of at most 67108864 pixels, found more"):
+    with pytest.raises(InputError, match=r"1\.png: expected a picture of at most 8192 pixels a side, found more"):
         decode_image(data, "1.png")
 
 
@@ -134,5 +147,19 @@ def test_a_class_without_pictures_is_named(folder):
 def test_one_class_is_not_enough(tmp_path):
     (tmp_path / "glioma").mkdir()
     (tmp_path / "glioma" / "1.png").write_bytes(encoded(GREY))
-    with pytest.raises(InputError, match="expected a sub-folder of pictures for each class, found 1"):
+    with pytest.raises(InputError, match="a sub-folder of pictures for each of 2 to 256 classes, found 1"):
         open_source(tmp_path)
+
+
+def test_more_classes_than_labels_are_too_many(tmp_path):
+    for number in range(257):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "1.png").write_bytes(b"")
+    with pytest.raises(InputError, match="a sub-folder of pictures for each of 2 to 256 classes, found 257"):
+        open_source(tmp_path)
+
+
+def test_a_class_whose_name_cannot_be_shown_is_refused(folder):
+    (folder / "glioma").rename(folder / "glio\nma")
+    with pytest.raises(InputError, match=r"expected printable characters in the name of a class, found 'glio\\nma'"):
+        open_source(folder)

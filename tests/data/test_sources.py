@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from tinydnn.data.matlab import write_slice
+from tinydnn.data import entries
+from tinydnn.data.matlab import write_folds, write_slice
 from tinydnn.data.sources import open_source
 from tinydnn.errors import InputError
 
@@ -90,6 +91,20 @@ def test_folds_are_looked_up_by_file_number(mats):
         assert source.folds().tolist() == [(number - 1) % 5 + 1 for number in (1, 2, 3, 4, 5, 10, 11)]
 
 
+def test_endings_and_cvind_may_be_in_capitals(mats):
+    for file in list(mats.iterdir()):
+        file.rename(file.with_name(file.name.upper()))
+    with open_source(mats) as source:
+        assert source.names == NAMES
+        assert source.folds().all()
+
+
+def test_slices_beyond_a_short_cvind_have_no_fold(mats):
+    write_folds(mats / "cvind.mat", [5, 4, 3, 2])
+    with open_source(mats) as source:
+        assert source.folds().tolist() == [5, 4, 3, 2, 0, 0, 0]
+
+
 def test_without_cvind_folds_are_unknown(mats):
     (mats / "cvind.mat").unlink()
     with open_source(mats) as source:
@@ -140,6 +155,61 @@ def test_a_damaged_member_of_a_zip_is_named(mats, tmp_path):
     archive.write_bytes(data)
     with open_source(archive) as source, pytest.raises(InputError, match=r"all\.zip/1\.mat: cannot be read \(Bad CRC"):
         source.read("1.mat")
+
+
+def test_a_member_that_no_decompressor_takes_is_named(mats, tmp_path):
+    archive = zipped(tmp_path / "all.zip", [mats / "1.mat"], method=zipfile.ZIP_LZMA)
+    data = bytearray(archive.read_bytes())
+    data[60:90] = bytes(30)
+    archive.write_bytes(data)
+    with open_source(archive) as source, pytest.raises(InputError, match=r"all\.zip/1\.mat: cannot be read \("):
+        source.read("1.mat")
+
+
+def test_an_encrypted_member_is_named(mats, tmp_path):
+    archive = zipped(tmp_path / "all.zip", [mats / "1.mat"])
+    data = bytearray(archive.read_bytes())
+    for signature, offset in (b"PK\x03\x04", 6), (b"PK\x01\x02", 8):
+        data[data.index(signature) + offset] |= 1
+    archive.write_bytes(data)
+    with (
+        open_source(archive) as source,
+        pytest.raises(InputError, match=r"all\.zip/1\.mat: .*, found an encrypted one"),
+    ):
+        source.read("1.mat")
+
+
+@pytest.mark.parametrize("kind", [".mat", ".zip"])
+def test_a_member_that_would_fill_memory_or_disk_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(entries, {".mat": "MAX_BYTES", ".zip": "MAX_ZIP_BYTES"}[kind], 2**20)
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"1{kind}", bytes(2**21))
+    where = rf"bomb\.zip/1\{kind}"
+    with (
+        pytest.raises(InputError, match=f"{where}: expected at most 1 MB, found 2 MB"),
+        open_source(tmp_path / "bomb.zip") as source,
+    ):
+        source.read("1.mat")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_zips_of_one_name_in_a_zip_are_two(mats, tmp_path):
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        for name in ("1.mat", "2.mat"):
+            archive.write(zipped(tmp_path / "part.zip", [mats / name]), "part.zip")
+    with open_source(tmp_path / "outer.zip") as source, open_source(mats) as plain:
+        for name in ("2.mat", "1.mat"):
+            assert np.array_equal(source.read(name).image, plain.read(name).image)
+
+
+def test_names_in_a_zip_lead_nowhere_and_have_an_end(mats, tmp_path):
+    """Nothing is unpacked under its name, so a name that climbs out of the folder does no harm."""
+    with open_source(zipped(tmp_path / "all.zip", [mats / "1.mat"], under="../../etc/")) as source:
+        assert source.names == ["1.mat"]
+    with zipfile.ZipFile(tmp_path / "long.zip", "w") as archive:
+        archive.writestr("9" * 5000 + ".mat", b"")
+    with pytest.raises(InputError, match=r"long\.zip: expected names of at most 255 characters, found 9{40}…"):
+        open_source(tmp_path / "long.zip")
 
 
 @pytest.mark.parametrize("depth", ["zip", "outer zip"])

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import h5py
 
 CLASS_NAMES = ("meningioma", "glioma", "pituitary")  # labels 1, 2, 3
-MAX_PIXELS = 2**26  # far beyond any slice; a corrupt header must not ask for all the memory there is
+MAX_SIDE = 2**13  # pixels; far beyond any slice, and a corrupt header must not ask for all the memory there is
 MAX_PID = 64  # characters
 PHANTOM_PREFIX = "PHANTOM"  # the codes of patients that are computed, not scanned, begin so
 
@@ -105,7 +106,7 @@ def _open_hdf5(file: str | Path | BinaryIO, name: str) -> Iterator["h5py.File"]:
 def _struct(root: "h5py.File", name: str) -> "h5py.Group":
     import h5py
 
-    struct = root.get("cjdata")
+    struct = _get(root, "cjdata", f"{name}: cjdata")
     if not isinstance(struct, h5py.Group):
         raise InputError(f"{name}: expected a struct cjdata, found {', '.join(sorted(root)[:5]) or 'nothing'}")
     return struct
@@ -115,22 +116,42 @@ def _read(struct: "h5py.Group", field: str, name: str) -> np.ndarray:
     import h5py
 
     where = f"{name}: {field}" if struct.name == "/" else f"{name}: cjdata.{field}"
-    data = struct.get(field)
+    data = _get(struct, field, where)
     if data is None:
         raise InputError(f"{where} is missing")
     if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "biuf":
         raise InputError(f"{where}: expected an array of numbers, found something else")
     if not data.size or "MATLAB_empty" in data.attrs:
         raise InputError(f"{where} is empty")
-    if data.size > MAX_PIXELS:
-        raise InputError(f"{where}: expected at most {MAX_PIXELS} values, found {data.size}")
+    size = max(data.size, prod(data.chunks or ()))  # HDF5 reads a chunk whole
+    if size > MAX_SIDE**2:
+        raise InputError(f"{where}: expected at most {MAX_SIDE**2} values, found {size}")
     return np.asarray(data[()])
+
+
+def _get(group: "h5py.Group", field: str, where: str) -> "h5py.Group | h5py.Dataset | None":
+    """What `field` names in this very file; None for nothing.
+
+    HDF5 can also point to other files, whatever they hold: what is read would not be what DATA holds, and a
+    virtual dataset in a file that is read from memory brings the process down.
+    """
+    import h5py
+
+    links, key = group.id.links, field.encode()
+    if not links.exists(key):
+        return None
+    found = group[field] if links.get_info(key).type == h5py.h5l.TYPE_HARD else None
+    if found is None or (isinstance(found, h5py.Dataset) and (found.is_virtual or found.external)):
+        raise InputError(f"{where}: expected data in the file itself, found a link")
+    return found
 
 
 def _image(struct: "h5py.Group", name: str) -> np.ndarray:
     image = _read(struct, "image", name).T
     if image.ndim != 2:
         raise InputError(f"{name}: cjdata.image: expected a matrix (rows, columns), found shape {image.shape}")
+    if max(image.shape) > MAX_SIDE:  # it will be set in a square
+        raise InputError(f"{name}: cjdata.image: expected at most {MAX_SIDE} pixels a side, found shape {image.shape}")
     check_finite(image, name)
     return image
 
@@ -145,7 +166,11 @@ def _label(struct: "h5py.Group", name: str) -> int:
 
 def _pid(struct: "h5py.Group", name: str) -> str:
     codes = _read(struct, "PID", name).ravel()
-    pid = "".join(chr(int(code)) for code in codes[: MAX_PID + 1]).strip()
-    if not (0 < len(pid) <= MAX_PID and pid.isascii() and pid.isprintable()):
-        raise InputError(f"{name}: cjdata.PID: expected 1 to {MAX_PID} plain characters, found {pid[:20]!r}")
+    plain = len(codes) <= MAX_PID and np.isin(codes, np.arange(32, 127)).all()  # printable ASCII
+    pid = codes.astype(np.uint8).tobytes().decode("ascii").strip() if plain else ""
+    if not pid:
+        found = ", ".join(f"{code:g}" for code in codes[:5])
+        raise InputError(
+            f"{name}: cjdata.PID: expected 1 to {MAX_PID} plain characters, found {len(codes)} with the codes {found}"
+        )
     return pid

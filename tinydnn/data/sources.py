@@ -15,12 +15,12 @@ from typing import Self
 
 import numpy as np
 
-from tinydnn.data.entries import Entry, folder_entry, is_hidden, natural_key, zip_entries
+from tinydnn.data.entries import Entry, folder_entry, is_hidden, is_there, natural_key, zip_entries
 from tinydnn.data.figshare import CLASS_NAMES, Slice, read_folds, read_slice
 from tinydnn.data.images import decode_image, image_folder, is_picture
 from tinydnn.errors import InputError
 
-FOLDS_NAME = "cvind"
+FOLDS_NAME = "cvind.mat"
 EXPECTED = "a folder of .mat files or of their zips, such a zip, or a folder with one sub-folder of pictures per class"
 
 
@@ -64,9 +64,9 @@ class Source:
         """
         digest = hashlib.sha256()
         for name, entry in self.entries.items():
-            digest.update(f"{name}\0{entry.size}\0{entry.checksum()}\n".encode(errors="surrogateescape"))
+            digest.update(f"{name}\0{entry.size}\0{_checksum(entry)}\n".encode(errors="surrogateescape"))
         if self.folds_entry is not None:
-            digest.update(f"{self.folds_entry.size}\0{self.folds_entry.checksum()}\n".encode())
+            digest.update(f"{self.folds_entry.size}\0{_checksum(self.folds_entry)}\n".encode())
         return digest.hexdigest()
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ def open_source(path: str | Path) -> Source:
             if not found and path.is_dir() and any(is_picture(file) for file in path.glob("*/*")):
                 return _image_source(path)
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+            raise InputError(f"{error.filename or path}: cannot be read ({error.strerror})") from None
         slices, folds_entry = _without_duplicates(found)
         if not slices:
             raise InputError(f"{path}: expected {EXPECTED}, found no slices")
@@ -107,8 +107,10 @@ def open_source(path: str | Path) -> Source:
 def _mat_entries(path: Path, resources: ExitStack) -> list[Entry]:
     if path.is_dir():
         entries = []
-        for file in sorted([*path.glob("*"), *path.glob("*/*")]):
-            if file.is_file() and not is_hidden(file.relative_to(path)):
+        here = sorted(path.iterdir())  # and not glob, which passes over folders that it may not read
+        folders = [folder for folder in here if folder.is_dir() and not is_hidden(Path(folder.name))]
+        for file in [*here, *(file for folder in folders for file in sorted(folder.iterdir()))]:
+            if is_there(file) and not is_hidden(Path(file.name)):
                 if file.suffix.lower() == ".mat":
                     entries.append(folder_entry(file))
                 elif file.suffix.lower() == ".zip":
@@ -128,13 +130,26 @@ def _without_duplicates(found: Iterable[Entry]) -> tuple[dict[str, Entry], Entry
     """
     kept: dict[str, Entry] = {}
     for entry in found:
-        stem = Path(entry.name).stem
-        name = f"{int(stem) if stem.isdecimal() else stem}.mat"  # 007.mat is slice 7
+        name = _slice_name(Path(entry.name).stem)
         first = kept.setdefault(name, entry)
-        if first is not entry and (first.size, first.checksum()) != (entry.size, entry.checksum()):
+        if first is not entry and (first.size, _checksum(first)) != (entry.size, _checksum(entry)):
             raise InputError(f"{entry.where}: expected each slice once, found another {name} at {first.where}")
-    folds = kept.pop(f"{FOLDS_NAME}.mat", None)
+    folds = kept.pop(FOLDS_NAME, None)
     return dict(sorted(kept.items(), key=lambda item: natural_key(item[0]))), folds
+
+
+def _slice_name(stem: str) -> str:
+    """007.mat is slice 7, and CVIND.MAT is cvind.mat."""
+    name = f"{int(stem) if stem.isdecimal() else stem}.mat"
+    return FOLDS_NAME if name.lower() == FOLDS_NAME else name
+
+
+def _checksum(entry: Entry) -> str:
+    """That of a file that cannot be read says so, and no more: to leave it out or to stop is for the reader to say."""
+    try:
+        return str(entry.checksum())
+    except InputError:
+        return "unreadable"
 
 
 def _image_source(path: Path) -> Source:
