@@ -108,3 +108,15 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path: Path) ->
         assert process.stdout.readline().strip() == b"writing"
         process.kill()
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError, ValueError])
+def test_what_hdf5_says_of_a_full_disk_is_an_error_of_the_system(tmp_path: Path, kind: type[Exception]) -> None:
+    said = "Can't write data (file write failed:\n, file descriptor = 3, errno = 28, error message = 'No space left')"
+    with (
+        pytest.raises(OSError, match="No space left on device") as error,
+        write_whole(tmp_path / "model.h5"),
+    ):
+        raise kind(said)
+    assert (error.value.errno, error.value.filename) == (28, str(tmp_path / "model.h5"))
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ def write_whole(path: str | Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with os_errors(path):
+            yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         # mkstemp makes files private; the finished one gets the permissions of an ordinary new file.
@@ -31,3 +33,18 @@ def write_whole(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def os_errors(path: str | Path) -> Iterator[None]:
+    """Raise what HDF5 reports when the system refuses to write `path` (no space left, say) as the OSError it is.
+
+    h5py raises ValueError or RuntimeError then, and the number of the system's error is only in the text.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        number = re.search(r"\berrno = (\d+), error message = ", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None

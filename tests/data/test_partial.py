@@ -1,5 +1,6 @@
 """A prepared file in the making: killed, damaged, begun twice, it ends as if nothing had been."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -43,7 +44,6 @@ def test_two_at_work_on_one_file_do_not_disturb_each_other(mats, tmp_path):
         if done == 3:
             command = [sys.executable, "-c", SCRIPT, mats, tmp_path / "a.h5", "0"]
             other = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert "InputError" in other.stderr
             assert "another process is at work on this file" in other.stderr
 
     first = prepare_folder(mats, tmp_path / "a.h5", size=16, progress=meddle)
@@ -72,6 +72,29 @@ def test_a_killed_run_is_continued_and_ends_as_an_uninterrupted_one(published, t
     whole = prepare_folder(folder, tmp_path / "whole.h5", size=16, skip_broken=True)
     assert contents(out) == contents(whole)
     assert sorted(path.name for path in tmp_path.glob("*.h5*")) == ["killed.h5", "whole.h5"]
+
+
+# Prepares argv[1] into argv[2], where no file may be larger than argv[3] bytes.
+SMALL_DISK = """
+import resource, sys
+from tinydnn.data.prepare import prepare
+from tinydnn.data.sources import open_source
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+with open_source(sys.argv[1]) as source:
+    prepare(source, sys.argv[2], size=64, progress=lambda *_: print("slice"))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="needs a system that reserves room on the disk")
+@pytest.mark.parametrize("size", [5000, 30_000])
+def test_a_disk_without_room_for_all_is_one_line_before_any_work(mats, tmp_path, size):
+    command = [sys.executable, "-c", SMALL_DISK, mats, tmp_path / "a.h5", str(size)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    fault = f"InputError: {tmp_path / 'a.h5'}: cannot be written (File too large)"
+    assert done.stderr.splitlines()[-1].endswith(fault)
+    assert done.stdout == ""
+    assert list(tmp_path.glob("*.h5*")) == []
 
 
 def test_a_run_that_died_while_it_finished_is_begun_anew(mats, tmp_path):

@@ -6,6 +6,7 @@ uint16 character codes, a logical array as uint8. Each slice is one struct `cjda
 MATLAB itself open these files.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,11 +59,13 @@ def write_folds(path: str | Path, folds: ArrayLike) -> None:
 def _matlab_file(path: str | Path) -> Iterator["h5py.File"]:
     import h5py
 
+    memory = io.BytesIO()  # a full disk makes HDF5 fail in the middle, which it does not always survive
+    with h5py.File(memory, "w", userblock_size=HEADER_BYTES, libver=("earliest", "v108")) as file:
+        yield file
+    memory.seek(0)
+    memory.write(_HEADER)
     with write_whole(path) as temporary:
-        with h5py.File(temporary, "w", userblock_size=HEADER_BYTES, libver=("earliest", "v108")) as file:
-            yield file
-        with temporary.open("rb+") as raw:
-            raw.write(_HEADER)
+        temporary.write_bytes(memory.getbuffer())
 
 
 def _put(group: "h5py.Group", name: str, array: np.ndarray, kind: str, decode: int | None = None) -> None:

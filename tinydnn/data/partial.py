@@ -7,13 +7,13 @@ is marked is whole, and a later run goes on from there.
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from tinydnn.atomic import write_whole
 from tinydnn.data.dataset import FORMAT, VERSION
 from tinydnn.data.figshare import MAX_PID, PHANTOM_PREFIX
 from tinydnn.errors import InputError
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import h5py
 
 IN_THE_MAKING = f"{FORMAT}-in-the-making"
+
+
+class BusyError(InputError):
+    """Another process is at work on the same file."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,18 @@ class PartialFile:
     """Rows in the order in which they are written; slices that are left out take no row."""
 
     def __init__(self, path: Path, layout: Layout, file: "h5py.File") -> None:
-        self._path, self._layout, self._file = path, layout, file
-        self._done = file["done"][:]
+        self._path, self._file = path, file
+        # Kept open: what closing one of them cannot write, on a full disk, is lost without an error; flush raises.
+        self._fields = {name: file[name] for name in layout.fields()}
+        self._done = self._fields["done"][:]
         self.rows = int(self._done.sum())
 
     @classmethod
     def open(cls, path: Path, layout: Layout) -> Self:
-        """Continue the partial file at `path`, or begin it anew if there is none, or none that fits `layout`."""
+        """Continue the partial file at `path`, or begin it anew if there is none, or none that fits `layout`.
+
+        Raises `BusyError` while another process has it open.
+        """
         import h5py
 
         for _ in range(2):
@@ -76,11 +85,17 @@ class PartialFile:
                     return cls(path, layout, file)
                 file.close()
             except BlockingIOError:
-                raise InputError(f"{path}: another process is at work on this file; wait for it") from None
+                break
             except (OSError, KeyError, RuntimeError):
                 pass  # none there, or damaged
-            _lay_out(path, layout)
-        raise InputError(f"{path}: cannot be written and read back")
+            path.unlink(missing_ok=True)
+            try:
+                _lay_out(path, layout)
+            except (BlockingIOError, FileExistsError):
+                break
+        else:
+            raise InputError(f"{path}: cannot be written and read back")
+        raise BusyError(f"{path}: another process is at work on this file; wait for it")
 
     def is_done(self, index: int) -> bool:
         """Whether slice `index` of the source is written."""
@@ -91,12 +106,12 @@ class PartialFile:
         if not rows:
             return
         here = slice(self.rows, self.rows + len(rows))
-        for name in self._layout.fields():
+        for name, field in self._fields.items():
             if name != "done":
-                self._file[name][here] = np.stack([row[name] for row in rows.values()])
+                field[here] = np.stack([row[name] for row in rows.values()])
         self._flush()
         self._done[list(rows)] = 1
-        self._file["done"][:] = self._done
+        self._fields["done"][:] = self._done
         self._flush()
         self.rows = here.stop
 
@@ -107,9 +122,9 @@ class PartialFile:
         # The layout changes now, so a run that dies here must not be continued: under this name nobody looks.
         finishing = self._path.with_name(self._path.name + "-finishing")
         self._path.replace(finishing)
-        del self._file["done"]
-        for name in self._file:
-            self._file[name].resize(self.rows, axis=0)
+        del self._file["done"], self._fields["done"]
+        for field in self._fields.values():
+            field.resize(self.rows, axis=0)
         table = np.array(skipped, dtype=object).reshape(-1, 2)
         self._file.create_dataset("skipped", data=table, dtype=h5py.string_dtype())
         pids = self._file["pid"].asstr()[:]
@@ -120,8 +135,9 @@ class PartialFile:
         finishing.replace(out)
 
     def close(self) -> None:
-        """Leave it for a later run."""
-        self._file.close()
+        """Leave it for a later run; what counts is on the disk by then."""
+        with suppress(OSError, RuntimeError):  # the fault, if there was one, has been raised already
+            self._file.close()
 
     def _flush(self) -> None:
         self._file.flush()
@@ -129,17 +145,27 @@ class PartialFile:
 
 
 def _lay_out(path: Path, layout: Layout) -> None:
+    """Create the file with room on the disk for all its slices: where it gets full later, HDF5 may crash."""
     import h5py
 
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    with write_whole(path) as temporary, h5py.File(temporary, "w", libver=("earliest", "v108")) as file:
-        for name, (shape, kind) in layout.fields().items():
-            whole = (layout.slices, *shape)
-            chunks = (1, *shape) if shape else (min(layout.slices, 4096),)
-            file.create_dataset(name, whole, kind, chunks=chunks, maxshape=whole, dcpl=early)
-        file["done"][:] = 0
-        for key, value in layout.identity().items():
-            file.attrs[key] = value
-        file.attrs["source"] = layout.source
-        file.attrs["class_names"] = list(layout.class_names)
+    try:
+        with h5py.File(path, "x", libver=("earliest", "v108")) as file:
+            for name, (shape, kind) in layout.fields().items():
+                whole = (layout.slices, *shape)
+                chunks = (1, *shape) if shape else (min(layout.slices, 4096),)
+                file.create_dataset(name, whole, kind, chunks=chunks, maxshape=whole, dcpl=early)
+            file["done"][:] = 0
+            file.attrs["source"] = layout.source
+            file.attrs["class_names"] = list(layout.class_names)
+            for key, value in layout.identity().items():
+                file.attrs[key] = value
+        if hasattr(os, "posix_fallocate"):
+            with path.open("rb+") as raw:
+                os.posix_fallocate(raw.fileno(), 0, path.stat().st_size)
+    except (BlockingIOError, FileExistsError):
+        raise  # another process's
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
