@@ -1,6 +1,9 @@
 """Prepared files found again by content."""
 
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pooch
@@ -81,6 +84,33 @@ def test_an_hdf5_file_of_another_kind_is_refused(mats, tmp_path):
     other = shutil.copy(mats / "1.mat", tmp_path / "other.h5")
     with pytest.raises(InputError, match="found an HDF5 file of another kind"):
         prepared(other)
+
+
+def test_two_at_once_prepare_once(mats):
+    """While the first prepares, a second process waits, and finds what the first has made."""
+    code = "import sys; from tinydnn.data.cache import prepared; prepared(sys.argv[1], size=8, progress=print)"
+    second = []
+
+    def progress(done, total):
+        if done == 1:
+            second.append(subprocess.Popen([sys.executable, "-c", code, mats], stdout=subprocess.PIPE))
+            time.sleep(0.8)
+
+    prepared(mats, size=8, progress=progress)
+    assert second[0].communicate(timeout=60) == (b"", None)
+    assert second[0].returncode == 0
+
+
+def test_phantoms_of_another_process_that_was_faster_are_taken(published, monkeypatch):
+    def draw(folder, *, slices, size, progress):
+        published(folder, range(1, slices + 1))
+        if not told:
+            told.append(True)
+            phantoms(slices, size=size)
+
+    told = []
+    monkeypatch.setattr("tinydnn.data.phantoms.write_phantoms", draw)
+    assert len(list(phantoms(3, size=16).glob("*.mat"))) == 4
 
 
 def test_phantoms_are_drawn_once_and_whole_or_not_at_all(cache, published, monkeypatch):

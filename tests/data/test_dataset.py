@@ -84,6 +84,18 @@ def test_parts_of_different_lengths_in_a_file_are_damage(path):
         Dataset.open(path)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("image", np.zeros((7, 1, 16, 8), "u1")), ("image", np.zeros((7, 1, 16, 16))), ("label", np.full(7, 3, "u1"))],
+)
+def test_images_of_another_kind_and_labels_without_a_class_are_damage(path, field, value):
+    with h5py.File(path, "r+") as file:
+        del file[field]
+        file[field] = value
+    with pytest.raises(InputError, match=f"the prepared dataset is damaged .{field}: "):
+        Dataset.open(path)
+
+
 def test_a_file_cut_anywhere_never_does_worse_than_an_input_error(path):
     whole = path.read_bytes()
     for share in np.linspace(0, 0.99, 50):

@@ -1,5 +1,6 @@
 """The prepared file: what is in it, what may be wrong, and that it comes whole or not at all."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.figshare import read_slice
@@ -71,6 +73,24 @@ def test_phantoms_are_told_from_patients_by_their_codes(tmp_path, pid, synthetic
     assert Dataset.open(prepare_folder(tmp_path, tmp_path / "a.h5", size=8)).synthetic is synthetic
 
 
+def test_names_in_any_script_come_back(tmp_path):
+    for name in ("опухоль", "脑瘤"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "data" / name / "größe.png")
+    dataset = Dataset.open(prepare_folder(tmp_path / "data", tmp_path / "a.h5", size=8))
+    assert dataset.class_names == ("опухоль", "脑瘤")
+    assert dataset.files == ("опухоль/größe.png", "脑瘤/größe.png")
+
+
+def test_names_that_are_no_text_lose_what_cannot_be_stored(mats, tmp_path):
+    folder = mats.rename(tmp_path / os.fsdecode(b"d\xff"))
+    (folder / "1.mat").rename(folder / os.fsdecode(b"s\xff.mat"))
+    (folder / "2.mat").rename(folder / os.fsdecode(b"t\xff.mat"))
+    (folder / os.fsdecode(b"t\xff.mat")).write_bytes(b"broken")
+    dataset = Dataset.open(prepare_folder(folder, tmp_path / "a.h5", size=8, skip_broken=True))
+    assert (dataset.source, dataset.files[-1], dataset.skipped[0][0]) == ("d?", "s?.mat", "t?.mat")
+
+
 def test_progress_is_told_slice_by_slice(mats, tmp_path):
     told = []
     prepare_folder(mats, tmp_path / "a.h5", size=8, progress=lambda *step: told.append(step))
@@ -82,6 +102,15 @@ def test_a_broken_file_stops_and_leaves_no_result(mats, tmp_path):
     with pytest.raises(InputError, match=r"4\.mat: expected a MATLAB"):
         prepare_folder(mats, tmp_path / "a.h5", size=8)
     assert not (tmp_path / "a.h5").exists()
+
+
+def test_a_file_that_cannot_be_opened_can_be_left_out(mats, tmp_path):
+    (mats / "6.mat").symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"6\.mat: cannot be read \(No such file or directory\)"):
+        prepare_folder(mats, tmp_path / "a.h5", size=8)
+    dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8, skip_broken=True))
+    assert len(dataset) == 7
+    assert [name for name, _ in dataset.skipped] == ["6.mat"]
 
 
 def test_broken_files_can_be_left_out_and_are_listed(mats, tmp_path):
@@ -121,6 +150,11 @@ def test_a_place_that_cannot_be_written_is_named(mats, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"a\.h5: cannot be written"):
         prepare_folder(mats, tmp_path / "file" / "a.h5", size=8)
+
+
+def test_a_folder_in_the_place_of_the_result_is_named_before_any_work(mats, tmp_path):
+    with pytest.raises(InputError, match="expected a file to write, found a folder"):
+        prepare_folder(mats, tmp_path, size=8)
 
 
 MEMORY = """

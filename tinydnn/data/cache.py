@@ -2,9 +2,11 @@
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from tinydnn.data.dataset import VERSION, Dataset
+from tinydnn.data.partial import BusyError
 from tinydnn.data.prepare import Progress, prepare
 from tinydnn.data.sources import open_source
 from tinydnn.errors import InputError
@@ -26,7 +28,8 @@ def prepared(path: str | Path, *, size: int = 256, skip_broken: bool = False, pr
 
     It is found by content: DATA may be moved, renamed, zipped or unpacked; a byte that changes, another `size` or
     another version of the format make a new one. A cached file that broken slices were left out of is only good
-    with `skip_broken`; without, it raises as reading the first of them did.
+    with `skip_broken`; without, it raises as reading the first of them did. One that another process is making is
+    waited for.
     """
     path = Path(path)
     if path.suffix.lower() in PREPARED_SUFFIXES:
@@ -36,10 +39,16 @@ def prepared(path: str | Path, *, size: int = 256, skip_broken: bool = False, pr
         return path
     with open_source(path) as source:
         out = cache_folder() / f"{source.content[:32]}-{size}-v{VERSION}.h5"
-        try:
-            left_out = Dataset.open(out).skipped
-        except InputError:  # not there yet, or damaged
-            return prepare(source, out, size=size, skip_broken=skip_broken, progress=progress)
+        while True:
+            try:
+                left_out = Dataset.open(out).skipped
+                break
+            except InputError:  # not there yet, or damaged
+                pass
+            try:
+                return prepare(source, out, size=size, skip_broken=skip_broken, progress=progress)
+            except BusyError:
+                time.sleep(1)
     if left_out and not skip_broken:
         raise InputError(left_out[0][1])
     return out
@@ -56,5 +65,9 @@ def phantoms(slices: int, *, size: int, progress: Progress | None = None) -> Pat
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".phantoms-") as temporary:
             drawn = Path(temporary) / "drawn"
             write_phantoms(drawn, slices=slices, size=size, progress=progress)
-            drawn.rename(folder)
+            try:
+                drawn.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process was faster
+                    raise
     return folder

@@ -72,12 +72,18 @@ class Dataset:
     def open(cls, path: str | Path) -> Self:
         """The dataset in a prepared file, which stays open: images and masks are read when asked for."""
         with _explained(path) as file:
-            size, names = int(file.attrs["size"]), file["file"].asstr()[:]
+            size, names = int(file.attrs["size"]), file["file"].asstr("utf-8")[:]
+            images, labels = file["image"], file["label"][:].astype(np.int64)
+            class_names = tuple(str(name) for name in file.attrs["class_names"])
+            if images.shape != (len(labels), 1, size, size) or images.dtype != np.uint8:
+                raise ValueError(f"image: {images.dtype} {images.shape}")
+            if not len(labels) or labels.max() >= len(class_names) or len(set(class_names)) < len(class_names):
+                raise ValueError(f"label: {len(labels)} of the classes {', '.join(class_names)}")
             return cls(
-                images=file["image"],
-                labels=file["label"][:].astype(np.int64),
+                images=images,
+                labels=labels,
                 patients=file["patient"].asstr()[:].astype(str),
-                class_names=tuple(str(name) for name in file.attrs["class_names"]),
+                class_names=class_names,
                 masks=PackedMasks(file["mask"], size) if "mask" in file else None,
                 files=tuple(str(name) for name in names),
                 folds=file["fold"][:].astype(np.int64),

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from tinydnn.atomic import os_errors
 from tinydnn.data.figshare import Slice, family
 from tinydnn.data.partial import Layout, PartialFile
 from tinydnn.data.pixels import resize_mask, to_uint8
-from tinydnn.data.sources import Source
+from tinydnn.data.sources import FOLDS_NAME, Source
 from tinydnn.errors import InputError
 
 Progress = Callable[[int, int], None]  # slices done, slices in all
@@ -28,31 +29,35 @@ def prepare(
     """Write the slices of `source`, `size` x `size` pixels each, to `out`, which appears whole or not at all.
 
     A few slices are in memory at a time. A run that is stopped, by whatever, leaves OUT.partial, and the same call
-    goes on from there. A broken file raises `InputError`; with `skip_broken` it is left out, and the result lists it.
+    goes on from there; while another process is at work on the same, it raises `BusyError`. A broken file raises
+    `InputError`; with `skip_broken` it is left out, and the result lists it.
     """
     out = Path(out)
     if size not in SIZES:
         raise InputError(f"size: expected {SIZES.start} to {SIZES.stop - 1} pixels, found {size}")
+    if out.is_dir():
+        raise InputError(f"{out}: expected a file to write, found a folder")
     names = source.names
     layout = Layout(
         content=source.content,
-        source=source.name,
+        source=_text(source.name),
         class_names=source.class_names,
         slices=len(names),
         size=size,
-        name_bytes=max(len(_bytes(name)) for name in names),
+        name_bytes=max(len(_text(name).encode()) for name in names),
         has_masks=source.has_masks,
     )
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = PartialFile.open(out.with_name(out.name + ".partial"), layout)
-        try:
-            skipped = _write_slices(source, partial, size, skip_broken, progress)
-            if not partial.rows:
-                raise InputError(f"{source.name}: expected slices, found {len(skipped)} broken files and no other")
-            partial.finish(out, skipped)
-        finally:
-            partial.close()
+        with os_errors(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            partial = PartialFile.open(out.with_name(out.name + ".partial"), layout)
+            try:
+                skipped = _write_slices(source, partial, size, skip_broken, progress)
+                if not partial.rows:
+                    raise InputError(f"{source.name}: expected slices, found {len(skipped)} broken files and no other")
+                partial.finish(out, skipped)
+            finally:
+                partial.close()
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror or error})") from None
     return out
@@ -69,7 +74,7 @@ def _write_slices(
         if not skip_broken:
             raise
         folds = np.zeros(len(names), np.int64)
-        skipped.append(("cvind.mat", str(error)))
+        skipped.append((FOLDS_NAME, _text(str(error))))
     rows: dict[int, dict[str, Any]] = {}
     for index, name in enumerate(names):
         if not partial.is_done(index):
@@ -78,7 +83,7 @@ def _write_slices(
             except InputError as error:
                 if not skip_broken:
                     raise
-                skipped.append((name, str(error)))
+                skipped.append((_text(name), _text(str(error))))
         if len(rows) == _BATCH or index == len(names) - 1:
             partial.write(rows)
             rows.clear()
@@ -91,9 +96,9 @@ def _row(found: Slice, name: str, fold: int, size: int) -> dict[str, Any]:
     row = {
         "image": to_uint8(found.image, size)[None],  # (1, S, S)
         "label": found.label - 1,
-        "pid": _bytes(found.pid),
-        "patient": _bytes(family(found.pid)),
-        "file": _bytes(name),
+        "pid": found.pid.encode(),
+        "patient": family(found.pid).encode(),
+        "file": _text(name).encode(),
         "fold": fold,
     }
     if found.mask is not None:
@@ -101,5 +106,6 @@ def _row(found: Slice, name: str, fold: int, size: int) -> dict[str, Any]:
     return row
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="replace")
+def _text(text: str) -> str:
+    """What of a name can be stored: one that is no UTF-8 reaches Python with surrogates in place of its bytes."""
+    return text.encode(errors="replace").decode()
