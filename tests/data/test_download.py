@@ -187,3 +187,9 @@ def test_no_network_is_said(tmp_path):
         url = closed.url
     with pytest.raises(InputError, match=r"cannot be reached \(.*refused.*\); is there a network\?"):
         download(tmp_path, base_url=url, files=PUBLISHED)
+
+
+def test_a_place_that_cannot_be_written_is_named(server, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"file/1\.zip: cannot be fetched \(Not a directory\); the same command"):
+        fetch(server, tmp_path / "file")

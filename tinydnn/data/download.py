@@ -49,7 +49,7 @@ def download(
 
     A file that is there with the right checksum is not fetched again. What has come of a file waits as NAME.part,
     and the same call goes on from there; under its own name a file appears whole and checked. Raises
-    `InputError` when the server refuses, cannot be reached, breaks off or sends other bytes.
+    `InputError` when the server refuses, cannot be reached, breaks off or sends other bytes, and when the disk is full.
     """
     import pooch
 
@@ -75,6 +75,10 @@ def download(
         except ValueError:
             raise InputError(
                 f"{file.name}: expected md5 {file.md5}, found other bytes, which were deleted; try once more"
+            ) from None
+        except OSError as error:  # the disk, or a network that is gone
+            raise InputError(
+                f"{folder / file.name}: cannot be fetched ({error.strerror or error}); the same command goes on"
             ) from None
         before += file.size
         tell(0)
