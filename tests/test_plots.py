@@ -80,6 +80,7 @@ MATRICES = {
     "one class predicted": ([[0, 142, 0], [0, 285, 0], [0, 186, 0]], NAMES),
     "one class absent": ([[3, 1, 0], [0, 0, 0], [0, 0, 4]], NAMES),
     "signs of formulas": (MATRIX, ["$\\frac$", "a_b^c", "100 %"]),
+    "scripts that the font does not have": (MATRIX, ["脑瘤", "뇌종양", "ورم"]),
     "an empty name": (MATRIX, ["", "a", "b"]),
 }
 

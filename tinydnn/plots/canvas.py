@@ -4,6 +4,7 @@ matplotlib's pyplot is not used: figures are plain objects here, no window and n
 """
 
 import textwrap
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,8 @@ def style() -> Iterator[None]:
     """Draw with the project's settings, whatever the person's own matplotlib settings are."""
     import matplotlib
 
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
