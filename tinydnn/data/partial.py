@@ -159,7 +159,8 @@ def _lay_out(path: Path, layout: Layout) -> None:
             file["done"][:] = 0
             file.attrs["source"] = layout.source
             file.attrs["class_names"] = list(layout.class_names)
-            for key, value in layout.identity().items():
+            file.flush()
+            for key, value in layout.identity().items():  # last: one that is half laid out is never continued
                 file.attrs[key] = value
         if hasattr(os, "posix_fallocate"):
             with path.open("rb+") as raw:
