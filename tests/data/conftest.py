@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from tinydnn.data.matlab import write_folds, write_slice
+from tinydnn.data.prepare import prepare
+from tinydnn.data.sources import open_source
 
 
 def picture(number: int, side: int = 16) -> np.ndarray:
@@ -39,3 +42,25 @@ def published():
 def mats(tmp_path):
     """A folder of seven slices, two of them numbered beyond nine, with cvind.mat."""
     return write_published(tmp_path / "mats", [1, 2, 3, 4, 5, 10, 11])
+
+
+@pytest.fixture
+def prepare_folder():
+    """A function that prepares the slices of a folder into a file."""
+
+    def prepare_folder(folder, out, **options):
+        with open_source(folder) as source:
+            return prepare(source, out, **options)
+
+    return prepare_folder
+
+
+@pytest.fixture
+def contents():
+    """A function that gives all datasets of a prepared file, by name."""
+
+    def contents(path):
+        with h5py.File(path) as file:
+            return {name: file[name][()].tolist() for name in file}
+
+    return contents

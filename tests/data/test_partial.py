@@ -5,23 +5,11 @@ import signal
 import subprocess
 import sys
 
-import h5py
 import pytest
 
 from tinydnn.data.prepare import prepare
 from tinydnn.data.sources import open_source
 from tinydnn.errors import InputError
-
-
-def prepare_folder(folder, out, **options):
-    with open_source(folder) as source:
-        return prepare(source, out, **options)
-
-
-def contents(path):
-    with h5py.File(path) as file:
-        return {name: file[name][()].tolist() for name in file}
-
 
 # Prepares argv[1] into argv[2], and waits to be killed after slice argv[3].
 SCRIPT = """
@@ -39,7 +27,7 @@ with open_source(sys.argv[1]) as source:
 """
 
 
-def test_two_at_work_on_one_file_do_not_disturb_each_other(mats, tmp_path):
+def test_two_at_work_on_one_file_do_not_disturb_each_other(mats, tmp_path, prepare_folder, contents):
     def meddle(done, total):
         if done == 3:
             command = [sys.executable, "-c", SCRIPT, mats, tmp_path / "a.h5", "0"]
@@ -51,7 +39,9 @@ def test_two_at_work_on_one_file_do_not_disturb_each_other(mats, tmp_path):
 
 
 @pytest.mark.parametrize("moment", [1, 17, 38, 50])
-def test_a_killed_run_is_continued_and_ends_as_an_uninterrupted_one(published, tmp_path, moment):
+def test_a_killed_run_is_continued_and_ends_as_an_uninterrupted_one(
+    published, tmp_path, moment, prepare_folder, contents
+):
     folder = published(tmp_path / "mats", range(1, 51))
     (folder / "9.mat").write_bytes(b"broken")
     out = tmp_path / "killed.h5"
@@ -97,7 +87,7 @@ def test_a_disk_without_room_for_all_is_one_line_before_any_work(mats, tmp_path,
     assert list(tmp_path.glob("*.h5*")) == []
 
 
-def test_a_run_that_died_while_it_finished_is_begun_anew(mats, tmp_path):
+def test_a_run_that_died_while_it_finished_is_begun_anew(mats, tmp_path, prepare_folder, contents):
     out = tmp_path / "a.h5"
     (tmp_path / "a.h5.partial-finishing").write_bytes(b"half changed")
     prepare_folder(mats, out, size=8)
@@ -106,7 +96,7 @@ def test_a_run_that_died_while_it_finished_is_begun_anew(mats, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["content", "size", "damage"])
-def test_a_partial_file_of_something_else_is_begun_anew(mats, published, tmp_path, change):
+def test_a_partial_file_of_something_else_is_begun_anew(mats, published, tmp_path, change, prepare_folder, contents):
     out, partial = tmp_path / "a.h5", tmp_path / "a.h5.partial"
     (mats / "11.mat").rename(tmp_path / "11.mat")
     (mats / "11.mat").write_bytes(b"broken")

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,24 +13,12 @@ from tinydnn.data.dataset import Dataset
 from tinydnn.data.figshare import read_slice
 from tinydnn.data.matlab import write_slice
 from tinydnn.data.pixels import resize_mask, to_uint8
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
 from tinydnn.errors import InputError
 
 NUMBERS = [1, 2, 3, 4, 5, 10, 11]
 
 
-def prepare_folder(folder, out, **options):
-    with open_source(folder) as source:
-        return prepare(source, out, **options)
-
-
-def contents(path):
-    with h5py.File(path) as file:
-        return {name: file[name][()].tolist() for name in file}
-
-
-def test_every_slice_is_there_with_all_that_is_known_of_it(mats, tmp_path):
+def test_every_slice_is_there_with_all_that_is_known_of_it(mats, tmp_path, prepare_folder):
     dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8))
     assert dataset.files == tuple(f"{number}.mat" for number in NUMBERS)
     assert dataset.labels.tolist() == [number % 3 for number in NUMBERS]
@@ -43,23 +30,23 @@ def test_every_slice_is_there_with_all_that_is_known_of_it(mats, tmp_path):
         assert np.array_equal(dataset.masks[row], resize_mask(found.mask, 8))
 
 
-def test_slices_of_two_native_sizes_lie_side_by_side(published, tmp_path):
+def test_slices_of_two_native_sizes_lie_side_by_side(published, tmp_path, prepare_folder):
     published(tmp_path / "mats", [1, 2], side=32)
     published(tmp_path / "mats", [3], side=16)
     dataset = Dataset.open(prepare_folder(tmp_path / "mats", tmp_path / "a.h5", size=16))
     assert dataset.images.shape == (3, 1, 16, 16)
 
 
-def test_a_size_that_fills_no_whole_bytes_keeps_its_masks(mats, tmp_path):
+def test_a_size_that_fills_no_whole_bytes_keeps_its_masks(mats, tmp_path, prepare_folder):
     dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=13))
     assert np.array_equal(dataset.masks[0], resize_mask(read_slice(mats / "1.mat", "").mask, 13))
 
 
-def test_images_lie_in_chunks_of_one(mats, tmp_path):
+def test_images_lie_in_chunks_of_one(mats, tmp_path, prepare_folder):
     assert Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8)).images.chunks == (1, 1, 8, 8)
 
 
-def test_letters_behind_a_patient_code_make_one_family(mats, tmp_path):
+def test_letters_behind_a_patient_code_make_one_family(mats, tmp_path, prepare_folder, contents):
     for number, pid in enumerate(["MR024780B", "MR024780D"], start=20):
         write_slice(mats / f"{number}.mat", image=np.eye(4), mask=np.eye(4), label=2, pid=pid, border=[1, 1])
     out = prepare_folder(mats, tmp_path / "a.h5", size=8)
@@ -68,12 +55,12 @@ def test_letters_behind_a_patient_code_make_one_family(mats, tmp_path):
 
 
 @pytest.mark.parametrize(("pid", "synthetic"), [("PHANTOM7", True), ("100360", False)])
-def test_phantoms_are_told_from_patients_by_their_codes(tmp_path, pid, synthetic):
+def test_phantoms_are_told_from_patients_by_their_codes(tmp_path, pid, synthetic, prepare_folder):
     write_slice(tmp_path / "1.mat", image=np.eye(4), mask=np.eye(4), label=2, pid=pid, border=[1, 1])
     assert Dataset.open(prepare_folder(tmp_path, tmp_path / "a.h5", size=8)).synthetic is synthetic
 
 
-def test_names_in_any_script_come_back(tmp_path):
+def test_names_in_any_script_come_back(tmp_path, prepare_folder):
     for name in ("опухоль", "脑瘤"):
         (tmp_path / "data" / name).mkdir(parents=True)
         Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "data" / name / "größe.png")
@@ -82,7 +69,7 @@ def test_names_in_any_script_come_back(tmp_path):
     assert dataset.files == ("опухоль/größe.png", "脑瘤/größe.png")
 
 
-def test_names_that_are_no_text_lose_what_cannot_be_stored(mats, tmp_path):
+def test_names_that_are_no_text_lose_what_cannot_be_stored(mats, tmp_path, prepare_folder):
     folder = mats.rename(tmp_path / os.fsdecode(b"d\xff"))
     (folder / "1.mat").rename(folder / os.fsdecode(b"s\xff.mat"))
     (folder / "2.mat").rename(folder / os.fsdecode(b"t\xff.mat"))
@@ -91,20 +78,20 @@ def test_names_that_are_no_text_lose_what_cannot_be_stored(mats, tmp_path):
     assert (dataset.source, dataset.files[-1], dataset.skipped[0][0]) == ("d?", "s?.mat", "t?.mat")
 
 
-def test_progress_is_told_slice_by_slice(mats, tmp_path):
+def test_progress_is_told_slice_by_slice(mats, tmp_path, prepare_folder):
     told = []
     prepare_folder(mats, tmp_path / "a.h5", size=8, progress=lambda *step: told.append(step))
     assert told == [(done, 7) for done in range(1, 8)]
 
 
-def test_a_broken_file_stops_and_leaves_no_result(mats, tmp_path):
+def test_a_broken_file_stops_and_leaves_no_result(mats, tmp_path, prepare_folder):
     (mats / "4.mat").write_bytes(b"broken")
     with pytest.raises(InputError, match=r"4\.mat: expected a MATLAB"):
         prepare_folder(mats, tmp_path / "a.h5", size=8)
     assert not (tmp_path / "a.h5").exists()
 
 
-def test_a_file_that_cannot_be_opened_can_be_left_out(mats, tmp_path):
+def test_a_file_that_cannot_be_opened_can_be_left_out(mats, tmp_path, prepare_folder):
     (mats / "6.mat").symlink_to("nowhere")
     with pytest.raises(InputError, match=r"6\.mat: cannot be read \(No such file or directory\)"):
         prepare_folder(mats, tmp_path / "a.h5", size=8)
@@ -113,7 +100,7 @@ def test_a_file_that_cannot_be_opened_can_be_left_out(mats, tmp_path):
     assert [name for name, _ in dataset.skipped] == ["6.mat"]
 
 
-def test_broken_files_can_be_left_out_and_are_listed(mats, tmp_path):
+def test_broken_files_can_be_left_out_and_are_listed(mats, tmp_path, prepare_folder):
     for name in ("1.mat", "10.mat"):
         (mats / name).write_bytes((mats / name).read_bytes()[:3000])
     dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8, skip_broken=True))
@@ -125,7 +112,7 @@ def test_broken_files_can_be_left_out_and_are_listed(mats, tmp_path):
     assert all("expected a MATLAB v7.3" in reason for _, reason in dataset.skipped)
 
 
-def test_a_broken_list_of_folds_can_be_left_out_too(mats, tmp_path):
+def test_a_broken_list_of_folds_can_be_left_out_too(mats, tmp_path, prepare_folder):
     (mats / "cvind.mat").write_bytes(b"broken")
     with pytest.raises(InputError, match=r"cvind\.mat: expected a MATLAB"):
         prepare_folder(mats, tmp_path / "a.h5", size=8)
@@ -134,25 +121,25 @@ def test_a_broken_list_of_folds_can_be_left_out_too(mats, tmp_path):
     assert [name for name, _ in dataset.skipped] == ["cvind.mat"]
 
 
-def test_nothing_but_broken_files_is_refused(tmp_path):
+def test_nothing_but_broken_files_is_refused(tmp_path, prepare_folder):
     (tmp_path / "1.mat").write_bytes(b"broken")
     with pytest.raises(InputError, match="expected slices, found 1 broken files and no other"):
         prepare_folder(tmp_path, tmp_path / "a.h5", skip_broken=True)
 
 
 @pytest.mark.parametrize("size", [0, 7, 2049])
-def test_a_size_out_of_range_is_refused(mats, tmp_path, size):
+def test_a_size_out_of_range_is_refused(mats, tmp_path, size, prepare_folder):
     with pytest.raises(InputError, match=f"size: expected 8 to 2048 pixels, found {size}"):
         prepare_folder(mats, tmp_path / "a.h5", size=size)
 
 
-def test_a_place_that_cannot_be_written_is_named(mats, tmp_path):
+def test_a_place_that_cannot_be_written_is_named(mats, tmp_path, prepare_folder):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"a\.h5: cannot be written"):
         prepare_folder(mats, tmp_path / "file" / "a.h5", size=8)
 
 
-def test_a_folder_in_the_place_of_the_result_is_named_before_any_work(mats, tmp_path):
+def test_a_folder_in_the_place_of_the_result_is_named_before_any_work(mats, tmp_path, prepare_folder):
     with pytest.raises(InputError, match="expected a file to write, found a folder"):
         prepare_folder(mats, tmp_path, size=8)
 
