@@ -1,5 +1,6 @@
 """HDF5 files under a seal: a digest over all they hold, by which an altered or damaged file is told from a good one."""
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,17 @@ FORMAT, VERSION = "tinydnn-model", 1
 
 @contextmanager
 def write_sealed(path: str | Path) -> Iterator[h5py.File]:
-    """A new file to fill, which is sealed and becomes `path` when the block ends well."""
-    with write_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    """A new file to fill, which is sealed and becomes `path` when the block ends well.
+
+    It is filled in memory, because HDF5 ends the whole process when a disk runs full under it.
+    """
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         yield file
         file.attrs["digest"] = _digest(file)
+    with write_whole(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 @contextmanager
@@ -76,7 +83,8 @@ def _members(group: h5py.Group, path: str) -> Iterator[tuple[str, h5py.Group | h
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise ValueError(f"{path}{key}: expected an array or a group, found a link to elsewhere")
         item = group[key]
-        if isinstance(item, h5py.Dataset) and item.nbytes > item.file.id.get_filesize():
+        elsewhere = isinstance(item, h5py.Dataset) and (item.is_virtual or item.external)
+        if elsewhere or (isinstance(item, h5py.Dataset) and item.nbytes > item.file.id.get_filesize()):
             raise ValueError(f"{path}{key}: expected an array that lies in the file, found shape {item.shape}")
         yield f"{path}{key}", item
         if isinstance(item, h5py.Group):
