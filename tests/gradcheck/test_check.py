@@ -43,6 +43,16 @@ def test_float32_arrays_are_checked_in_float64():
     assert gradcheck(ops.sigmoid, normal((3, 4)).astype(np.float32)).worst.error < 1e-8
 
 
+def test_arguments_may_lie_in_memory_in_any_order():
+    def square(x):
+        return x * x, lambda dz: 2 * x * dz + 5 * wrong * dz
+
+    x, wrong = np.asfortranarray(normal((4, 5))), np.zeros((4, 5))
+    assert gradcheck(square, x).ok
+    wrong[1, 2] = 1
+    assert "1 of 20 components are off; the worst at (1, 2)" in gradcheck(square, x).checks[0].reason
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_kinks_near_the_point_do_not_fail_a_right_gradient(seed):
     x = np.random.default_rng(seed).standard_normal((4, 1, 20, 20))

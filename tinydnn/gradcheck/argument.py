@@ -63,9 +63,9 @@ class Argument:
 
     def component(self, flat: int) -> Array:
         """The direction of the component at position `flat` in reading order."""
-        along = array_module(self.x).zeros_like(self.x)
-        along.reshape(-1)[flat] = unit(self.x)
-        return along
+        along = array_module(self.x).zeros(self.x.size)
+        along[flat] = unit(self.x)
+        return along.reshape(self.x.shape)
 
     def partial(self, flat: int) -> float:
         """The numeric derivative by the component at position `flat` in reading order."""
