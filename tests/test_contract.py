@@ -165,3 +165,20 @@ def test_backward_refuses_an_upstream_gradient_of_another_shape(case, implementa
     if value.shape:
         with pytest.raises(ValueError, match=f"{case.operation} backward: expected dz of the value's shape"):
             backward(np.ones((*value.shape, 2)))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: ops.avgpool2d(x, window=np.int64(2), stride=np.int64(1)),
+        lambda x: ops.maxpool2d(x, window=np.int64(2), stride=np.int64(1)),
+        lambda x: ops.conv2d(x, x[:1], None, stride=np.int64(1), padding=np.int64(1)),
+        lambda x: ops.dropout(x, x > 0, rate=np.float64(0.5)),
+        lambda x: ops.batchnorm2d(x, *(np.ones(3, np.float32),) * 4, batch_statistics=True, eps=np.float64(1e-5)),
+        lambda x: ops.softmax_cross_entropy(x[0, 0], np.zeros(4, int), label_smoothing=np.float64(0.1)),
+    ],
+)
+def test_float32_stays_float32_where_an_option_is_a_numpy_number(call):
+    value, backward = call(np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32))
+    gradients = as_tuple(backward(value))
+    assert {one.dtype for one in (value, *gradients) if one is not None} == {np.dtype(np.float32)}

@@ -92,6 +92,25 @@ def test_a_step_makes_new_arrays_and_leaves_the_old_ones_alone(make):
     assert np.array_equal(theta.grad, gradient)
 
 
+NUMBER = np.float64(0.5)  # of NumPy, which is enough to make float64 of float32
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: SGD(p, lr=NUMBER, momentum=NUMBER, nesterov=True, weight_decay=NUMBER),
+        lambda p: Adam(p, lr=NUMBER, betas=(NUMBER, NUMBER), eps=NUMBER, weight_decay=NUMBER),
+    ],
+)
+def test_float32_stays_float32_whatever_kind_of_numbers_the_settings_are(make):
+    theta = Parameter(np.ones(2, np.float32), np.ones(2, np.float32))
+    optimizer = make({"theta": theta})
+    optimizer.lr = NUMBER
+    optimizer.step()
+    assert theta.value.dtype == np.float32
+    assert {slot["theta"].dtype for slot in optimizer.slots.values()} == {np.dtype(np.float32)}
+
+
 @pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, momentum=0.9), lambda p: Adam(p, lr=0.1)])
 def test_a_missing_gradient_is_named_before_anything_moves(make):
     first, second = parameter(1, grad=[1]), parameter(1)

@@ -37,6 +37,7 @@ class Optimizer(ABC):
             if parameter.grad is None:
                 raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
         self.steps += 1
+        self.lr = float(self.lr)  # a NumPy number would make float64 of float32
         for name, parameter in self.parameters.items():
             # A new array, not a write into the old one: whoever holds the old values keeps them.
             parameter.value = parameter.value - self._change(name, parameter)
@@ -70,7 +71,7 @@ class SGD(Optimizer):
         if nesterov and momentum == 0:
             raise ValueError("SGD: nesterov: expected a momentum above 0, found 0")
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("velocity",) if momentum else ())
-        self.momentum, self.nesterov = momentum, nesterov
+        self.momentum, self.nesterov = float(momentum), nesterov
 
     def _change(self, name: str, parameter: Parameter) -> Array:
         g = parameter.grad
@@ -107,7 +108,7 @@ class Adam(Optimizer):
         if not eps > 0:
             raise ValueError(f"Adam: eps: expected a number above 0, found {eps}")
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("mean", "square"))
-        self.betas, self.eps = betas, eps
+        self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
 
     def _change(self, name: str, parameter: Parameter) -> Array:
         g = parameter.grad

@@ -16,7 +16,7 @@ class Dropout(Layer):
     def __init__(self, rate: float = 0.5, *, rng: np.random.Generator) -> None:
         if not 0 <= rate < 1:
             raise ValueError(f"Dropout: rate: expected 0 <= rate < 1, found {rate}")
-        self.rate, self.rng = rate, rng
+        self.rate, self.rng = float(rate), rng
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
         """x: any shape; the value: the same."""

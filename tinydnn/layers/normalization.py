@@ -21,7 +21,7 @@ class BatchNorm2d(Layer):
     """
 
     def __init__(self, channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
-        self.channels, self.momentum, self.eps = channels, momentum, eps
+        self.channels, self.momentum, self.eps = channels, float(momentum), float(eps)
         self.gamma = Parameter(np.ones(channels, np.float32))
         self.beta = Parameter(np.zeros(channels, np.float32))
         self.running_mean = Buffer(np.zeros(channels, np.float32))

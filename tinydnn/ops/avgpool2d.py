@@ -25,7 +25,7 @@ def avgpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[
     Source: Goodfellow et al., Deep Learning, section 9.3.
     """
     xp = array_module(x)
-    stride = stride or window
+    window, stride = int(window), int(stride or window)  # a NumPy integer would make float64 of float32
     shape, dtype = x.shape, x.dtype
     z: Array = sum(view for _, _, view in taps(x, (window, window), stride)) / window**2  # type: ignore[assignment]
 

@@ -58,7 +58,7 @@ def batchnorm2d(
     Source: Ioffe and Szegedy, Batch Normalization, section 3.
     """
     xp = array_module(x)
-    inverse_std = 1 / xp.sqrt(var + eps)
+    inverse_std = 1 / xp.sqrt(var + float(eps))  # a NumPy number would make float64 of float32
     x_hat = (x - mean[:, None, None]) * inverse_std[:, None, None]
     z = gamma[:, None, None] * x_hat + beta[:, None, None]
 

@@ -27,7 +27,7 @@ def dropout(x: Array, keep: Array, *, rate: float) -> tuple[Array, Backward]:
 
     Source: Hou and Zhang, dropout; Srivastava et al., Dropout (2014), section 4.
     """
-    scale = keep.astype(x.dtype) / (1 - rate)
+    scale = keep.astype(x.dtype) / float(1 - rate)  # a NumPy number would make float64 of float32
 
     def backward(dz: Array) -> Array:
         return dz * scale
