@@ -52,6 +52,12 @@ def test_what_has_priority_0_runs_only_when_asked_for(double):
         assert ran(lambda: double(X)) == ["slow"]
 
 
+def test_arguments_may_be_given_by_name(double):
+    assert double.which(x=X) == "shift"
+    assert double.which(times=2, x=X) == REFERENCE
+    assert np.array_equal(double(times=2, x=X)[0], 4 * X)
+
+
 def test_the_innermost_choice_counts_and_ends_with_its_block(double):
     with ops.use(double="slow"):
         with ops.use(double=REFERENCE):

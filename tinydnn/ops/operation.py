@@ -120,8 +120,8 @@ class Operation(Generic[P]):
         return register
 
     def _choose(self, *args: Any, **kwargs: Any) -> Implementation:
-        # Only NumPy and CuPy arrays are told apart, so the first argument speaks for all (checked).
-        device = device_of(args[0])
+        # All arrays are on one device (checked), so one of them speaks for all.
+        device = device_of(next((one for one in (*args, *kwargs.values()) if hasattr(one, "dtype")), None))
         asked = _choices.get().get(self.name)
         if asked is not None:
             chosen = self.implementations[asked]
