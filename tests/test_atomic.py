@@ -120,3 +120,9 @@ def test_what_hdf5_says_of_a_full_disk_is_an_error_of_the_system(tmp_path: Path,
         raise kind(said)
     assert (error.value.errno, error.value.filename) == (28, str(tmp_path / "model.h5"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_refuses_without_a_name_gets_the_name_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device") as error, write_whole(tmp_path / "model.h5"):
+        raise OSError(28, "No space left on device")
+    assert error.value.filename == str(tmp_path / "model.h5")

@@ -37,14 +37,15 @@ def write_whole(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def os_errors(path: str | Path) -> Iterator[None]:
-    """Raise what HDF5 reports when the system refuses to write `path` (no space left, say) as the OSError it is.
+    """Raise what the system refuses while `path` is written (no space left, say) as an OSError that names `path`.
 
     h5py raises ValueError or RuntimeError then, and the number of the system's error is only in the text.
     """
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        number = re.search(r"\berrno = (\d+), error message = ", str(error))
-        if number is None:
+        told = re.search(r"\berrno = (\d+), error message = ", str(error))
+        number = int(told[1]) if told else getattr(error, "errno", None)
+        if number is None or getattr(error, "filename", None) is not None:
             raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
+        raise OSError(number, os.strerror(number), str(path)) from None
