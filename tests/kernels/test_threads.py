@@ -1,6 +1,9 @@
 """Threads over a batch: a fixed partition, the same bits, and a number of threads that one can set."""
 
+import multiprocessing
+import os
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -48,6 +51,26 @@ def test_parts_run_side_by_side(with_threads):
     with_threads(2)
     meeting = threading.Barrier(2, timeout=10)
     assert sorted(threads.over_batch(2, lambda part: meeting.wait())) == [0, 1]
+
+
+def test_work_on_a_part_may_divide_it_further(with_threads):
+    with_threads(2)
+    inner = threads.over_batch(4, lambda part: threads.over_batch(3, lambda inner: (inner.start, inner.stop)))
+    assert inner == [[(0, 1), (1, 3)]] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_a_forked_process_has_threads_of_its_own(with_threads):
+    with_threads(2)
+    meeting = threading.Barrier(2, timeout=10)
+    threads.over_batch(2, lambda part: meeting.wait())  # both threads have begun
+    child = multiprocessing.get_context("fork").Process(target=threads.over_batch, args=(2, lambda part: None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of newer Pythons, where a process with threads forks
+        child.start()
+    child.join(10)
+    child.kill()
+    assert child.exitcode == 0
 
 
 def test_what_a_part_raises_reaches_the_caller(with_threads):

@@ -5,6 +5,7 @@ side by side. Each must then use one BLAS thread: BLAS threads inside Python thr
 """
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -17,6 +18,8 @@ from threadpoolctl import ThreadpoolController
 from tinydnn.errors import InputError
 
 T = TypeVar("T")
+
+_worker = threading.local()  # in a thread of the pool it has `busy`
 
 
 @cache
@@ -34,14 +37,15 @@ def over_batch(count: int, work: Callable[[slice], T]) -> list[T]:
     """Cut a batch of `count` pictures into a part for each thread; the results of work(part), in order.
 
     The parts depend on count and number of threads alone. So do the bits of a sum that is taken over the
-    results in their order.
+    results in their order. Called by a thread that works on a part already, it does the parts one after the other:
+    if all threads waited for each other, none would work.
     """
     threads = min(thread_count(), count)
     edges = [count * k // threads for k in range(threads + 1)]
     parts = [slice(start, stop) for start, stop in pairwise(edges)]
     with _blas().limit(limits=1, user_api="blas"):
-        if threads == 1:
-            return [work(parts[0])]
+        if threads == 1 or hasattr(_worker, "busy"):
+            return [work(part) for part in parts]
         # Each thread in a copy of the caller's context, so that the caller's np.errstate holds there too.
         contexts = [copy_context() for _ in parts]
         return list(_pool().map(lambda context, part: context.run(work, part), contexts, parts))
@@ -49,7 +53,11 @@ def over_batch(count: int, work: Callable[[slice], T]) -> list[T]:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="tinydnn")
+    return ThreadPoolExecutor(thread_count(), "tinydnn", initializer=setattr, initargs=(_worker, "busy", True))
+
+
+if hasattr(os, "register_at_fork"):  # no thread lives on in a forked process, so it begins a pool of its own
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 @cache
