@@ -134,6 +134,14 @@ def test_what_a_kill_left_half_written_is_cleared_away(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", ".mine.h5"}
 
 
+def test_another_number_of_threads_is_not_gone_on_with(tmp_path, monkeypatch):
+    begun(tmp_path)
+    began = thread_count()
+    monkeypatch.setattr("tinydnn.runs.run.thread_count", lambda: began + 1)
+    with pytest.raises(InputError, match=f"expected {began} threads.*found {began + 1}.*TINYDNN_THREADS={began}"):
+        begun(tmp_path)
+
+
 def test_other_contents_are_not_gone_on_with(tmp_path):
     begun(tmp_path)
     with pytest.raises(InputError, match="the data is not what this run began with; its contents have changed"):

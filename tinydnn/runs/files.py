@@ -41,7 +41,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         if missing:
             raise ValueError(f"options: {', '.join(sorted(missing))} missing")
         Options(**config["options"])
-        config["data"]["content"]
+        config["data"]["content"], config["threads"]
     except FileNotFoundError:
         raise InputError(f"{folder}: expected a run to go on with, found no {CONFIG}") from None
     except (ValueError, LookupError, TypeError, AttributeError) as error:

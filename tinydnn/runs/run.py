@@ -72,7 +72,8 @@ class Run:
     def start(self) -> None:
         """Begin in a folder that holds no run yet, or go on from the checkpoint of this very run.
 
-        Raises `InputError` where the data is not what the run began with.
+        Raises `InputError` where the data or the number of threads is not what the run began with: either would make
+        it end otherwise.
         """
         config = self._config()
         path = self.folder / files.CONFIG
@@ -80,6 +81,11 @@ class Run:
             before = files.read_config(self.folder)
             if before["data"]["content"] != config["data"]["content"]:
                 raise InputError(f"{self.folder}: the data is not what this run began with; its contents have changed")
+            if before["threads"] != thread_count():
+                raise InputError(
+                    f"{self.folder}: expected {before['threads']} threads, with which this run began, found "
+                    f"{thread_count()}; sums would differ in their last bits. Set TINYDNN_THREADS={before['threads']}"
+                )
         else:
             files.write_json(path, config)
         files.remove_leftovers(self.folder)
