@@ -11,7 +11,7 @@ from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.runs import Options, Run
-from tinydnn.runs.files import FILES, read_config
+from tinydnn.runs.files import FILES, alone_in, read_config
 from tinydnn.training import Step
 
 OPTIONS = Options(model="batchnorm", size=16, batch_size=8, epochs=2, lr=0.01)
@@ -148,6 +148,25 @@ def test_other_contents_are_not_gone_on_with(tmp_path):
         begun(tmp_path, data=dataset(content="other"))
 
 
+def test_other_options_are_not_gone_on_with(tmp_path):
+    begun(tmp_path)
+    with pytest.raises(InputError, match=r"expected lr 0\.01, with which this run began, found 0\.02"):
+        begun(tmp_path, replace(OPTIONS, lr=0.02))
+    begun(tmp_path, replace(OPTIONS, data="moved"))
+
+
+def test_a_folder_is_for_one_process_at_a_time(tmp_path):
+    folder = tmp_path / "run"
+    with (
+        alone_in(folder),
+        pytest.raises(InputError, match="another process is training in this folder"),
+        alone_in(folder),
+    ):
+        pass
+    with alone_in(folder):
+        assert list(folder.iterdir()) == []
+
+
 def test_diverged_weights_leave_the_last_good_checkpoint(tmp_path):
     run = begun(tmp_path)
     for record in run.records():
@@ -223,6 +242,7 @@ def test_a_batch_larger_than_the_training_part_is_refused_whatever_the_schedule(
         ({"weight_decay": float("inf")}, "--weight-decay: expected a number of at least 0, found inf"),
         ({"lr": 0.0}, "--lr: expected a number above 0, found 0.0"),
         ({"data": 3}, "--data: expected a path, found 3"),
+        ({"device": 0}, "--device: expected a name, found 0"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_named_with_what_was_expected_and_found(changes, words):

@@ -49,6 +49,7 @@ def train(
 ) -> None:
     """Train a network on brain-tumour slices (without DATA: on synthetic phantoms) and show what it learned."""
     from tinydnn.runs import Options, Run
+    from tinydnn.runs.files import alone_in
 
     given = {name: value for name, value in context.params.items() if name not in ("out", "resume")}
     options = Options(**given)
@@ -58,13 +59,14 @@ def train(
     check_device(options.device)
     try:
         run = Run(folder, options, _open(options))
-        run.start()
-        _introduce(run)
-        if run.complete:
-            say(f"The run in {folder} is complete already.")
-            return
-        _train(run)
-        print_metrics(run.finish())
+        with alone_in(folder):
+            run.start()
+            _introduce(run)
+            if run.complete:
+                say(f"The run in {folder} is complete already.")
+                return
+            _train(run)
+            print_metrics(run.finish())
     except KeyboardInterrupt:
         _stopped("Stopped.", folder)
     say(f"Model, pictures and figures are in {folder}")

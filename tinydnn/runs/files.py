@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import platform
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +25,28 @@ FILES = (CONFIG, HISTORY, METRICS, CHECKPOINT, MODEL, PROGRESS_PICTURE, CONFUSIO
 def holds_a_run(folder: Path) -> bool:
     """Whether any file of a run is there."""
     return any((folder / name).exists() for name in FILES)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out of the folder, which is made if it is not there; the lock ends with the process.
+
+    Raises `InputError` while another one is in it. Where there are no such locks (Windows, some network file
+    systems), nobody is kept out.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            import fcntl
+
+            handle = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another process is training in this folder; wait for it") from None
+        except (ImportError, OSError):
+            pass
+        yield
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -41,6 +41,7 @@ class Options:
     def __post_init__(self) -> None:
         # These may come from a file, too.
         _require("data", self.data, isinstance(self.data, str | None), "a path")
+        _require("device", self.device, isinstance(self.device, str), "a name")
         for name in ("epochs", "batch_size", "size", "seed"):
             value = getattr(self, name)
             _require(name.replace("_", "-"), value, type(value) is int, "a whole number")

@@ -72,13 +72,19 @@ class Run:
     def start(self) -> None:
         """Begin in a folder that holds no run yet, or go on from the checkpoint of this very run.
 
-        Raises `InputError` where the data or the number of threads is not what the run began with: either would make
-        it end otherwise.
+        Raises `InputError` where the options, the data or the number of threads are not what the run began with: each
+        would make it end otherwise.
         """
         config = self._config()
         path = self.folder / files.CONFIG
         if path.exists():
             before = files.read_config(self.folder)
+            for name, then in before["options"].items():
+                if name != "data" and then != config["options"][name]:
+                    raise InputError(
+                        f"{self.folder}: expected {name} {then!r}, with which this run began, found "
+                        f"{config['options'][name]!r}"
+                    )
             if before["data"]["content"] != config["data"]["content"]:
                 raise InputError(f"{self.folder}: the data is not what this run began with; its contents have changed")
             if before["threads"] != thread_count():
