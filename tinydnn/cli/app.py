@@ -9,6 +9,7 @@ import typer
 
 from tinydnn.errors import InputError
 
+INTERRUPTED = 130  # the exit status of programs that Ctrl-C has ended
 COMMANDS = ("train", "evaluate", "predict", "prepare", "download", "gradcheck", "worked_example")
 
 app = typer.Typer(
@@ -45,6 +46,8 @@ def main() -> NoReturn:
         for command in COMMANDS:
             import_module(f"tinydnn.cli.{command}")
         status = typer.main.get_command(app).main(standalone_mode=False)
+        if status == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
+            raise KeyboardInterrupt
     except typer.TyperException as error:
         # Usage errors say more than their text: which option or argument it was.
         describe = getattr(error, "format_message", error.__str__)
@@ -57,7 +60,7 @@ def main() -> NoReturn:
         fail(f"not enough memory ({error}); a smaller --size or --batch-size needs less")
     except (KeyboardInterrupt, typer.Abort):
         print("tinydnn: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

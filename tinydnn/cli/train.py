@@ -2,6 +2,7 @@
 
 import shlex
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from tinydnn.backend import check_device
-from tinydnn.cli.app import app
+from tinydnn.cli.app import INTERRUPTED, app
 from tinydnn.cli.display import TrainingDisplay, print_metrics, progress_bar, say
 from tinydnn.errors import InputError
 
@@ -85,13 +86,13 @@ def _train(run: "Run") -> None:
 
 
 def _stopped(what: str, folder: Path) -> NoReturn:
-    """Say how to go on, and end as programs do that Ctrl-C has ended."""
+    """Say how to go on, and end the program."""
     from tinydnn.runs.files import CONFIG
 
     begun = (folder / CONFIG).exists()
     command = f"tinydnn train --out {shlex.quote(str(folder))} --resume" if begun else "the same command"
     say(f"{what} Go on with: {command}")
-    raise typer.Exit(130)
+    sys.exit(INTERRUPTED)
 
 
 def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Options":
