@@ -1,7 +1,7 @@
 """The program as a whole: how it ends when it is interrupted."""
 
 
-def interrupted(*arguments):
+def interrupted(*arguments, **options):
     raise KeyboardInterrupt
 
 
