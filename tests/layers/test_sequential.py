@@ -141,3 +141,10 @@ def test_global_pooling_feeds_a_matrix():
     z, backward = model(np.ones((3, 4, 5, 6), np.float32))
     assert z.shape == (3, 2)
     assert backward(np.ones_like(z)).shape == (3, 4, 5, 6)
+
+
+def test_a_layer_that_learns_cannot_stand_in_two_places():
+    once, activation = Linear(3, 3, rng=rng()), ReLU()
+    Sequential(once, activation, Linear(3, 3, rng=rng()), activation)
+    with pytest.raises(ValueError, match="expected parameters of its own in every layer, found the same in two"):
+        Sequential(once, activation, once)

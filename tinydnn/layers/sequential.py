@@ -1,7 +1,7 @@
 """A model as a chain of layers."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,10 +16,14 @@ class Sequential(Layer):
     """Layers one after the other: z = f_L(… f_2(f_1(x))), and the chain rule back.
 
     Names of parameters, buffers and generators are "NN-kind/name", such as "00-conv2d/weight". `input_shape`
-    (C, H, W), where it is known, is what `summary()` shows sizes for.
+    (C, H, W), where it is known, is what `summary()` shows sizes for. No two layers may share a parameter: each sets
+    its gradient, and the sum of both would be right.
     """
 
     def __init__(self, *layers: Layer, input_shape: Shape | None = None) -> None:
+        learned = [id(parameter) for layer in layers for parameter in layer.parameters().values()]
+        if len(set(learned)) < len(learned):
+            raise ValueError("Sequential: expected parameters of its own in every layer, found the same in two")
         self.layers = layers
         self.input_shape = input_shape
 
@@ -94,7 +98,3 @@ class Sequential(Layer):
         from tinydnn.layers.summary import layer_rows
 
         return sum(row.flops for row in layer_rows(self, input_shape))
-
-    def config(self) -> dict[str, Any]:
-        """A chain is described by its layers; see `tinydnn.checkpoint`."""
-        return {"input_shape": self.input_shape}
