@@ -227,6 +227,11 @@ REFUSED = {
         ValueError,
         "target: expected shape (2, 3) like the prediction's, found (3,)",
     ),
+    "mean_squared_error: nothing": (
+        lambda: ops.mean_squared_error(f(0, 3), f(0, 3)),
+        ValueError,
+        "prediction: expected at least one number, found shape (0, 3)",
+    ),
     "mean_squared_error: dtype": (
         lambda: ops.mean_squared_error(f(2), f(2, dtype=np.float32)),
         TypeError,

@@ -7,6 +7,10 @@ from tinydnn.ops.operation import Backward, operation
 
 def _check(prediction: Array, target: Array) -> None:
     checks.floats("mean_squared_error", prediction=prediction, target=target)
+    if prediction.size == 0:
+        raise ValueError(
+            f"mean_squared_error: prediction: expected at least one number, found shape {prediction.shape}"
+        )
     checks.shape("mean_squared_error", "target", target, prediction.shape, "like the prediction's")
 
 
