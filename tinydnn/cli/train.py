@@ -53,6 +53,8 @@ def train(
     from tinydnn.runs.files import alone_in
 
     given = {name: value for name, value in context.params.items() if name not in ("out", "resume")}
+    if data is not None:
+        given["data"] = str(Path(data).absolute())  # so that the run can be resumed from another folder
     options = Options(**given)
     if resume:
         options = _resumed(options, out, explicit={name for name in given if _is_explicit(context, name)})
