@@ -10,14 +10,14 @@ DURA, GLAND = 0.40, 0.55
 SELLA = (0.0, 4.0, -27.0)  # centre of the pituitary gland, mm
 
 CISTERN = Ellipsoid((0, -10, -22), (16, 20, 14))
-AROUND_STEM = Tube(((0, -26, -10, 15), (0, -34, -60, 20)))
+AROUND_STEM = Tube(((0, -26, -10, 14), (0, -34, -60, 19)))
 CALLOSUM = Tube(
     ((0, 22, -4, 3.5), (0, 30, 6, 5), (0, 24, 20, 4), (0, 0, 27, 3.5), (0, -24, 23, 3.5), (0, -38, 12, 5.5))
 )
 MIDBRAIN = Tube(((0, -22, -8, 12), (0, -28, -16, 11)))
 PONS = Ellipsoid((0, -27, -32), (17, 12, 14))
 MEDULLA = Tube(((0, -33, -44, 8), (0, -43, -70, 6), (0, -45, -200, 5.5)))
-CEREBELLUM = Ellipsoid((23, -66, -36), (32, 30, 27))
+CEREBELLUM = Ellipsoid((23, -64, -36), (32, 33, 27))
 VERMIS = Ellipsoid((0, -64, -30), (12, 26, 22))
 
 
@@ -45,7 +45,7 @@ def _tentorium(p: Array) -> Array:
 def _cerebrum(canvas: Canvas) -> Array:
     """Distance to the surface of the cerebrum."""
     p = canvas.p
-    below_tentorium = np.maximum(p[2] - _tentorium(p), p[1] + 26)
+    below_tentorium = np.maximum(p[2] - _tentorium(p), p[1] + 29)
     cistern = union(CISTERN.distance(p), AROUND_STEM.distance(p), 4)
     return np.maximum(np.maximum(canvas.inner + 2.2, 1.0 - below_tentorium), -cistern)
 
@@ -83,7 +83,7 @@ def _paint_midline(canvas: Canvas, white: float, depth: Array) -> None:
     outside_callosum = np.hypot((y + 6) / 44, (z - 4) / 30)
     cleft = np.abs(x) - 0.5 - 0.03 * depth.clip(0, 20)
     canvas.paint(FLUID + 0.06, coverage(cleft, 1.2) * (outside_callosum > 1))
-    arch = CALLOSUM.distance(canvas.p * np.float32([[0], [1], [1]]))
+    arch = CALLOSUM.distance(canvas.p * np.array([[0], [1], [1]], np.float32))
     canvas.paint(white, coverage(np.maximum(arch, np.abs(x) - 14)))
     canvas.paint(DURA, 0.7 * coverage(np.abs(x) - 0.4) * (outside_callosum > 1.15) * (z > -2))
 
@@ -137,7 +137,7 @@ def _paint_large_vessels(canvas: Canvas, head: Head) -> None:
     canvas.fill(VESSEL, middle_cerebral, paired=True)
     canvas.fill(VESSEL, Tube(((0, -16, -18, 1.6), (0, -14, -44, 1.4))))  # basilar artery
     canvas.fill(VESSEL, Tube(((0, 0, 4, 0.8), (0, -40, 6, 1.6), (0, -48, 2, 2.0), (0, -92, -14, 2.2))))  # deep veins
-    sagittal_sinus = np.hypot(p[0] * (1 + 0.2 * inner), 0.8 * (inner + 2.5)) - 3
+    sagittal_sinus = np.hypot(1.3 * p[0] * (1 + 0.2 * inner), inner + 2.2) - 2.4
     canvas.paint(VESSEL, coverage(sagittal_sinus) * ((p[2] > 10) | (p[1] < -70)))
     transverse_sinuses = np.hypot(0.8 * (p[2] - _tentorium(p)), inner + 2.5) - 2.8
     canvas.paint(VESSEL, coverage(transverse_sinuses) * (p[1] < -45))

@@ -32,7 +32,7 @@ class Canvas:
         """The positions with both sides folded onto x ≥ 0, where paired organs are described once."""
         return np.concatenate([np.abs(self.p[:1]), self.p[1:]])
 
-    def paint(self, value: Array | float, cover: Array) -> None:
+    def paint(self, value: Array | float, cover: Array | float) -> None:
         """Lay tissue of signal `value` over what is there: signal += (value - signal)·cover."""
         self.signal += (np.asarray(value, dtype=np.float32) - self.signal) * cover
 

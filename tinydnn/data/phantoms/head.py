@@ -60,8 +60,8 @@ class Head:
             stretch=rng.normal(1.0, 0.04, (3, 1)).clip(0.92, 1.08).astype(np.float32),
             scalp=rng.uniform(4.0, 8.0),
             skull=rng.uniform(4.0, 6.5),
-            fat=rng.uniform(0.55, 0.95),
-            brain=rng.uniform(0.33, 0.40),
+            fat=rng.uniform(0.50, 0.85),
+            brain=rng.uniform(0.29, 0.36),
             contrast=rng.uniform(0.01, 0.06),
             sulci=rng.uniform(0.1, 0.9),
             ventricles=rng.uniform(0.6, 1.5),
@@ -115,10 +115,10 @@ def paint_head(canvas: Canvas, head: Head) -> None:
 
 def _paint_soft_tissue(canvas: Canvas, head: Head) -> None:
     # Muscles run more or less downwards, with sheets of fat between them.
-    along = canvas.p * np.float32([[1], [1], [0.4]])
+    along = canvas.p * np.array([[1], [1], [0.4]], np.float32)
     tissue = MUSCLE + 0.05 * head.noise(along, 5.0, 4)
     sheets = coverage(head.noise.walls(along, 16.0, 5) - 0.6, 1.5)
-    canvas.paint(tissue + (0.6 * head.fat - tissue) * sheets, np.float32(1))
+    canvas.paint(tissue + (0.6 * head.fat - tissue) * sheets, 1.0)
     canvas.paint(head.fat, coverage(-canvas.skin - head.scalp))
     canvas.paint(SKIN * head.fat, coverage(-canvas.skin - 1.5))
     canvas.signal *= coverage(canvas.skin)
@@ -126,7 +126,7 @@ def _paint_soft_tissue(canvas: Canvas, head: Head) -> None:
 
 def _paint_face(canvas: Canvas, head: Head) -> None:
     cells = head.noise(canvas.p, 7.0, 6)
-    folds = AIR + MUCOSA * np.clip(0.5 + 0.8 * cells, 0, 1)
+    folds = AIR + MUCOSA * np.clip(0.5 + 0.4 * cells, 0, 1)
     canvas.paint(folds, coverage(NASAL_CAVITY.distance(canvas.p)))
     canvas.paint(AIR + 0.6 * MUCOSA * np.clip(cells, 0, 1), coverage(ETHMOID.distance(canvas.p)))
     canvas.paint(MUSCLE + 0.05 * cells, coverage(TONGUE.distance(canvas.p)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from tinydnn.data.phantoms.head import Head
 from tinydnn.data.phantoms.scan import FIELD_OF_VIEW, VIEWS, Plane, develop, outline, scan
 from tinydnn.data.phantoms.tumours import Adenoma, Glioma, Meningioma
 
-KINDS = {1: Meningioma, 2: Glioma, 3: Adenoma}  # by label
+Kind: TypeAlias = type[Meningioma] | type[Glioma] | type[Adenoma]
+
+KINDS: dict[int, Kind] = {1: Meningioma, 2: Glioma, 3: Adenoma}  # by label
 SLICES_OF_PUBLISHED_SET = {1: 708, 2: 1426, 3: 930}
 FOLDS = 5
 SMALLEST_TUMOUR = 80.0  # mm² of a picture
@@ -82,7 +85,7 @@ def examine(patient: Patient, seed: int, size: int) -> Iterator[Picture]:
         # Neighbouring slices: the tumour from one side to the other, as many times as the view is taken.
         nth, count = patient.views[:i].count(view), patient.views.count(view)
         offset = tumour.radius * ((nth + rng.uniform(0.2, 0.8)) / count - 0.5)
-        roll, zoom = rng.normal(0, 0.17), rng.uniform(0.84, 1.18)
+        roll, zoom = rng.normal(0, 0.14), rng.uniform(0.88, 1.14)
         shift = (rng.normal(0, 8), rng.normal(0, 8))
         while True:
             signal, share = scan(head, tumour, Plane(view, pose, offset, roll, shift, zoom, size))

@@ -41,10 +41,7 @@ class Plane:
         cos, sin = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
         depth = (onwards * (centre - column(MIDDLE))).sum() + np.float32(self.offset)
         return (
-            column(MIDDLE)
-            + onwards * depth
-            + right * (cos * across + sin * above)
-            + up * (cos * above - sin * across)
+            column(MIDDLE) + onwards * depth + right * (cos * across + sin * above) + up * (cos * above - sin * across)
         )
 
 
@@ -73,10 +70,10 @@ def develop(signal: Array, rng: np.random.Generator) -> NDArray[np.int16]:
 
     size = signal.shape[0]
     y, x = np.meshgrid(*[np.linspace(-1, 1, size, dtype=np.float32)] * 2, indexing="ij")
-    a = rng.normal(0, 0.1, 5).astype(np.float32)
+    a = rng.normal(0, 0.2, 5).astype(np.float32)
     shading = np.exp(a[0] * x + a[1] * y + a[2] * x * y + a[3] * x * x + a[4] * y * y)
     received = gaussian_filter(signal, rng.uniform(0.4, 0.8) * size / 256).clip(0) * shading
-    received = received ** np.float32(rng.uniform(0.85, 1.15))
+    received = received ** np.float32(rng.uniform(0.75, 1.3))
     noise = rng.standard_normal((2, size, size), dtype=np.float32) * np.float32(rng.uniform(0.008, 0.02))
     magnitude = np.hypot(received + noise[0], noise[1])  # hence Rician
     return np.rint(magnitude * np.float32(rng.uniform(600, 2000))).astype(np.int16)

@@ -4,17 +4,18 @@ Positions `p` are float32 arrays (3, n) in mm. Every solid gives about the dista
 negative inside, and a box that it lies in.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]  # float32 throughout
 Point = tuple[float, float, float]
 
 
-def column(values: Sequence[float]) -> Array:
+def column(values: ArrayLike) -> Array:
     """Three numbers as a (3, 1) array that broadcasts against positions."""
     return np.asarray(values, dtype=np.float32)[:, None]
 
@@ -60,7 +61,7 @@ class Tube:
         """The distance to the nearest piece, each piece taken as a cylinder of slowly changing radius."""
         nearest = np.full(p.shape[1], np.inf, dtype=np.float32)
         stations = np.array(self.stations, dtype=np.float32)
-        for start, end in zip(stations, stations[1:], strict=False):
+        for start, end in pairwise(stations):
             axis = end - start
             x, y, z = (p[i] - start[i] for i in range(3))
             along = (x * axis[0] + y * axis[1] + z * axis[2]) / (axis[:3] @ axis[:3])

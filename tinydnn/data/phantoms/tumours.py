@@ -64,7 +64,7 @@ class Meningioma:
     def random(cls, rng: np.random.Generator) -> "Meningioma":
         """A meningioma of the vault, the skull base or the falx."""
         radius = rng.uniform(14, 27)
-        side = float(rng.choice([-1, 1])) if rng.random() < 0.3 else 0.0
+        side = float(rng.choice([-1, 1])) if rng.random() < 0.35 else 0.0
         if side:
             angle = rng.uniform(0.1, 0.9) * np.pi
             anchor, inwards = np.array([0, -10 + 70 * np.cos(angle), 15 + 45 * np.sin(angle)]), np.array([side, 0, 0])
@@ -77,8 +77,8 @@ class Meningioma:
             side=side,
             radius=radius,
             radii=_radii(rng, radius, 0.85, 1.2),
-            signal=rng.uniform(0.70, 0.95),
-            swelling=rng.uniform(-6, 4),
+            signal=rng.uniform(0.64, 0.88),
+            swelling=rng.uniform(-8, 6),
         )
 
     def paint(self, canvas: Canvas, head: Head) -> Array:
@@ -104,7 +104,7 @@ def _place_on_skull(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     while True:
         ray = rng.standard_normal(3) * (0.7, 1, 1)
         along = column((0, -17, 5)) + column(ray / np.linalg.norm(ray)) * np.arange(110, dtype=np.float32)
-        place = along[:, [np.flatnonzero(cavity_distance(along) < 0)[-1]]]
+        place = along[:, np.flatnonzero(cavity_distance(along) < 0)[-1:]]
         # In the spinal canal there is no brain, and in the sella a meningioma would look like an adenoma.
         if place[2, 0] > -55 and np.linalg.norm(place - column(SELLA)) > 30:
             steps = 2 * np.eye(3, dtype=np.float32)
@@ -129,19 +129,19 @@ class Glioma:
         """A glioma of a hemisphere, now and then of the cerebellum."""
         radius = rng.uniform(16, 28)
         while True:
-            x, y, z = (float(c) for c in rng.normal((0, -15, -5), (24, 34, 26)))
+            x, y, z = (float(c) for c in rng.normal((0, -15, -2), (30, 42, 32)))
             near_sella = np.linalg.norm(np.subtract((x, y, z), SELLA)) < radius + 14
-            if cavity_distance(column((x, y, z)))[0] < -8 - 0.5 * radius and not near_sella:
+            if cavity_distance(column((x, y, z)))[0] < -5 - 0.4 * radius and not near_sella:
                 break
         weak = rng.random() < 0.2
         return cls(
             centre=(x, y, z),
             radius=radius,
             radii=_radii(rng, radius, 0.75, 1.2),
-            wall=rng.uniform(2.5, 5.5),
-            signal=rng.uniform(0.40, 0.48) if weak else rng.uniform(0.50, 0.75),
+            wall=rng.uniform(3, 6.5),
+            signal=rng.uniform(0.38, 0.46) if weak else rng.uniform(0.54, 0.80),
             core=rng.uniform(0.10, 0.18),
-            swelling=rng.uniform(6, 18),
+            swelling=rng.uniform(5, 14),
         )
 
     def paint(self, canvas: Canvas, head: Head) -> Array:
@@ -176,7 +176,7 @@ class Adenoma:
             radius=radius,
             radii=_radii(rng, radius, 0.8, 1.2),
             upper=radius * rng.uniform(0.4, 0.9),
-            signal=rng.uniform(0.62, 0.85),
+            signal=rng.uniform(0.60, 0.82),
         )
 
     def paint(self, canvas: Canvas, head: Head) -> Array:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tinydnn.data.matlab import write_folds, write_slice
 from tinydnn.data.phantoms.patients import Patient, enrol, examine
 
+
 def write_phantoms(
     folder: str | Path,
     *,
@@ -17,14 +18,20 @@ def write_phantoms(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write `slices` synthetic slices as 1.mat, 2.mat ... and their folds as cvind.mat into `folder`.
-    """
+    """Write `slices` synthetic slices as 1.mat, 2.mat ... and their folds as cvind.mat into `folder`."""
     folder = Path(folder)
     patients = enrol(slices, seed)
 
     def write(patient: Patient) -> int:
         for picture in examine(patient, seed, size):
-            write_slice(folder / f"{picture.file}.mat", image=picture.image, mask=picture.mask, label=patient.label, pid=patient.pid, border=picture.border)
+            write_slice(
+                folder / f"{picture.file}.mat",
+                image=picture.image,
+                mask=picture.mask,
+                label=patient.label,
+                pid=patient.pid,
+                border=picture.border,
+            )
         return len(patient.files)
 
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:

@@ -1,0 +1,96 @@
+"""Phantoms: synthetic slices in the published layout, the same for the same seed."""
+
+import h5py
+import numpy as np
+import pytest
+
+from tinydnn.data.cache import prepared
+from tinydnn.data.dataset import Dataset
+from tinydnn.data.phantoms import write_phantoms
+from tinydnn.data.phantoms.patients import enrol
+from tinydnn.data.sources import open_source
+
+SLICES, SIZE = 24, 64
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("phantoms")
+    write_phantoms(folder, slices=SLICES, seed=1, size=SIZE)
+    return folder
+
+
+def slices(folder):
+    with open_source(folder) as source:
+        return {name: source.read(name) for name in source.names}
+
+
+def test_they_are_files_of_the_published_layout(folder):
+    assert {path.name for path in folder.iterdir()} == {f"{n}.mat" for n in range(1, SLICES + 1)} | {"cvind.mat"}
+    with h5py.File(folder / "1.mat") as file:
+        assert set(file["cjdata"]) == {"PID", "image", "label", "tumorBorder", "tumorMask"}
+        assert file["cjdata/image"].dtype == np.int16
+        assert file["cjdata/image"].shape == (SIZE, SIZE)
+
+
+def test_prepared_they_are_known_as_synthetic(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYDNN_CACHE", str(tmp_path))
+    dataset = Dataset.open(prepared(folder, size=SIZE))
+    assert dataset.synthetic
+    assert len(dataset) == SLICES
+    assert set(dataset.labels.tolist()) == {0, 1, 2}
+    assert "" not in dataset.patients
+
+
+def test_the_same_seed_draws_the_same_whatever_the_number_of_workers(folder, tmp_path):
+    write_phantoms(tmp_path / "again", slices=SLICES, seed=1, size=SIZE, workers=1)
+    for path in sorted(folder.iterdir()):
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
+
+
+def test_another_seed_draws_others(folder, tmp_path):
+    write_phantoms(tmp_path, slices=4, seed=2, size=SIZE)
+    drawn = [one.image for one in slices(tmp_path).values()]
+    assert not any(np.array_equal(one, other.image) for one in drawn for other in slices(folder).values())
+
+
+def test_every_slice_shows_a_tumour_inside_the_head(folder):
+    for name, one in slices(folder).items():
+        assert one.mask.any(), name
+        assert not one.mask[0].any(), name
+        assert not one.mask[:, [0, -1]].any(), name
+        air = np.median(one.image[:4, :4])
+        assert np.median(one.image[one.mask]) > 4 * air, name
+
+
+def test_the_border_goes_around_the_mask(folder):
+    for name, one in slices(folder).items():
+        x, y = np.asarray(one.border).reshape(-1, 2).T - 1
+        rows, columns = np.nonzero(one.mask)
+        assert abs(x.min() - columns.min()) <= 1.5, name
+        assert abs(x.max() - columns.max()) <= 1.5, name
+        assert abs(y.min() - rows.min()) <= 1.5, name
+        assert abs(y.max() - rows.max()) <= 1.5, name
+
+
+def test_classes_come_in_the_published_proportions_and_patients_have_several_views():
+    patients = enrol(600, seed=0)
+    counts = {label: sum(len(one.files) for one in patients if one.label == label) for label in (1, 2, 3)}
+    assert counts == {1: 139, 2: 279, 3: 182}
+    assert sorted(file for one in patients for file in one.files) == list(range(1, 601))
+    assert {view for one in patients for view in one.views} == {"axial", "coronal", "sagittal"}
+    assert all(1 <= len(one.files) <= 16 for one in patients)
+    assert len({one.pid for one in patients}) == len(patients)
+
+
+def test_the_folds_keep_patients_together_and_hold_every_class():
+    patients = enrol(600, seed=0)
+    for fold in range(1, 6):
+        assert {one.label for one in patients if one.fold == fold} == {1, 2, 3}
+
+
+def test_every_part_of_the_work_is_reported(tmp_path):
+    told = []
+    write_phantoms(tmp_path, slices=6, size=32, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (6, 6)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
