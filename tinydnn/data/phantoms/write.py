@@ -18,7 +18,12 @@ def write_phantoms(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write `slices` synthetic slices as 1.mat, 2.mat ... and their folds as cvind.mat into `folder`."""
+    """Write `slices` synthetic slices as 1.mat, 2.mat ... and their folds as cvind.mat into `folder`.
+
+    The pictures are `size` x `size` pixels of 250 mm. The same `slices`, `seed` and `size` give the same bytes,
+    whatever the number of `workers` (threads; one for each processor unless told). `progress` is called with the
+    number of slices done and of all slices, a patient at a time.
+    """
     folder = Path(folder)
     patients = enrol(slices, seed)
 
