@@ -32,6 +32,7 @@ def test_what_is_said_names_the_data_the_split_and_the_result(trained):
     assert "test slices show a patient who is in training too. Slices of a patient are alike," in lines[2]
     assert "use --split patient" in lines[3]
     assert lines[4] == "4 epochs of 3 iterations of 16 slices"
+    assert lines[5] == "That is few steps to learn in; a smaller --batch-size gives more of them."
     assert f"Run folder: {trained.folder}" in lines
     assert [line.split()[1] for line in lines if line.startswith("epoch ")] == ["1/4", "2/4", "3/4", "4/4"]
     assert "95 % interval" in trained.printed

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tinydnn.runs import Options, Run
 
 PHANTOMS = 600
+FEW_ITERATIONS = 100  # the paper takes 190
 
 
 @app.command()
@@ -163,6 +164,8 @@ def _introduce(run: "Run") -> None:
         say(f"{run.shared_note()} Slices of a patient are alike,")
         say("so the accuracy says little about new patients: for that, use --split patient.")
     say(f"{trainer.epochs} epochs of {trainer.iterations_per_epoch} iterations of {trainer.batch_size} slices")
+    if trainer.iterations < FEW_ITERATIONS:
+        say("That is few steps to learn in; a smaller --batch-size gives more of them.")
     say(f"What runs: {', '.join(run.implementations())}")
     say(f"Run folder: {run.folder}")
     if trainer.iteration:
