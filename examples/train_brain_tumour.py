@@ -3,7 +3,8 @@
     python examples/train_brain_tumour.py [DATA]
 
 DATA is whatever `tinydnn train` takes; without it, 400 synthetic phantoms are drawn first. Pictures are brought to
-64 × 64 pixels, so that this takes less than a minute. It ends with the accuracy on patients whom the network has never met.
+64 × 64 pixels, so that this takes less than a minute. It ends with the slices of patients whom the network has never
+met.
 """
 
 import sys
