@@ -5,7 +5,7 @@ has an implementation of its own. To whoever built the model nothing changes: th
 gradients.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -38,14 +38,21 @@ class ConvReluPool:
         return value, self.conv.setting_gradients(op_backward)
 
 
-def run_at(layers: Sequence[Layer], index: int) -> tuple[ConvReluPool | Layer, int]:
-    """What to call for the layers from `index` on, and how many of them it does.
+def calls(layers: Sequence[Layer]) -> Iterator[tuple[int, int, ConvReluPool | Layer]]:
+    """What to call, one after the other, to run the layers: (index of the first layer that it does, how many, call).
 
     Nothing is fused where somebody has chosen an implementation of one of the parts, or has derived a layer of
     their own from one of them.
     """
-    run = layers[index : index + 3]
-    if [type(layer) for layer in run] == [Conv2d, ReLU, MaxPool2d] and not ops.chosen("conv2d", "relu", "maxpool2d"):
-        conv, _, pool = run
-        return ConvReluPool(cast(Conv2d, conv), cast(MaxPool2d, pool)), 3
-    return layers[index], 1
+    index = 0
+    while index < len(layers):
+        run = layers[index : index + 3]
+        if [type(layer) for layer in run] == [Conv2d, ReLU, MaxPool2d] and not ops.chosen(
+            "conv2d", "relu", "maxpool2d"
+        ):
+            conv, _, pool = run
+            yield index, 3, ConvReluPool(cast(Conv2d, conv), cast(MaxPool2d, pool))
+            index += 3
+        else:
+            yield index, 1, layers[index]
+            index += 1

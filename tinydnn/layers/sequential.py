@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from tinydnn.backend import Array
-from tinydnn.layers.fusion import run_at
+from tinydnn.layers.fusion import calls
 from tinydnn.layers.layer import Backward, Buffer, Layer, Parameter, Shape
 
 T = TypeVar("T")
@@ -33,12 +33,9 @@ class Sequential(Layer):
         With `need_dx=False`, as in training, the backward pass ends at the first layer that has parameters.
         """
         steps: list[tuple[int, Backward]] = []
-        index = 0
-        while index < len(self.layers):
-            call, length = run_at(self.layers, index)
+        for index, _, call in calls(self.layers):
             x, step = call(x, training=training)
             steps.append((index, step))
-            index += length
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
             end = -1 if need_dx else self._first_with_parameters()
@@ -53,11 +50,8 @@ class Sequential(Layer):
 
     def predict(self, x: Array) -> Array:
         """The value for x in evaluation mode; what one layer needed is given back before the next begins."""
-        index = 0
-        while index < len(self.layers):
-            call, length = run_at(self.layers, index)
+        for _, _, call in calls(self.layers):
             x = call(x)[0]
-            index += length
         return x
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:

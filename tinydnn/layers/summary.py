@@ -7,7 +7,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import array_module
-from tinydnn.layers.fusion import run_at
+from tinydnn.layers.fusion import calls
 from tinydnn.layers.layer import Shape
 from tinydnn.layers.sequential import Sequential
 
@@ -28,23 +28,21 @@ def layer_rows(model: Sequential, input_shape: Shape) -> Iterator[Row]:
     values = list(model.parameters().values())
     xp = array_module(values[0].value) if values else np
     x = xp.zeros((1, *input_shape), values[0].value.dtype if values else np.float32)
-    ran: dict[int, tuple[str, ...]] = {}
-    for index, (name, layer) in enumerate(model.named_layers()):
-        if index not in ran:
-            call, length = run_at(model.layers, index)
-            with ops.trace() as calls:
-                call(x)
-            ran[index] = tuple(f"{one.operation}: {one.implementation}" for one in calls)
-            ran |= {index + k: (f"with {name}",) for k in range(1, length)}
-        z = layer.predict(x)  # on its own, because inside a run its shape is not to be seen
-        yield Row(
-            name=name,
-            output_shape=z.shape[1:],
-            parameters=sum(one.value.size for one in layer.parameters().values()),
-            flops=layer.flops(x.shape[1:], z.shape[1:]),
-            implementations=ran[index],
-        )
-        x = z
+    named = list(model.named_layers())
+    for index, length, call in calls(model.layers):
+        with ops.trace() as traced:
+            call(x)
+        ran = tuple(f"{one.operation}: {one.implementation}" for one in traced)
+        for name, layer in named[index : index + length]:
+            z = layer.predict(x)  # on its own, because inside a run its shape is not to be seen
+            yield Row(
+                name=name,
+                output_shape=z.shape[1:],
+                parameters=sum(one.value.size for one in layer.parameters().values()),
+                flops=layer.flops(x.shape[1:], z.shape[1:]),
+                implementations=ran,
+            )
+            x, ran = z, (f"with {named[index][0]}",)
 
 
 def summary(model: Sequential, input_shape: Shape) -> str:
