@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tinydnn.data.dataset import Dataset
 from tinydnn.training import Record, Step, Trainer
 
 console = Console(highlight=False)
@@ -17,6 +18,18 @@ console = Console(highlight=False)
 def say(text: str) -> None:
     """Print a line as it is: square brackets are not markup, and nothing is wrapped."""
     console.print(text, markup=False, soft_wrap=True)
+
+
+def describe(dataset: Dataset) -> str:
+    """How many slices of how many patients, and whether they are synthetic."""
+    patients = f" of {dataset.patient_count} patients" if dataset.patient_count else ", patients unknown"
+    return f"{len(dataset)} {'synthetic ' * dataset.synthetic}slices{patients}"
+
+
+def say_skipped(dataset: Dataset) -> None:
+    """A line for each file that was left out as broken."""
+    for name, reason in dataset.skipped:
+        say(f"Left out: {name}: {reason}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tinydnn.cli.app import app
-from tinydnn.cli.display import print_metrics, progress_bar, say
+from tinydnn.cli.display import print_metrics, progress_bar, say_skipped
 from tinydnn.errors import InputError
 
 
@@ -41,6 +41,5 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps({**metrics, "skipped": dataset.skipped}, indent=2))
         return
-    for name, reason in dataset.skipped:
-        say(f"Left out: {name}: {reason}")
+    say_skipped(dataset)
     print_metrics(metrics)

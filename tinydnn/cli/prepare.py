@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tinydnn.cli.app import app
-from tinydnn.cli.display import progress_bar, say
+from tinydnn.cli.display import describe, progress_bar, say, say_skipped
 from tinydnn.errors import InputError
 
 
@@ -30,9 +30,7 @@ def prepare(
     with open_source(data) as source, progress_bar("Preparing slices") as progress:
         prepare_source(source, out, size=size, skip_broken=skip_broken, progress=progress)
     dataset = Dataset.open(out)
-    patients = f" of {dataset.patient_count} patients" if dataset.patient_count else ", patients unknown"
-    say(f"{len(dataset)} {'synthetic ' * dataset.synthetic}slices{patients}, {size} x {size} pixels, in {out}")
+    say(f"{describe(dataset)}, {size} x {size} pixels, in {out}")
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
     say(", ".join(f"{name} {count}" for name, count in zip(dataset.class_names, counts, strict=True)))
-    for name, reason in dataset.skipped:
-        say(f"Left out: {name}: {reason}")
+    say_skipped(dataset)

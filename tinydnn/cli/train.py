@@ -13,7 +13,7 @@ import typer
 
 from tinydnn.backend import check_device
 from tinydnn.cli.app import INTERRUPTED, app
-from tinydnn.cli.display import TrainingDisplay, print_metrics, progress_bar, say
+from tinydnn.cli.display import TrainingDisplay, describe, print_metrics, progress_bar, say, say_skipped
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -155,10 +155,8 @@ def _open(options: "Options") -> "Dataset":
 
 def _introduce(run: "Run") -> None:
     dataset, split, trainer = run.dataset, run.split, run.trainer
-    for name, reason in dataset.skipped:
-        say(f"Left out: {name}: {reason}")
-    patients = f" of {dataset.patient_count} patients" if dataset.patient_count else ", patients unknown"
-    say(f"{len(dataset)} {'synthetic ' * dataset.synthetic}slices{patients}: {', '.join(dataset.class_names)}")
+    say_skipped(dataset)
+    say(f"{describe(dataset)}: {', '.join(dataset.class_names)}")
     say(f"{len(split.train)} to train, {len(split.test)} held out, split by {run.options.split}")
     if run.shared:
         say(f"{run.shared_note()} Slices of a patient are alike,")
