@@ -27,10 +27,15 @@ def thread_count() -> int:
     """How many threads work on a batch: `TINYDNN_THREADS`, or the cores that this process may use."""
     asked = os.environ.get("TINYDNN_THREADS")
     if asked is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available_cores()
     if not asked.isdecimal() or int(asked) < 1:
         raise InputError(f"TINYDNN_THREADS: expected a whole number of at least 1, found {asked!r}")
     return int(asked)
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def over_batch(count: int, work: Callable[[slice], T]) -> list[T]:

@@ -1,0 +1,57 @@
+"""The two measured rates: of the right size, of this dtype, and with one BLAS thread in each of ours."""
+
+from time import perf_counter
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from tinydnn.bench import peaks as module
+from tinydnn.bench.peaks import peaks
+
+
+def blas_threads():
+    return [one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"]
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return peaks()
+
+
+def test_no_ordinary_product_is_much_faster_than_the_peak(measured):
+    x = np.ones((1024, 1024), np.float32)
+    seconds = []
+    for _ in range(5):
+        start = perf_counter()
+        x @ x
+        seconds.append(perf_counter() - start)
+    assert 2 * 1024**3 / min(seconds) / 1e9 < 1.5 * measured.gflops
+
+
+def test_a_copy_is_read_and_written(measured):
+    x = np.ones(64 << 20, np.uint8)
+    start = perf_counter()
+    x.copy()  # with the pages of the copy fetched in between: slower than the peak
+    assert 0.5 < 2 * x.nbytes / (perf_counter() - start) / 1e9 < 1.5 * measured.gbytes
+
+
+def test_the_products_have_the_dtype_and_one_blas_thread_each(monkeypatch):
+    seen = []
+
+    def multiply(a, b, out):
+        seen.append((a.dtype, b.dtype, out.dtype, *blas_threads()))
+
+    monkeypatch.setattr(module, "_copy_rate", lambda: 1.0)
+    monkeypatch.setattr(module, "_SECONDS", 0)
+    monkeypatch.setattr(np, "matmul", multiply)
+    before = blas_threads()
+    peaks("float64")
+    double = np.dtype(np.float64)
+    assert set(seen) == {(double, double, double, *[1] * len(before))}
+    assert blas_threads() == before
+
+
+def test_another_dtype_is_refused():
+    with pytest.raises(ValueError, match="dtype: expected float32 or float64, found int8"):
+        peaks("int8")
