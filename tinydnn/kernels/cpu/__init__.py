@@ -1,5 +1,5 @@
-"""Implementations in NumPy."""
+"""Implementations in NumPy, and where Numba is installed in `compiled`."""
 
-from tinydnn.kernels.cpu import conv2d, conv2d_relu_maxpool2d, maxpool2d
+from tinydnn.kernels.cpu import compiled, conv2d, conv2d_relu_maxpool2d, linear, maxpool2d
 
-__all__ = ["conv2d", "conv2d_relu_maxpool2d", "maxpool2d"]
+__all__ = ["compiled", "conv2d", "conv2d_relu_maxpool2d", "linear", "maxpool2d"]

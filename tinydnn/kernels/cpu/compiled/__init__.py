@@ -1,0 +1,6 @@
+"""Implementations that Numba compiles, where it is installed (the extra `numba`); it is imported at the first call."""
+
+from importlib.util import find_spec
+
+if find_spec("numba") is not None:
+    from tinydnn.kernels.cpu.compiled import conv2d_relu_maxpool2d  # noqa: F401 - registers itself

@@ -1,0 +1,92 @@
+"""The forward tile: a few pixels by a vector or two of output channels, whose sums stay in registers.
+
+For each tap and input channel: load the weights of the output channels once, and for each pixel multiply them by the
+number seen there and add. A tile of 2 × 4 pixels and two vectors has 16 sums, which is what it takes to keep both
+multipliers of a core busy; it reads ten vectors for 16 multiply-adds.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from tinydnn.kernels.cpu.compiled.vectors import MANY_REGISTERS, Code, Value
+
+TILE = 16 if MANY_REGISTERS else 8
+"""How many vectors of sums a tile has."""
+
+
+@intrinsic(prefer_literal=True)
+def pooled_tile(
+    typing: Any,
+    x: Any, x_at: Any, layout: Any,
+    w: Any, w_at: Any, kh: Any, kw: Any, bias: Any, bias_at: Any,
+    z: Any, winner: Any, z_at: Any, z_step: Any,
+    one_channel: Any, vectors: Any,
+) -> Any:  # fmt: skip
+    """Convolve two rows of pixels, take the largest of each 2 × 2, add the bias, cut below zero; store it and who won.
+
+    `z_step`: elements from one pooled pixel to the next. Literals: whether x has one channel; vectors of channels.
+    """
+    count = vectors.literal_value
+    pixels = TILE // (2 * count)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code = Code(context, builder, x)
+        vx, vx_at, v_layout, vw, vw_at, v_kh, v_kw, v_bias, v_bias_at, vz, v_winner, vz_at, step, *_ = args
+        planes = code.fields(layout, v_layout)
+        chunk = 1 if one_channel.literal_value else code.lanes
+        seen, weights = code.pointer(x, vx, vx_at), code.pointer(w, vw, vw_at)
+        sums = _sums(code, seen, planes, weights, (v_kh, v_kw), chunk, (2, pixels, count))
+        to, to_winner = code.pointer(z, vz, vz_at), code.pointer(winner, v_winner, vz_at)
+        for t in range(count):
+            bias_of = code.load(code.at(code.pointer(bias, v_bias, v_bias_at), t * code.lanes))
+            for q in range(pixels // 2):
+                best, who = _best_of_four(code, [sums[r][2 * q + p][t] for r in range(2) for p in range(2)], bias_of)
+                offset = builder.add(builder.mul(step, step.type(q)), step.type(t * code.lanes))
+                code.store(best, code.at(to, offset))
+                code.store(who, code.at(to_winner, offset))
+        return context.get_dummy_value()
+
+    arguments = x, x_at, layout, w, w_at, kh, kw, bias, bias_at, z, winner, z_at, z_step, one_channel, vectors
+    return types.void(*arguments), codegen
+
+
+def _sums(
+    code: Code, x: Value, planes: Any, w: Value, kernel: tuple[Value, Value], chunk: int, tile: tuple[int, int, int]
+) -> list[list[list[Value]]]:
+    """sum[r][p][t] = Σ w[t, c, u, v] · x[c, r + u, p + v], for rows r, pixels p and vectors t of output channels."""
+    b, (rows, pixels, vectors) = code.builder, tile
+    sums = [[[code.variable(code.zero) for _ in range(vectors)] for _ in range(pixels)] for _ in range(rows)]
+    next_weight = code.variable(w)
+    with code.loop(planes.number) as k:
+        of_plane = code.at(x, b.mul(k, planes.plane))
+        with code.loop(kernel[0]) as u:
+            of_row = code.at(of_plane, b.mul(u, planes.row))
+            with code.loop(kernel[1]) as v:
+                of_tap = code.at(of_row, b.mul(v, v.type(chunk)))
+                with code.loop(chunk) as c:
+                    weight, corner = b.load(next_weight), code.at(of_tap, c)
+                    ws = [code.load(code.at(weight, t * code.lanes)) for t in range(vectors)]
+                    b.store(code.at(weight, vectors * code.lanes), next_weight)
+                    for r in range(rows):
+                        line = code.at(corner, b.mul(planes.row, planes.row.type(r)))
+                        for p in range(pixels):
+                            seen = code.load_broadcast(code.at(line, p * chunk))
+                            for t in range(vectors):
+                                code.add_product(sums[r][p][t], seen, ws[t])
+    return [[[b.load(one) for one in pixel] for pixel in line] for line in sums]
+
+
+def _best_of_four(code: Code, four: list[Value], bias: Value) -> tuple[Value, Value]:
+    """max(0, largest + bias), and who it was: 0 to 3 in reading order, of equals the first; 4 where it was cut off."""
+    b, best, who = code.builder, four[0], code.code(0)
+    for k in range(1, 4):
+        larger = b.fcmp_ordered(">", four[k], best)
+        best, who = b.select(larger, four[k], best), b.select(larger, code.code(k), who)
+    # A comparison loses a NaN, and a training that has diverged must show.
+    lost = b.or_(b.fcmp_unordered("uno", four[0], four[1]), b.fcmp_unordered("uno", four[2], four[3]))
+    best = b.fadd(b.select(lost, ir.Constant(code.vector, [float("nan")] * code.lanes), best), bias)
+    cut = b.fcmp_ordered("<=", best, code.zero)
+    return b.select(cut, code.zero, best), b.select(cut, code.code(4), who)
