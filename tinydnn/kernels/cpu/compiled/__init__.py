@@ -3,4 +3,4 @@
 from importlib.util import find_spec
 
 if find_spec("numba") is not None:
-    from tinydnn.kernels.cpu.compiled import conv2d_relu_maxpool2d  # noqa: F401 - registers itself
+    from tinydnn.kernels.cpu.compiled import conv2d, conv2d_relu_maxpool2d  # noqa: F401 - they register

@@ -16,6 +16,9 @@ from tinydnn.kernels.cpu.compiled.vectors import MANY_REGISTERS, Code, Value
 TILE = 16 if MANY_REGISTERS else 8
 """How many vectors of sums a tile has."""
 
+GRADIENT_GROUP = 8 if MANY_REGISTERS else 4
+"""How many output channels' sums a tile of the gradient has, times up to three taps."""
+
 
 @intrinsic(prefer_literal=True)
 def pooled_tile(
@@ -50,6 +53,78 @@ def pooled_tile(
         return context.get_dummy_value()
 
     arguments = x, x_at, layout, w, w_at, kh, kw, bias, bias_at, z, winner, z_at, z_step, one_channel, vectors
+    return types.void(*arguments), codegen
+
+
+@intrinsic(prefer_literal=True)
+def plain_tile(
+    typing: Any,
+    x: Any, x_at: Any, layout: Any,
+    w: Any, w_at: Any, kh: Any, kw: Any, bias: Any, bias_at: Any,
+    z: Any, z_at: Any, z_row: Any, z_step: Any,
+    one_channel: Any, vectors: Any,
+) -> Any:  # fmt: skip
+    """Convolve two rows of pixels, add the bias, store. `z_row`, `z_step`: elements to the next row, the next pixel."""
+    count = vectors.literal_value
+    pixels = TILE // (2 * count)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code = Code(context, builder, x)
+        vx, vx_at, v_layout, vw, vw_at, v_kh, v_kw, v_bias, v_bias_at, vz, vz_at, z_line, step, *_ = args
+        chunk = 1 if one_channel.literal_value else code.lanes
+        seen, weights = code.pointer(x, vx, vx_at), code.pointer(w, vw, vw_at)
+        sums = _sums(code, seen, code.fields(layout, v_layout), weights, (v_kh, v_kw), chunk, (2, pixels, count))
+        for t in range(count):
+            bias_of = code.load(code.at(code.pointer(bias, v_bias, v_bias_at), t * code.lanes))
+            for r in range(2):
+                line = code.at(code.pointer(z, vz, vz_at), builder.mul(z_line, z_line.type(r)))
+                for p in range(pixels):
+                    offset = builder.add(builder.mul(step, step.type(p)), step.type(t * code.lanes))
+                    code.store(builder.fadd(sums[r][p][t], bias_of), code.at(line, offset))
+        return context.get_dummy_value()
+
+    arguments = x, x_at, layout, w, w_at, kh, kw, bias, bias_at, z, z_at, z_row, z_step, one_channel, vectors
+    return types.void(*arguments), codegen
+
+
+@intrinsic(prefer_literal=True)
+def gradient_tile(
+    typing: Any,
+    x: Any, x_at: Any, x_row: Any, dz: Any, dz_at: Any, dz_row: Any, rows: Any, columns: Any,
+    dw: Any, dw_at: Any, dw_step: Any, taps: Any,
+) -> Any:  # fmt: skip
+    """Add to dw, for `GRADIENT_GROUP` output channels and `taps` neighbouring taps, what a band of pixels says.
+
+    dw[o, v, :] += Σ dz[p, o] · x[p + v, :], where `:` is a vector of input channels. `dw_step`: elements to the next
+    output channel. taps: a literal.
+    """
+    many = taps.literal_value
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        code, b = Code(context, builder, x), builder
+        vx, vx_at, vx_row, vdz, vdz_at, vdz_row, v_rows, v_columns, vdw, vdw_at, step, *_ = args
+        to_dw = code.pointer(dw, vdw, vdw_at)
+        places = [
+            [code.at(to_dw, b.add(b.mul(step, step.type(o)), step.type(v * code.lanes))) for v in range(many)]
+            for o in range(GRADIENT_GROUP)
+        ]
+        sums = [[code.variable(code.load(place)) for place in line] for line in places]
+        with code.loop(v_rows) as i:
+            x_line = code.at(code.pointer(x, vx, vx_at), b.mul(vx_row, i))
+            dz_line = code.at(code.pointer(dz, vdz, vdz_at), b.mul(vdz_row, i))
+            with code.loop(v_columns) as j:
+                pixel = b.mul(j, j.type(code.lanes))
+                seen = [code.load(code.at(code.at(x_line, pixel), v * code.lanes)) for v in range(many)]
+                for o in range(GRADIENT_GROUP):
+                    g = code.load_broadcast(code.at(code.at(dz_line, pixel), o))
+                    for v in range(many):
+                        code.add_product(sums[o][v], g, seen[v])
+        for line, of_line in zip(places, sums, strict=True):
+            for place, one in zip(line, of_line, strict=True):
+                code.store(b.load(one), place)
+        return context.get_dummy_value()
+
+    arguments = x, x_at, x_row, dz, dz_at, dz_row, rows, columns, dw, dw_at, dw_step, taps
     return types.void(*arguments), codegen
 
 
