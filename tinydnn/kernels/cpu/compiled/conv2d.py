@@ -25,7 +25,6 @@ def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
     """
     from tinydnn.kernels.cpu.compiled.convolution import gradient_kernel
     from tinydnn.kernels.cpu.compiled.layout import Planes, kernel_from_taps, lanes, pictures, round_up
-    from tinydnn.kernels.cpu.compiled.tiles import GRADIENT_GROUP
 
     z = _convolve(x, w, b, padding)
 
@@ -33,7 +32,7 @@ def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
         turned = w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
         dx = _convolve(dz, turned, None, w.shape[2] - 1 - padding) if need_dx else None
         (_, channels, height, width), (out_channels, _, kh, kw), lane = dz.shape, w.shape, lanes(x.dtype)
-        channels, all_out = round_up(x.shape[1], lane), round_up(out_channels, max(lane, GRADIENT_GROUP))
+        channels, all_out = round_up(x.shape[1], lane), round_up(out_channels, lane)
         row = (x.shape[3] + 2 * padding) * lane
         band = _band(height, kh, max(channels, all_out) * row // lane * x.itemsize)
         planes = Planes(lane, row, (band + kh - 1) * row, channels // lane, padding)

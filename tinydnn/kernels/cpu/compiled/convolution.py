@@ -57,13 +57,14 @@ def gradient_kernel(taps: int) -> Any:
         dz: Pictures, dz_store: Array, dz_layout: Planes, kh: int, kw: int, band: int, dw: Array, db: Array,
     ) -> None:  # fmt: skip
         _, out_channels, height, width = dz.shape
+        group = min(GRADIENT_GROUP, dz_layout.chunk)
         step = layout.number * kh * kw * layout.chunk  # from one output channel to the next
         for n in range(start, stop):
             for first in range(0, height, band):
                 rows = min(band, height - first)
                 lay_out(x, n, first, rows + kh - 1, store, layout)
                 lay_out(dz, n, first, rows, dz_store, dz_layout)
-                for o in range(0, out_channels, GRADIENT_GROUP):
+                for o in range(0, out_channels, group):
                     dz_at = o // dz_layout.chunk * dz_layout.plane + o % dz_layout.chunk
                     for k in range(layout.number):
                         for u in range(kh):

@@ -17,7 +17,7 @@ TILE = 16 if MANY_REGISTERS else 8
 """How many vectors of sums a tile has."""
 
 GRADIENT_GROUP = 8 if MANY_REGISTERS else 4
-"""How many output channels' sums a tile of the gradient has, times up to three taps."""
+"""How many output channels a tile of the gradient has at most, each with the sums of up to three taps."""
 
 
 @intrinsic(prefer_literal=True)
@@ -93,20 +93,20 @@ def gradient_tile(
     x: Any, x_at: Any, x_row: Any, dz: Any, dz_at: Any, dz_row: Any, rows: Any, columns: Any,
     dw: Any, dw_at: Any, dw_step: Any, taps: Any,
 ) -> Any:  # fmt: skip
-    """Add to dw, for `GRADIENT_GROUP` output channels and `taps` neighbouring taps, what a band of pixels says.
+    """Add to dw, for a group of output channels and `taps` neighbouring taps, what a band of pixels says.
 
     dw[o, v, :] += Σ dz[p, o] · x[p + v, :], where `:` is a vector of input channels. `dw_step`: elements to the next
-    output channel. taps: a literal.
+    output channel. Literals: taps; the group's size is the lesser of `GRADIENT_GROUP` and the lanes.
     """
     many = taps.literal_value
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         code, b = Code(context, builder, x), builder
         vx, vx_at, vx_row, vdz, vdz_at, vdz_row, v_rows, v_columns, vdw, vdw_at, step, *_ = args
-        to_dw = code.pointer(dw, vdw, vdw_at)
+        to_dw, group = code.pointer(dw, vdw, vdw_at), range(min(GRADIENT_GROUP, code.lanes))
         places = [
             [code.at(to_dw, b.add(b.mul(step, step.type(o)), step.type(v * code.lanes))) for v in range(many)]
-            for o in range(GRADIENT_GROUP)
+            for o in group
         ]
         sums = [[code.variable(code.load(place)) for place in line] for line in places]
         with code.loop(v_rows) as i:
@@ -115,7 +115,7 @@ def gradient_tile(
             with code.loop(v_columns) as j:
                 pixel = b.mul(j, j.type(code.lanes))
                 seen = [code.load(code.at(code.at(x_line, pixel), v * code.lanes)) for v in range(many)]
-                for o in range(GRADIENT_GROUP):
+                for o in group:
                     g = code.load_broadcast(code.at(code.at(dz_line, pixel), o))
                     for v in range(many):
                         code.add_product(sums[o][v], g, seen[v])

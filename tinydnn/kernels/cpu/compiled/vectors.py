@@ -5,12 +5,13 @@ functions marked `intrinsic` are written out when Numba compiles a kernel: a loo
 instructions, `Code.loop` is a loop that runs. They work on flat arrays and on offsets into them, counted in elements.
 """
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.core.codegen import get_host_cpu_features
 
 Value: TypeAlias = Any  # an ir.Value
@@ -18,16 +19,13 @@ INDEX = ir.IntType(64)
 BYTE = ir.IntType(8)
 
 
-def _vector_bytes() -> int:
-    features = get_host_cpu_features().split(",")
-    return 64 if "+avx512f" in features else 32 if "+avx" in features else 16
+_FEATURES = (config.CPU_FEATURES or get_host_cpu_features()).split(",")  # NUMBA_CPU_FEATURES, or what there is
 
+VECTOR_BYTES = 64 if "+avx512f" in _FEATURES else 32 if "+avx" in _FEATURES else 16
+"""The size of a vector register."""
 
-VECTOR_BYTES = _vector_bytes()
-"""The size of a vector register: 64 with AVX-512, 32 with AVX, else 16."""
-
-MANY_REGISTERS = VECTOR_BYTES != 32
-"""Whether there are 32 of them (AVX-512, ARM), not 16."""
+MANY_REGISTERS = "+avx512f" in _FEATURES or platform.machine() in ("aarch64", "arm64")
+"""Whether there are 32 of them, not 16."""
 
 
 class Code:
