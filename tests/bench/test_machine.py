@@ -6,8 +6,8 @@ import platform
 import numpy as np
 import pytest
 
-from tinydnn.bench import machine as module
-from tinydnn.bench.machine import installed, machine
+from tinydnn.bench.machine import installed, instruction_sets, machine
+from tinydnn.kernels.cpu.blas import loaded_blas
 from tinydnn.kernels.cpu.threads import thread_count
 
 INTEL = """\
@@ -57,28 +57,8 @@ def test_versions_cores_and_threads_are_those_of_this_process():
     assert 1 <= found.cores <= os.cpu_count()
     assert found.threads == thread_count()
     assert found.numba == installed("numba")
-    assert found.blas
-
-
-def test_of_two_blas_libraries_numpys_is_named(monkeypatch):
-    loaded = [
-        {"user_api": "openmp", "internal_api": "openmp", "filepath": "libgomp.so", "version": None},
-        {"user_api": "blas", "internal_api": "mkl", "filepath": "libmkl_rt.so", "version": "2025.1"},
-        {
-            "user_api": "blas", "internal_api": "openblas", "filepath": "numpy.libs/openblas.so", "version": "0.3.31",
-            "architecture": "Zen",
-        },
-    ]  # fmt: skip
-    monkeypatch.setattr(module, "threadpool_info", lambda: loaded)
-    assert (machine().blas, machine().core_type) == ("OpenBLAS 0.3.31", "Zen")
-    del loaded[2]
-    assert (machine().blas, machine().core_type) == ("MKL 2025.1", "")
-
-
-def test_a_blas_that_cannot_be_asked_is_the_one_that_numpy_was_built_with(monkeypatch):
-    monkeypatch.setattr(module, "threadpool_info", list)
-    built_with = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
-    assert (machine().blas, machine().core_type) == (built_with, "")
+    assert (found.blas, found.core_type) == (loaded_blas().name, loaded_blas().core_type)
+    assert found.instruction_sets == instruction_sets()
 
 
 @pytest.mark.skipif(not hasattr(os, "getloadavg"), reason="the system counts no load")

@@ -5,11 +5,10 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_info
 
+from tinydnn.kernels.cpu.blas import loaded_blas
 from tinydnn.kernels.cpu.threads import available_cores, thread_count
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -31,7 +30,6 @@ _INSTRUCTION_SETS = {
     "asimd": "NEON",
     "sve": "SVE",
 }
-_BLAS = {"openblas": "OpenBLAS", "mkl": "MKL", "blis": "BLIS", "flexiblas": "FlexiBLAS"}
 
 
 @dataclass(frozen=True)
@@ -63,20 +61,24 @@ class Machine:
 def machine(cpuinfo: Path = CPUINFO) -> Machine:
     """Read what can be read; `cpuinfo` is the file in which Linux describes its CPUs."""
     described = _first_cpu(cpuinfo)
-    flags = {*described.get("flags", "").split(), *described.get("Features", "").split()}
-    blas, core_type = _blas()
+    blas = loaded_blas()
     return Machine(
         cpu=described.get("model name") or platform.processor() or platform.machine(),
-        instruction_sets=tuple(name for flag, name in _INSTRUCTION_SETS.items() if flag in flags),
+        instruction_sets=_instruction_sets(described),
         cores=available_cores(),
         threads=thread_count(),
-        blas=blas,
-        core_type=core_type,
+        blas=blas.name,
+        core_type=blas.core_type,
         numpy=np.__version__,
         numba=installed("numba"),
         python=platform.python_version(),
         load=os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else 0.0,
     )
+
+
+def instruction_sets(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
+    """What of the extensions that matter to arithmetic the CPU has, and the system lets one use."""
+    return _instruction_sets(_first_cpu(cpuinfo))
 
 
 def installed(package: str) -> str | None:
@@ -87,6 +89,11 @@ def installed(package: str) -> str | None:
         return None
 
 
+def _instruction_sets(described: dict[str, str]) -> tuple[str, ...]:
+    flags = {*described.get("flags", "").split(), *described.get("Features", "").split()}
+    return tuple(name for flag, name in _INSTRUCTION_SETS.items() if flag in flags)
+
+
 def _first_cpu(cpuinfo: Path) -> dict[str, str]:
     """The fields of the first CPU in the file; none where there is no such file."""
     try:
@@ -95,15 +102,3 @@ def _first_cpu(cpuinfo: Path) -> dict[str, str]:
         return {}
     pairs = (line.partition(":") for line in text.partition("\n\n")[0].splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _blas() -> tuple[str, str]:
-    """Name and version of NumPy's BLAS, and the type of core that it takes this one for."""
-    loaded = [one for one in threadpool_info() if one["user_api"] == "blas"]
-    loaded.sort(key=lambda one: "numpy" not in one["filepath"])  # SciPy brings a BLAS of its own
-    if loaded:
-        found = loaded[0]
-        name = _BLAS.get(found["internal_api"], found["internal_api"])
-        return f"{name} {found['version'] or ''}".rstrip(), found.get("architecture") or ""
-    built_with: Any = np.show_config(mode="dicts")  # such as Accelerate, which threadpoolctl does not see
-    return built_with.get("Build Dependencies", {}).get("blas", {}).get("name", ""), ""

@@ -18,7 +18,7 @@ from tinydnn.backend import Array
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector that a CPU loads
 PAGE = 4096
 SMALLEST = 1 << 16  # bytes; below, the C library reuses memory by itself
-LIFETIME = 512  # loans: some training steps. A block that was idle for so long goes back to the system
+LIFETIME = 64  # loans: a training step or two. A block that was idle for so long makes room for one of another size
 
 # Free blocks by size, each with the loan after which it came back; the latest, which is the most likely to be in a
 # cache, is at the right end. No lock guards them: a loan ends whenever its last array dies, and the garbage collector
@@ -48,11 +48,10 @@ class _Loan:
     def __init__(self, size: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
         global _latest
         _latest = next(_loans)
-        if _latest % LIFETIME == 0:
-            _let_go(_latest - LIFETIME)
         try:
             _, self.block = _free[size].pop()
         except IndexError:
+            _let_go(_latest - LIFETIME)  # what is asked for has changed
             self.block = np.empty(size + ALIGNMENT, np.uint8)
         self.__array_interface__: dict[str, Any] = {
             "version": 3,

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -22,9 +22,28 @@ T = TypeVar("T")
 _worker = threading.local()  # in a thread of the pool it has `busy`
 
 
-@cache
+_chosen: int | None = None  # by set_thread_count
+
+
 def thread_count() -> int:
-    """How many threads work on a batch: `TINYDNN_THREADS`, or the cores that this process may use."""
+    """How many threads work on a batch: what was set, else `TINYDNN_THREADS`, else the cores this process may use."""
+    return _default() if _chosen is None else _chosen
+
+
+def set_thread_count(count: int | None) -> None:
+    """Let so many threads work on a batch from now on; None: back to `TINYDNN_THREADS` as it is now, or the cores.
+
+    What is being worked on goes on with the threads it began with. Raises `InputError` for less than one.
+    """
+    global _chosen
+    if count is not None and count < 1:
+        raise InputError(f"threads: expected at least 1, found {count}")
+    _default.cache_clear()
+    _chosen = count
+
+
+@cache
+def _default() -> int:
     asked = os.environ.get("TINYDNN_THREADS")
     if asked is None:
         return available_cores()
@@ -45,7 +64,8 @@ def over_batch(count: int, work: Callable[[slice], T]) -> list[T]:
     results in their order. Called by a thread that works on a part already, it does the parts one after the other:
     if all threads waited for each other, none would work.
     """
-    threads = min(thread_count(), count)
+    workers = thread_count()
+    threads = min(workers, count)
     edges = [count * k // threads for k in range(threads + 1)]
     parts = [slice(start, stop) for start, stop in pairwise(edges)]
     with _blas().limit(limits=1, user_api="blas"):
@@ -53,12 +73,12 @@ def over_batch(count: int, work: Callable[[slice], T]) -> list[T]:
             return [work(part) for part in parts]
         # Each thread in a copy of the caller's context, so that the caller's np.errstate holds there too.
         contexts = [copy_context() for _ in parts]
-        return list(_pool().map(lambda context, part: context.run(work, part), contexts, parts))
+        return list(_pool(workers).map(lambda context, part: context.run(work, part), contexts, parts))
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count(), "tinydnn", initializer=setattr, initargs=(_worker, "busy", True))
+@lru_cache(maxsize=1)  # of a pool that is not in use any more, the threads end
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers, "tinydnn", initializer=setattr, initargs=(_worker, "busy", True))
 
 
 if hasattr(os, "register_at_fork"):  # no thread lives on in a forked process, so it begins a pool of its own
