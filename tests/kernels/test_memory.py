@@ -111,7 +111,7 @@ def test_blocks_that_nobody_asked_for_in_a_while_make_room_for_others():
     for _ in range(2 * memory.LIFETIME):
         memory.empty(LARGE, np.float32)
     assert memory.idle_bytes() >= 8_000_000  # nothing else was asked for
-    memory.empty((300, 501), np.float32)
+    memory.empty((400, 500), np.float32)
     assert memory.idle_bytes() < 2_000_000
 
 
