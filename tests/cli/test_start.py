@@ -58,10 +58,20 @@ def test_a_cpu_that_lacks_one_of_the_instruction_sets_keeps_its_type(cpu, openbl
     assert start.lesser_core_type({}, cpu(AVX512.replace(missing, ""))) is None
 
 
-def test_what_a_person_has_set_is_obeyed(cpu, openblas):
+def test_a_person_can_have_the_blas_left_as_it_is(cpu, openblas):
     openblas("Haswell")
-    for environment in ({"OPENBLAS_CORETYPE": "Haswell"}, {"OPENBLAS_CORETYPE": ""}, {"TINYDNN_BLAS": "as-is"}):
-        assert start.lesser_core_type(environment, cpu(AVX512)) is None
+    assert start.lesser_core_type({"TINYDNN_BLAS": "as-is"}, cpu(AVX512)) is None
+
+
+def test_a_lesser_type_that_the_environment_asks_for_is_found_too(cpu, openblas):
+    openblas("Haswell")
+    assert start.lesser_core_type({"OPENBLAS_CORETYPE": "Haswell"}, cpu(AVX512)) == "Haswell"
+
+
+def test_the_program_starts_anew_only_once(cpu, openblas):
+    openblas("Haswell")  # an OpenBLAS that does not listen
+    environment = {"OPENBLAS_CORETYPE": "SkylakeX", RAISED_FROM: "Haswell"}
+    assert start.lesser_core_type(environment, cpu(AVX512)) is None
 
 
 def test_another_blas_is_left_alone(cpu, openblas):
@@ -72,8 +82,8 @@ def test_another_blas_is_left_alone(cpu, openblas):
 def test_the_program_starts_anew_with_its_own_command_line_and_says_what_it_did(cpu, openblas, monkeypatch):
     started = []
     monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
-    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
-    monkeypatch.delenv("TINYDNN_BLAS", raising=False)
+    for name in ("OPENBLAS_CORETYPE", "TINYDNN_BLAS", RAISED_FROM):
+        monkeypatch.delenv(name, raising=False)
     openblas("Haswell")
     start.raise_core_type(cpu(AVX512))
     [(program, command, environment)] = started
@@ -98,7 +108,11 @@ def run(*command, **variables):
     )
 
 
-SHOW = "import tinydnn, os; from tinydnn.kernels.cpu.blas import loaded_blas as b; print(b().core_type, {!r} in os.environ)"
+SHOW = """
+import os, tinydnn
+from tinydnn.kernels.cpu.blas import loaded_blas
+print(loaded_blas().core_type, {!r} in os.environ)
+"""
 
 
 def test_an_import_of_the_library_changes_nothing():

@@ -69,7 +69,7 @@ def test_the_configuration_is_written_first_and_names_everything_that_decides_th
     }  # fmt: skip
     assert config["normalisation"]["shift"] == run.trainer.normalise.shift
     assert config["iterations_per_epoch"] == 3
-    assert {"conv2d: im2col", "maxpool2d: pairs", "linear: reference"} < set(config["implementations"])
+    assert {one.partition(": ")[0] for one in config["implementations"]} > {"conv2d", "maxpool2d", "linear"}
     assert config["threads"] == thread_count()
     assert {"python", "numpy", "h5py", "tinydnn"} == set(config["versions"])
 
@@ -138,7 +138,7 @@ def test_another_number_of_threads_is_not_gone_on_with(tmp_path, monkeypatch):
     begun(tmp_path)
     began = thread_count()
     monkeypatch.setattr("tinydnn.runs.run.thread_count", lambda: began + 1)
-    with pytest.raises(InputError, match=f"expected {began} threads.*found {began + 1}.*TINYDNN_THREADS={began}"):
+    with pytest.raises(InputError, match=f"expected {began} threads.*found {began + 1}.*--threads {began}"):
         begun(tmp_path)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from tinydnn.cli.app import app
 from tinydnn.cli.display import print_metrics, progress_bar, say_skipped
+from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
 
@@ -17,6 +18,7 @@ def evaluate(
     data: Annotated[str, typer.Argument(help="Folder of .mat files, zips, image folder or prepared file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
+    threads: Threads = None,
 ) -> None:
     """Measure a saved model on all slices of DATA."""
     import numpy as np

@@ -1,11 +1,10 @@
 """Starting the program, with a BLAS that uses what the CPU has.
 
-OpenBLAS takes some CPUs for older ones than they are (an AMD Zen 5 with AVX-512 for a Haswell), and multiplies
-matrices at half the speed. It chooses its kernels once, when NumPy is imported, and goes by the variable
-OPENBLAS_CORETYPE where there is one. So the program looks which type was taken, and where the CPU can do better it
-starts itself anew, once, with the variable set. Only the program does that: `import tinydnn` changes nothing.
-
-A person who has set OPENBLAS_CORETYPE is obeyed; TINYDNN_BLAS=as-is leaves the BLAS as it is.
+OpenBLAS chooses its kernels once, when NumPy is imported, by what it takes the CPU for. Where that is less than the CPU
+is, matrix products run at half the speed: an OpenBLAS that does not know a new CPU, or an OPENBLAS_CORETYPE=Haswell
+that somebody has set for all programs of a machine. So the program looks which type was taken, and where the CPU can do
+better it starts itself anew, once, with the variable set to that, and says so. Only the program does: `import tinydnn`
+changes nothing. TINYDNN_BLAS=as-is leaves the BLAS as it is.
 """
 
 import os
@@ -56,7 +55,22 @@ def lesser_core_type(environment: Mapping[str, str] = os.environ, cpuinfo: Path 
     """The core type that OpenBLAS takes where a better one is there and may be set; None elsewhere."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return None
-    if CORE_TYPE in environment or environment.get(SWITCH) == AS_IS or not NEEDED <= {*instruction_sets(cpuinfo)}:
+    if RAISED_FROM in environment or environment.get(SWITCH) == AS_IS:
+        return None
+    if not {*instruction_sets(cpuinfo)} >= NEEDED:
         return None
     blas = loaded_blas()
     return blas.core_type if blas.name.startswith("OpenBLAS") and blas.core_type in LESSER else None
+
+
+def blas_note() -> str:
+    """What was done about the core type, or could be; nothing where it is as it should be."""
+    blas = loaded_blas()
+    if blas.raised_from:
+        return (
+            f"OpenBLAS runs as {blas.core_type}, which this CPU is, not as {blas.raised_from} at half the speed; "
+            f"{SWITCH}={AS_IS} leaves it as it was."
+        )
+    if os.environ.get(SWITCH) == AS_IS and (lesser := lesser_core_type({})):
+        return f"OpenBLAS runs as {lesser}, at about half the speed, because {SWITCH}={AS_IS} is set."
+    return ""

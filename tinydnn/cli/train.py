@@ -14,6 +14,8 @@ import typer
 from tinydnn.backend import check_device
 from tinydnn.cli.app import INTERRUPTED, app
 from tinydnn.cli.display import TrainingDisplay, describe, print_metrics, progress_bar, say, say_skipped
+from tinydnn.cli.start import blas_note
+from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Decides split, weights, shuffling and dropout.")] = 0,
     skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the run; runs/MODEL-N where not given.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
 ) -> None:
@@ -53,7 +56,7 @@ def train(
     from tinydnn.runs import Options, Run
     from tinydnn.runs.files import alone_in
 
-    given = {name: value for name, value in context.params.items() if name not in ("out", "resume")}
+    given = {name: value for name, value in context.params.items() if name not in ("out", "resume", "threads")}
     if data is not None:
         given["data"] = str(Path(data).absolute())  # so that the run can be resumed from another folder
     options = Options(**given)
@@ -165,6 +168,8 @@ def _introduce(run: "Run") -> None:
     if trainer.iterations < FEW_ITERATIONS:
         say("That is few steps to learn in; a smaller --batch-size gives more of them.")
     say(f"What runs: {', '.join(run.implementations())}")
+    if note := blas_note():
+        say(note)
     say(f"Run folder: {run.folder}")
     if trainer.iteration:
         say(f"Going on after iteration {trainer.iteration} of {trainer.iterations}")

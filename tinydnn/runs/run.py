@@ -90,7 +90,7 @@ class Run:
             if before["threads"] != thread_count():
                 raise InputError(
                     f"{self.folder}: expected {before['threads']} threads, with which this run began, found "
-                    f"{thread_count()}; sums would differ in their last bits. Set TINYDNN_THREADS={before['threads']}"
+                    f"{thread_count()}; sums would differ in their last bits. Use --threads {before['threads']}"
                 )
         else:
             files.write_json(path, config)

@@ -1,0 +1,123 @@
+"""Where contestants meet: processes that work one at a time, in turns, in shuffled order, and what is made of it."""
+
+import json
+import random
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+
+
+class Contestant:
+    """A process that trains, and that does nothing between two questions."""
+
+    def __init__(self, name: str, batch: int, size: int, threads: int, start: Path) -> None:
+        self.name, self.batch = name, batch
+        arguments = [name, str(batch), str(size), str(threads), str(start)]
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "contestants.py"), *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def steps(self, count: int) -> dict[str, Any]:
+        """Losses and seconds of so many training steps, and the peak memory so far."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"steps": count}) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            assert self._process.stderr is not None
+            lines = self._process.stderr.read().strip().splitlines()
+            raise RuntimeError(lines[-1] if lines else "it ended without a word")
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    def leave(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@dataclass
+class Score:
+    """What is known of a contestant: losses of its first steps, seconds of the timed ones."""
+
+    name: str
+    batch: int
+    losses: list[float] = field(default_factory=list)
+    first_step: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+    peak_memory_mb: float = 0.0
+    failure: str = ""
+
+    def rate(self, percent: float = 50) -> float:
+        """Images a second, of which `percent` of the steps were slower: 50 is the median."""
+        return self.batch / float(np.percentile(self.seconds, 100 - percent))
+
+    def row(self) -> dict[str, Any]:
+        """For the results file."""
+        if self.failure:
+            return {"name": self.name, "batch": self.batch, "failure": self.failure}
+        return {
+            "name": self.name,
+            "batch": self.batch,
+            "images_per_s": self.rate(),
+            "p20": self.rate(20),
+            "p80": self.rate(80),
+            "peak_memory_mb": self.peak_memory_mb,
+            "first_step_s": self.first_step,
+            "steps": len(self.seconds),
+            "losses": self.losses,
+        }
+
+
+def compete(
+    names: list[str], batch: int, size: int, threads: int, start: Path, *, rounds: int, seconds: float, compared: int
+) -> list[Score]:
+    """Let all contestants take `compared` steps; then, in each round, each about `seconds` of steps, in shuffled order.
+
+    One that cannot take part is listed with the reason.
+    """
+    scores = {name: Score(name, batch) for name in names}
+    contestants = {name: Contestant(name, batch, size, threads, start) for name in names}
+    order = random.Random(0)
+    try:
+        for name, contestant in list(contestants.items()):
+            try:
+                first = contestant.steps(1)
+                others = contestant.steps(compared - 1)
+            except RuntimeError as error:
+                scores[name].failure = str(error)
+                contestants.pop(name).leave()
+                continue
+            scores[name].losses = first["losses"] + others["losses"]
+            scores[name].first_step = first["seconds"][0]
+            scores[name].seconds = others["seconds"]
+        counts = {name: max(1, round(seconds / median(scores[name].seconds))) for name in contestants}
+        for name in contestants:
+            scores[name].seconds = []  # those were for warming up
+        for _ in range(rounds):
+            for name in order.sample(list(contestants), len(contestants)):
+                found = contestants[name].steps(counts[name])
+                scores[name].seconds += found["seconds"]
+                scores[name].peak_memory_mb = found["peak_memory_mb"]
+    finally:
+        for contestant in contestants.values():
+            contestant.leave()
+    return list(scores.values())
+
+
+def disagreement(scores: list[Score]) -> float:
+    """The largest relative difference between the losses of any two contestants at the same step."""
+    losses = np.array([score.losses for score in scores if not score.failure])
+    return float(np.max((losses.max(axis=0) - losses.min(axis=0)) / losses.min(axis=0)))
