@@ -36,7 +36,7 @@ def test_the_implementation_that_runs_is_named_for_every_layer(fastest):
     found = [row.implementations for row in layer_rows(small(), (1, 12, 12))]
     assert found[:4] == [
         (f"conv2d_relu_maxpool2d: {fastest('conv2d_relu_maxpool2d')}",), ("with 00-conv2d",), ("with 00-conv2d",),
-        (f"conv2d: {fastest('conv2d')}",),
+        ("conv2d: im2col",),
     ]  # fmt: skip
     with ops.use(conv2d="reference"):
         found = [row.implementations for row in layer_rows(small(), (1, 12, 12))]
