@@ -196,7 +196,7 @@ def test_backward_refuses_an_upstream_gradient_of_another_dtype():
 
 def test_an_implementation_is_for_a_device_that_exists(double):
     with pytest.raises(ValueError, match="device: expected one of cpu, cuda, any, found 'gpu'"):
-        double.implementation("fast", device="gpu")
+        double.implementation("fast", device="gpu")(double.implementations["slow"].function)
 
 
 def test_the_name_of_an_operation_belongs_to_the_module_that_defined_it():
@@ -205,3 +205,36 @@ def test_the_name_of_an_operation_belongs_to_the_module_that_defined_it():
 
     with pytest.raises(ValueError, match=r"found 'relu' of tinydnn\.ops\.relu"):
         operation(check=lambda x: None)(relu)
+
+
+@pytest.fixture
+def squares(double):
+    """`double` with an implementation whose forward pass alone is its author's."""
+
+    @double.forward("mine", supports=lambda x, *, times=1: times == 1)
+    def mine(x, *, times=1):
+        return x * 2
+
+    return double
+
+
+def test_a_forward_pass_alone_takes_the_gradient_of_the_reference(squares):
+    with ops.use(double="mine"):
+        value, backward = squares(X)
+    assert np.array_equal(value, 2 * X)
+    assert np.array_equal(backward(X), 2 * X)
+
+
+def test_whoever_looks_sees_whose_gradient_it_is(squares):
+    with ops.use(double="mine"):
+        assert ran(lambda: squares(X)) == ["mine, backward: reference"]
+        assert squares.which(X) == "mine"
+    assert squares.implementations["mine"].forward_only
+    assert not squares.implementations["shift"].forward_only
+
+
+def test_a_forward_pass_alone_is_held_to_the_same_rules(squares):
+    with pytest.raises(TypeError, match="expected the parameters"):
+        squares.forward("other")(lambda x: x)
+    with ops.use(double="mine"), pytest.raises(ValueError, match="does not support"):
+        squares(X, times=2)

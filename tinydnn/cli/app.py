@@ -10,7 +10,7 @@ import typer
 from tinydnn.errors import InputError
 
 INTERRUPTED = 130  # the exit status of programs that Ctrl-C has ended
-COMMANDS = ("train", "evaluate", "predict", "prepare", "download", "gradcheck", "worked_example", "info")
+COMMANDS = ("train", "evaluate", "predict", "prepare", "download", "gradcheck", "worked_example", "info", "check")
 
 app = typer.Typer(
     add_completion=False,

@@ -102,6 +102,9 @@ _CONVOLUTIONS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "one pixel in padding": ((2, 2, 1, 1), (3, 2, 3, 3), {"padding": 1}),
     "one channel, one picture": ((1, 1, 5, 4), (1, 1, 3, 3), {"padding": 1}),
     "one row": ((2, 3, 1, 9), (2, 3, 1, 3), {}),
+    "more channels than a vector holds": ((2, 17, 5, 6), (18, 17, 3, 3), {"padding": 1}),
+    "five pictures": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
+    "large kernel": ((2, 2, 7, 8), (3, 2, 5, 5), {"padding": 2}),
 }
 
 # Each block with a convolution that leaves at least 2 × 2 pixels, and poolings that leave rows over or overlap.
@@ -116,6 +119,8 @@ _BLOCKS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "one channel, one picture": ((1, 1, 4, 6), (1, 1, 3, 3), {"padding": 1}),
     "one window": ((3, 2, 2, 2), (4, 2, 1, 1), {}),
     "overlapping pooling": ((2, 2, 7, 6), (3, 2, 3, 3), {"padding": 1, "window": 3, "pool_stride": 2}),
+    "more channels than a vector holds": ((2, 17, 5, 6), (18, 17, 3, 3), {"padding": 1}),
+    "five pictures": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
     "pooling with gaps": ((2, 2, 8, 7), (3, 2, 3, 3), {"padding": 1, "window": 2, "pool_stride": 3}),
 }
 
@@ -131,7 +136,18 @@ _POOLINGS: dict[str, tuple[Shape, dict[str, int]]] = {
     "one channel, one picture": ((1, 1, 4, 2), {}),
 }
 
+_PICTURES: dict[str, Shape] = {
+    "H ≠ W": (2, 3, 4, 5),
+    "one pixel": (2, 3, 1, 1),
+    "one picture": (1, 1, 3, 2),
+    "one row": (3, 2, 1, 4),
+    "one column": (3, 2, 5, 1),
+    "many channels": (2, 33, 3, 2),
+    "five pictures": (5, 2, 2, 2),
+}
+
 _ANY_SHAPE: dict[str, Shape] = {"pictures": (2, 3, 4, 5), "rows": (5, 4), "one number": (1, 1), "a line": (7,)}
+_ANY_SHAPE |= {"one channel": (3, 1, 5, 7), "one column": (9, 1), "many channels": (2, 33, 3, 2)}
 
 _LINEAR = {
     "rows": (5, 4, 3),
@@ -139,6 +155,8 @@ _LINEAR = {
     "one input": (5, 1, 3),
     "one output": (5, 4, 1),
     "square": (4, 4, 4),
+    "two rows": (2, 3, 2),
+    "more than a vector holds": (33, 70, 17),
 }
 
 
@@ -151,7 +169,7 @@ def _cases() -> Iterator[Case]:
     for operation in ("maxpool2d", "avgpool2d"):
         for label, (x, options) in _POOLINGS.items():
             yield Case(operation, label, (x,), options)
-    for label, x in {"H ≠ W": (2, 3, 4, 5), "one pixel": (2, 3, 1, 1), "one picture": (1, 1, 3, 2)}.items():
+    for label, x in _PICTURES.items():
         yield Case("global_avgpool2d", label, (x,))
         for batch_statistics, extras in ((True, _batch_moments), (False, _running_moments)):
             kind = "batch statistics" if batch_statistics else "running statistics"
@@ -164,7 +182,12 @@ def _cases() -> Iterator[Case]:
         yield Case("sigmoid", label, (shape,))
         yield Case("mean_squared_error", label, (shape,), extras=_target)
         yield Case("dropout", label, (shape,), {"rate": 0.4}, _keep)
-    for label, shape in {"three classes": (5, 3), "one row": (1, 4), "two classes": (6, 2)}.items():
+    for label, shape in {
+        "three classes": (5, 3),
+        "one row": (1, 4),
+        "two classes": (6, 2),
+        "ten classes": (17, 10),
+    }.items():
         yield Case("softmax_cross_entropy", label, (shape,), extras=_labels)
         yield Case("softmax_cross_entropy", f"{label}, smoothed", (shape,), {"label_smoothing": 0.1}, _labels)
 

@@ -29,7 +29,8 @@ class Implementation:
     """One way to compute an operation.
 
     `device` is "cpu", "cuda" or "any". Among those that support the arguments, the one of the highest
-    `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for.
+    `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for. One that
+    is `forward_only` computes the value, and the reference the gradients.
     """
 
     name: str
@@ -37,11 +38,17 @@ class Implementation:
     device: str
     priority: int
     supports: Callable[..., bool]
+    forward_only: bool = False
+
+    @property
+    def label(self) -> str:
+        """What runs, for people: the name, and whose gradients where they are not its own."""
+        return f"{self.name}, backward: {REFERENCE}" if self.forward_only else self.name
 
 
 @dataclass(frozen=True)
 class Call:
-    """A record of one call: the operation and the implementation that ran."""
+    """A record of one call: the operation and the label of the implementation that ran."""
 
     operation: str
     implementation: str
@@ -71,7 +78,7 @@ class Operation(Generic[P]):
         self.check(*args, **kwargs)
         chosen = self._choose(*args, **kwargs)
         for calls in _traces.get():
-            calls.append(Call(self.name, chosen.name))
+            calls.append(Call(self.name, chosen.label))
         value, backward = chosen.function(*args, **kwargs)
         return value, _checked(backward, value, self.name)
 
@@ -97,27 +104,64 @@ class Operation(Generic[P]):
         `TypeError` where the signature differs from the reference's, `ValueError` for a device that does not exist
         and for a name that another module has taken (a module may register its own names again, as notebooks do).
         """
+
+        def register(function: Function[P]) -> Function[P]:
+            self._register(name, device, priority, supports, function)
+            return function
+
+        return register
+
+    def forward(
+        self,
+        name: str,
+        *,
+        device: str = "cpu",
+        priority: int = 0,
+        supports: Callable[..., bool] | None = None,
+    ) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
+        """Register a function that returns the value alone; gradients then come from the reference, computed anew.
+
+        Otherwise as `implementation`. Whoever asks what runs is told so.
+        """
+
+        def register(function: Callable[P, Array]) -> Callable[P, Array]:
+            @wraps(function)
+            def paired(*args: P.args, **kwargs: P.kwargs) -> tuple[Array, Backward]:
+                def backward(dz: Array, **options: Any) -> Any:
+                    return self.implementations[REFERENCE].function(*args, **kwargs)[1](dz, **options)
+
+                return function(*args, **kwargs), backward
+
+            self._register(name, device, priority, supports, paired, forward_only=True)
+            return function
+
+        return register
+
+    def _register(
+        self,
+        name: str,
+        device: str,
+        priority: int,
+        supports: Callable[..., bool] | None,
+        function: Function[P],
+        forward_only: bool = False,
+    ) -> None:
         if device not in DEVICES:
             raise ValueError(
                 f"{self.name} implementation {name!r}: device: expected one of {', '.join(DEVICES)}, found {device!r}"
             )
-
-        def register(function: Function[P]) -> Function[P]:
-            expected, found = _parameters(self.implementations[REFERENCE].function), _parameters(function)
-            if expected != found:
-                raise TypeError(
-                    f"{self.name} implementation {name!r}: expected the parameters ({expected}), found ({found})"
-                )
-            taken = self.implementations.get(name)
-            if taken is not None and taken.function.__module__ != function.__module__:
-                raise ValueError(
-                    f"{self.name} implementation {name!r}: expected a new name, found one that "
-                    f"{taken.function.__module__} has registered"
-                )
-            self.implementations[name] = Implementation(name, function, device, priority, supports or _always)
-            return function
-
-        return register
+        expected, found = _parameters(self.implementations[REFERENCE].function), _parameters(function)
+        if expected != found:
+            raise TypeError(
+                f"{self.name} implementation {name!r}: expected the parameters ({expected}), found ({found})"
+            )
+        taken = self.implementations.get(name)
+        if taken is not None and taken.function.__module__ != function.__module__:
+            raise ValueError(
+                f"{self.name} implementation {name!r}: expected a new name, found one that "
+                f"{taken.function.__module__} has registered"
+            )
+        self.implementations[name] = Implementation(name, function, device, priority, supports or _always, forward_only)
 
     def _choose(self, *args: Any, **kwargs: Any) -> Implementation:
         # All arrays are on one device (checked), so one of them speaks for all.

@@ -71,6 +71,11 @@ def idle_bytes() -> int:
     return sum(block.nbytes for blocks in list(_free.values()) for _, block in list(blocks))
 
 
+def forget() -> None:
+    """Give all that is idle back to the system."""
+    _let_go(_latest)
+
+
 def _let_go(before: int) -> None:
     """Give the blocks back to the system that have been idle since the loan `before`."""
     for blocks in list(_free.values()):

@@ -1,0 +1,62 @@
+"""`tinydnn check`: is a kernel right?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tinydnn.cli.app import app
+from tinydnn.cli.display import say
+from tinydnn.cli.threads import Threads
+from tinydnn.errors import InputError
+
+if TYPE_CHECKING:
+    from tinydnn.bench.checking import Outcome
+    from tinydnn.bench.loading import Loaded
+
+Op = Annotated[str, typer.Argument(help="An operation, such as conv2d.")]
+Load = Annotated[Path | None, typer.Option(help="A Python file that registers kernels of your own.")]
+Only = Annotated[str | None, typer.Option(help="Names of implementations, with commas between them.")]
+
+
+@app.command()
+def check(op: Op, load: Load = None, only: Only = None, threads: Threads = None) -> None:
+    """Check kernels against the reference; the exit status is 1 where one fails."""
+    from tinydnn.bench.checking import check as check_one
+
+    names, _ = selected(op, load, only)
+    outcomes = [check_one(op, name) for name in names]
+    for outcome in outcomes:
+        show(outcome)
+    if not all(outcome.passed for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def selected(op: str, load: Path | None, only: str | None) -> tuple[list[str], "Loaded | None"]:
+    """The implementations to look at: those of --only, else those of the file, else all for the CPU."""
+    import tinydnn.kernels  # noqa: F401 - registers the implementations
+    from tinydnn import ops
+    from tinydnn.bench.loading import load as load_file
+
+    known = ops.operations()
+    if op not in known:
+        raise InputError(f"OP: expected an operation ({', '.join(sorted(known))}), found {op}")
+    loaded = load_file(load, op) if load is not None else None
+    here = [one.name for one in known[op].implementations.values() if one.device in ("cpu", "any")]
+    if only is None:
+        return list(loaded.names) if loaded else here, loaded
+    asked = [name.strip() for name in only.split(",")]
+    for name in asked:
+        if name not in here:
+            raise InputError(f"--only: expected implementations of {op} ({', '.join(here)}), found {name!r}")
+    return asked, loaded
+
+
+def show(outcome: "Outcome") -> None:
+    """One line where it passed; else one for each finding."""
+    what = f"{outcome.operation}: {outcome.implementation}"
+    if outcome.passed:
+        gradients = "value; gradients are the reference's" if outcome.forward_only else "value and gradients"
+        say(f"{what}: right on {outcome.cases} cases ({gradients}; first call {outcome.first_call:.2f} s)")
+    for finding in outcome.findings:
+        say(f"{what}: WRONG: {finding}")
