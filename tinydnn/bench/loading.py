@@ -45,9 +45,8 @@ def load(path: Path, operation: str) -> Loaded:
     now = ops.operations()[operation].implementations
     names = tuple(one for one, implementation in now.items() if known.get(one) is not implementation)
     if not names:
-        raise InputError(
-            f'{path}: expected an implementation of {operation}, as in @ops.{operation}.implementation("mine"), found none'
-        )
+        how = f'@ops.{operation}.implementation("mine")'
+        raise InputError(f"{path}: expected an implementation of {operation}, as in {how}, found none")
     return Loaded(path, names, seconds)
 
 

@@ -134,6 +134,9 @@ _POOLINGS: dict[str, tuple[Shape, dict[str, int]]] = {
     "window as large as the picture": ((3, 2, 4, 4), {"window": 4}),
     "one pixel": ((3, 2, 1, 1), {"window": 1}),
     "one channel, one picture": ((1, 1, 4, 2), {}),
+    "2 × 2 of many channels": ((2, 33, 3, 4), {}),
+    "2 × 2 of five pictures": ((5, 2, 2, 8), {}),
+    "2 × 2 of one row of windows": ((2, 3, 2, 9), {}),
 }
 
 _PICTURES: dict[str, Shape] = {

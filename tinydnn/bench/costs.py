@@ -1,0 +1,99 @@
+"""What an operation of a given size costs at least: multiplications and additions, and bytes that must move."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from tinydnn.bench.peaks import Peaks
+from tinydnn.errors import InputError
+from tinydnn.gradcheck.cases import CASES, Case, Shape
+
+
+@dataclass(frozen=True)
+class Cost:
+    """FLOPs of the mathematics, zeros included, and bytes of all arrays that go in and come out, each once."""
+
+    flops: int
+    bytes: int
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs for each byte."""
+        return self.flops / self.bytes
+
+    def bound(self, peaks: Peaks) -> tuple[str, float]:
+        """What limits it, "arithmetic" or "memory", and the seconds that it takes at least."""
+        arithmetic, memory = self.flops / peaks.gflops / 1e9, self.bytes / peaks.gbytes / 1e9
+        return ("arithmetic", arithmetic) if arithmetic >= memory else ("memory", memory)
+
+
+# The baseline network's typical layers: what goes in first, and the kernel or matrix where there is one.
+DEFAULTS: dict[str, tuple[Shape, ...]] = {
+    "conv2d": ((8, 16, 128, 128), (32, 16, 3, 3)),
+    "conv2d_relu_maxpool2d": ((8, 16, 128, 128), (32, 16, 3, 3)),
+    "linear": ((32, 32768), (128, 32768)),
+    "softmax_cross_entropy": ((1024, 10),),
+}
+PICTURES: Shape = (8, 32, 128, 128)
+# FLOPs for each number that goes in, forward and backward, of the operations without a matrix.
+PER_NUMBER = {"batchnorm2d": (4, 9), "sigmoid": (4, 3), "softmax_cross_entropy": (5, 2), "mean_squared_error": (3, 2)}
+
+
+def bench_case(operation: str, shapes: tuple[Shape, ...] = ()) -> Case:
+    """The operation on x (and w) of these shapes, or on those of a typical layer; convolutions keep the size.
+
+    Raises `InputError` for a number of shapes that the operation does not take.
+    """
+    template = next(case for case in CASES if case.operation == operation)
+    default = DEFAULTS.get(operation, (PICTURES,))
+    shapes = shapes + default[len(shapes) :]
+    if len(shapes) != len(default):
+        raise InputError(f"--shape: expected at most {len(default)} shapes for {operation}, found {len(shapes)}")
+    options = dict(template.options)
+    if operation == "linear":
+        shapes = (shapes[0], (shapes[1][0], shapes[0][-1]), (shapes[1][0],))
+    elif len(default) == 2:
+        x, w = shapes
+        if len(x) != 4 or len(w) != 4:
+            raise InputError(f"--shape: expected NxCxHxW,OxCxKxK, found {len(x)} and {len(w)} sizes")
+        shapes, options = (x, (w[0], x[1], *w[2:]), (w[0],)), {"padding": w[2] // 2}
+    elif operation == "batchnorm2d":
+        shapes = (*shapes, (shapes[0][1],), (shapes[0][1],))
+    return replace(template, label="x".join(map(str, shapes[0])), shapes=shapes, options=options)
+
+
+def costs(case: Case, dtype: str) -> tuple[Cost, Cost]:
+    """Of the forward and of the backward pass."""
+    arrays = [x if x is None else x.astype(dtype) for x in case.arrays()]
+    value = case.function("reference")(*arrays)[0] if case.operation not in _VALUES else None
+    size = _VALUES[case.operation](case) if value is None else int(value.size)
+    item, given = np.dtype(dtype).itemsize, sum(x.size for x in arrays if x is not None)
+    if len(case.shapes) > 1 and case.shapes[1] is not None and case.operation != "batchnorm2d":
+        w = case.shapes[1]
+        convolved = size * (4 if "maxpool" in case.operation else 1)
+        products = 2 * prod(w[1:]) * convolved
+        extra = convolved * (2 if "maxpool" in case.operation else 0)
+        forward, backward = products + extra, 2 * products + extra
+    else:
+        first = case.shapes[0]
+        assert first is not None
+        forward, backward = (each * prod(first) for each in PER_NUMBER.get(case.operation, (1, 1)))
+    return Cost(forward, (given + size) * item), Cost(backward, (2 * given + size) * item)
+
+
+def _convolved(case: Case) -> int:
+    (n, _, height, width), (out_channels, _, kh, kw) = case.shapes[0] or (), case.shapes[1] or ()
+    padding = case.options["padding"]
+    return n * out_channels * (height + 2 * padding - kh + 1) * (width + 2 * padding - kw + 1)
+
+
+def _pooled(case: Case) -> int:
+    (n, _, height, width), (out_channels, _, kh, kw) = case.shapes[0] or (), case.shapes[1] or ()
+    padding = case.options["padding"]
+    return n * out_channels * ((height + 2 * padding - kh + 1) // 2) * ((width + 2 * padding - kw + 1) // 2)
+
+
+# How many numbers come out, where to run the reference for it would take long.
+_VALUES: dict[str, Callable[[Case], int]] = {"conv2d": _convolved, "conv2d_relu_maxpool2d": _pooled}
