@@ -10,7 +10,18 @@ import typer
 from tinydnn.errors import InputError
 
 INTERRUPTED = 130  # the exit status of programs that Ctrl-C has ended
-COMMANDS = ("train", "evaluate", "predict", "prepare", "download", "gradcheck", "worked_example", "info", "check")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "predict",
+    "prepare",
+    "download",
+    "gradcheck",
+    "worked_example",
+    "info",
+    "check",
+    "bench",
+)
 
 app = typer.Typer(
     add_completion=False,

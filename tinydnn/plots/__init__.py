@@ -1,6 +1,7 @@
-"""Pictures of a training run. matplotlib is loaded when the first one is drawn."""
+"""Pictures of a training run, and of kernels. matplotlib is loaded when the first one is drawn."""
 
 from tinydnn.plots.confusion import confusion_matrix
 from tinydnn.plots.progress import training_progress
+from tinydnn.plots.roofline import Point, roofline, times_by_size
 
-__all__ = ["confusion_matrix", "training_progress"]
+__all__ = ["Point", "confusion_matrix", "roofline", "times_by_size", "training_progress"]

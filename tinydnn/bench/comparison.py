@@ -1,0 +1,120 @@
+"""Kernels of one operation at one size: checked, then timed, then placed beside a baseline and the machine's peaks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinydnn import ops
+from tinydnn.backend import Array
+from tinydnn.bench.costs import Cost, bench_case, costs
+from tinydnn.bench.peaks import Peaks
+from tinydnn.bench.timing import SECONDS, Pass, Sample, Timing, race
+from tinydnn.bench.verdict import Verdict, suspicion, verdict
+from tinydnn.gradcheck.cases import Case, Shape
+
+DIRECTIONS = ("forward", "backward")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One direction of one kernel. `share`: of the peak that bounds it. `label`: what really ran."""
+
+    name: str
+    label: str
+    direction: str
+    sample: Sample
+    gflops: float
+    gbytes: float
+    share: float
+    ratio: float
+    verdict: Verdict
+    suspicion: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: times in seconds."""
+        times = {name: getattr(self.sample, name) for name in ("median", "p20", "p80", "noise")}
+        rest = {name: value for name, value in vars(self).items() if name != "sample"}
+        return {**rest, "verdict": str(self.verdict), "runs": len(self.sample.seconds), **times}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was measured of an operation at a size."""
+
+    case: Case
+    dtype: str
+    baseline: str
+    costs: tuple[Cost, Cost]
+    timings: dict[str, Timing]
+    lines: tuple[Line, ...]
+
+
+def able(operation: str, names: Sequence[str], shapes: tuple[Shape, ...]) -> tuple[list[str], list[str]]:
+    """Those that cover the case, and those that do not."""
+    covering = bench_case(operation, shapes).implementations()
+    return [name for name in names if name in covering], [name for name in names if name not in covering]
+
+
+def default_baseline(operation: str, names: Sequence[str]) -> str:
+    """The plain way to be fast in NumPy, where there is one: what a kernel of one's own has to beat."""
+    preferred = ("im2col", "fused", "pairs", "threads", "reference")
+    return next((name for name in preferred if name in names), names[0])
+
+
+def compare(
+    operation: str,
+    names: Sequence[str],
+    baseline: str,
+    peaks: Peaks,
+    *,
+    shapes: tuple[Shape, ...] = (),
+    dtype: str = "float32",
+    seconds: float = SECONDS,
+) -> Comparison:
+    """Time the named implementations, which all cover the case; the baseline is one of them."""
+    case = bench_case(operation, shapes)
+    arrays = [x if x is None else np.ascontiguousarray(x, dtype) for x in case.arrays()]
+    labels = {name: _label(case, name, arrays) for name in names}
+    timings = race({name: _pass(case, name, arrays) for name in names}, seconds=seconds)
+    both = costs(case, dtype)
+    lines = []
+    for cost, direction in zip(both, DIRECTIONS, strict=True):
+        samples: dict[str, Sample] = {name: getattr(timing, direction) for name, timing in timings.items()}
+        _, bound = cost.bound(peaks)
+        for name, sample in samples.items():
+            others = [one.median for other, one in samples.items() if other != name]
+            lines.append(
+                Line(
+                    name,
+                    labels[name],
+                    direction,
+                    sample,
+                    cost.flops / sample.median / 1e9,
+                    cost.bytes / sample.median / 1e9,
+                    bound / sample.median,
+                    samples[baseline].median / sample.median,
+                    Verdict.BASELINE if name == baseline else verdict(sample, samples[baseline]),
+                    suspicion(sample.median, bound, others),
+                )
+            )
+    return Comparison(case, dtype, baseline, both, timings, tuple(lines))
+
+
+def _pass(case: Case, name: str, arrays: list[Array | None]) -> Pass:
+    """As a layer calls it; parts of a fused operation's reference run as they would by themselves."""
+
+    def run() -> tuple[Array, Any]:
+        with ops.use(**{case.operation: name}):
+            value, backward = ops.operations()[case.operation](*arrays, *case.extras(*arrays), **case.options)
+        return value, partial(backward, np.ones_like(value)) if value.shape else backward
+
+    return run
+
+
+def _label(case: Case, name: str, arrays: list[Array | None]) -> str:
+    with ops.trace() as calls:
+        _pass(case, name, arrays)()
+    return calls[0].implementation

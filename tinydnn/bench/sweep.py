@@ -1,0 +1,30 @@
+"""The same comparison at several sizes."""
+
+from collections.abc import Sequence
+
+from tinydnn.bench.comparison import Comparison, able, compare
+from tinydnn.bench.costs import bench_case
+from tinydnn.bench.peaks import Peaks
+from tinydnn.gradcheck.cases import Shape
+
+PIXELS = (16, 32, 64, 128, 256)
+ROWS = (8, 32, 128, 512)
+SECONDS = 0.7  # for each kernel at each size
+
+
+def sweep_sizes(operation: str, names: Sequence[str], baseline: str, peaks: Peaks, dtype: str) -> list[Comparison]:
+    """Pictures of other sizes, or other numbers of rows, in place of the typical layer's."""
+    comparisons = []
+    for shapes in _shapes(operation):
+        here, _ = able(operation, names, shapes)
+        if here:
+            beside = baseline if baseline in here else here[0]
+            comparisons.append(compare(operation, here, beside, peaks, shapes=shapes, dtype=dtype, seconds=SECONDS))
+    return comparisons
+
+
+def _shapes(operation: str) -> list[tuple[Shape, ...]]:
+    typical = bench_case(operation).shapes[0] or ()
+    if len(typical) == 4:
+        return [((*typical[:2], size, size),) for size in PIXELS]
+    return [((rows, *typical[1:]),) for rows in ROWS]

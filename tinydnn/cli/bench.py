@@ -1,0 +1,208 @@
+"""`tinydnn bench`: check kernels, then time them, then place them beside each other and the machine's limits."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tinydnn.atomic import write_whole
+from tinydnn.backend import check_device
+from tinydnn.cli.app import app
+from tinydnn.cli.check import Load, Only, Op, selected, show
+from tinydnn.cli.display import say
+from tinydnn.cli.start import blas_note
+from tinydnn.cli.threads import Threads
+from tinydnn.errors import InputError
+
+if TYPE_CHECKING:
+    from tinydnn.bench.comparison import Comparison
+    from tinydnn.bench.machine import Machine
+    from tinydnn.bench.peaks import Peaks
+    from tinydnn.gradcheck.cases import Shape
+
+
+@app.command()
+def bench(
+    op: Op,
+    load: Load = None,
+    only: Only = None,
+    baseline: Annotated[str | None, typer.Option(help="The implementation to compare with.")] = None,
+    shape: Annotated[str | None, typer.Option(help="Of x, and of w where there is one: 8x16x64x64,32x16x3x3.")] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
+    threads: Threads = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also at other sizes.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="Also train with each loaded kernel, and without.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="A file for all figures.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="A picture: the roofline (with --sweep: times by size).")] = None,
+) -> None:
+    """Check kernels of an operation, then time them against each other and the machine's limits."""
+    from tinydnn.bench.checking import check
+    from tinydnn.bench.comparison import able, compare, default_baseline
+    from tinydnn.bench.machine import machine
+    from tinydnn.bench.peaks import peaks as measure_peaks
+
+    if dtype not in ("float32", "float64"):
+        raise InputError(f"--dtype: expected float32 or float64, found {dtype}")
+    if check_device(device) != "cpu":
+        raise InputError(f"--device: expected cpu, found {device}: kernels are timed on the CPU alone so far")
+    names, loaded = selected(op, load, None if load and not only else only)
+    own = list(loaded.names) if loaded else []
+    if loaded and not only:  # beside those that one has brought, all the others
+        names = own + [name for name in selected(op, None, None)[0] if name not in own]
+    shapes = _shapes(shape)
+    names, uncovered = able(op, names, shapes)
+    if not names:
+        raise InputError(f"{op}: expected an implementation that covers this case, found none among {uncovered}")
+
+    found, peaks = machine(), measure_peaks(dtype)
+    _print_machine(found, peaks)
+    say("")
+    if loaded:
+        say(f"{loaded.path} took {loaded.seconds:.2f} s to load")
+    outcomes = {name: check(op, name) for name in names}
+    for outcome in outcomes.values():
+        show(outcome)
+    for name in uncovered:
+        say(f"{op}: {name}: does not cover this case")
+    right = [name for name in names if outcomes[name].passed]
+    result: dict[str, Any] = {"operation": op, "dtype": dtype, "machine": asdict(found), "peaks": asdict(peaks)}
+    result["checks"] = {name: [str(one) for one in outcome.findings] for name, outcome in outcomes.items()}
+    if right:
+        beside = baseline or default_baseline(op, [name for name in right if name not in own] or right)
+        if beside not in right:
+            raise InputError(f"--baseline: expected one of {', '.join(right)}, found {beside}")
+        comparison = compare(op, right, beside, peaks, shapes=shapes, dtype=dtype)
+        _print_comparison(comparison, peaks)
+        result |= _as_dict(comparison)
+        if sweep:
+            result["sweep"] = _sweep(op, right, beside, peaks, dtype, plot)
+        elif plot is not None:
+            _draw_roofline(plot, comparison, peaks, found)
+    if train:
+        for name in (one for one in own if one in right):
+            _train(op, name)
+    if json_file is not None:
+        with write_whole(json_file) as path:
+            path.write_text(json.dumps(result, indent=1) + "\n")
+    if len(right) < len(names):
+        say(f"Not timed, because the check failed: {', '.join(name for name in names if name not in right)}")
+        raise typer.Exit(1)
+
+
+def _shapes(text: str | None) -> "tuple[Shape, ...]":
+    if text is None:
+        return ()
+    try:
+        shapes = tuple(tuple(int(size) for size in one.split("x")) for one in text.split(","))
+    except ValueError:
+        shapes = ((0,),)
+    if any(size < 1 for one in shapes for size in one):
+        raise InputError(f"--shape: expected sizes such as 8x16x64x64,32x16x3x3, found {text!r}")
+    return shapes
+
+
+def _print_machine(found: "Machine", peaks: "Peaks") -> None:
+    say(f"{found.cpu}, {found.threads} threads on {found.cores} cores; {found.blas} {found.core_type}".rstrip())
+    say(f"peaks, measured: {peaks.gflops:.0f} GFLOP/s, {peaks.gbytes:.0f} GB/s; load {found.load:.0%}")
+    if note := blas_note():
+        say(note)
+    if found.busy:
+        say("Other programs are running: times are doubtful, ratios less so.")
+
+
+def _print_comparison(comparison: "Comparison", peaks: "Peaks") -> None:
+    case, (forward, backward) = comparison.case, comparison.costs
+    shapes = ", ".join("x".join(map(str, shape)) for shape in case.shapes if shape)
+    options = "".join(f", {name}={value}" for name, value in case.options.items())
+    say("")
+    say(f"{case.operation} of {shapes}{options} in {comparison.dtype}")
+    for direction, cost in (("forward", forward), ("backward", backward)):
+        what, seconds = cost.bound(peaks)
+        say(
+            f"  {direction:8}  {cost.flops / 1e9:.3f} GFLOP, {cost.bytes / 1e6:.1f} MB, {cost.intensity:.1f} FLOP/byte"
+            f"; {what} bounds it, at least {seconds * 1e3:.3f} ms"
+        )
+    width, beside = max(len(line.label) for line in comparison.lines), comparison.baseline
+    for direction in ("forward", "backward"):
+        say("")
+        say(f"{direction:{width}}  median ms      p20      p80  noise  GFLOP/s   GB/s  of bound  x {beside}")
+        chosen = [line for line in comparison.lines if line.direction == direction]
+        for line in sorted(chosen, key=lambda line: line.sample.median):
+            ms = [1e3 * one for one in (line.sample.median, line.sample.p20, line.sample.p80)]
+            say(
+                f"{line.label:{width}}  {ms[0]:9.3f} {ms[1]:8.3f} {ms[2]:8.3f}  {line.sample.noise:5.0%}  "
+                f"{line.gflops:7.1f}  {line.gbytes:5.1f}  {line.share:8.0%}  {line.ratio:5.2f}  {line.verdict}"
+            )
+            if line.suspicion:
+                say(f"{'':{width}}  {line.suspicion}")
+    say("")
+    for name, timing in comparison.timings.items():
+        runs = len(timing.forward.seconds)
+        say(
+            f"{name}: {runs} runs; first call {timing.first_call * 1e3:.1f} ms; temporary memory "
+            f"{timing.temporary / 1e6:.1f} MB"
+        )
+
+
+def _as_dict(comparison: "Comparison") -> dict[str, Any]:
+    return {
+        "shapes": comparison.case.shapes,
+        "options": dict(comparison.case.options),
+        "baseline": comparison.baseline,
+        "costs": [asdict(cost) for cost in comparison.costs],
+        "lines": [line.as_dict() for line in comparison.lines],
+        "first_call_s": {name: timing.first_call for name, timing in comparison.timings.items()},
+        "temporary_bytes": {name: timing.temporary for name, timing in comparison.timings.items()},
+    }
+
+
+def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str, plot: Path | None) -> Any:
+    from tinydnn.bench.sweep import sweep_sizes
+
+    comparisons = sweep_sizes(op, names, baseline, peaks, dtype)
+    for direction in ("forward", "backward"):
+        say("")
+        say(f"{direction}, median ms    " + "  ".join(f"{name:>12}" for name in names))
+        for comparison in comparisons:
+            by_name = {line.name: line.sample for line in comparison.lines if line.direction == direction}
+            cells = (f"{by_name[name].median * 1e3:12.3f}" if name in by_name else f"{'-':>12}" for name in names)
+            say(f"{comparison.case.label:20}  " + "  ".join(cells))
+    if plot is not None:
+        from tinydnn.plots import times_by_size
+
+        medians = [{(line.name, line.direction): 1e3 * line.sample.median for line in one.lines} for one in comparisons]
+        keys = [(name, direction) for name in names for direction in ("forward", "backward")]
+        times = {key: [of_size.get(key, float("nan")) for of_size in medians] for key in keys}
+        times_by_size(plot, [one.case.label for one in comparisons], times, title=f"{op}, {dtype}")
+        say(f"Times by size: {plot}")
+    return [_as_dict(comparison) for comparison in comparisons]
+
+
+def _draw_roofline(path: Path, comparison: "Comparison", peaks: "Peaks", found: "Machine") -> None:
+    from tinydnn.plots import Point, roofline
+
+    intensity = dict(zip(("forward", "backward"), (cost.intensity for cost in comparison.costs), strict=True))
+    points = [Point(one.label, one.direction, intensity[one.direction], one.gflops) for one in comparison.lines]
+    case = comparison.case
+    title = f"{case.operation} of {', '.join('x'.join(map(str, shape)) for shape in case.shapes if shape)}"
+    note = f"{comparison.dtype}; {found.cpu}, {found.threads} threads; peaks as measured"
+    roofline(path, points, gflops=peaks.gflops, gbytes=peaks.gbytes, title=title, note=note)
+    say(f"Roofline: {path}")
+
+
+def _train(op: str, name: str) -> None:
+    from tinydnn.bench.trial import AGREEMENT, trial
+
+    found = trial(op, name)
+    say("")
+    say(f"Training the baseline network on phantoms, from the same seed:\nstep  {name:>12}     reference")
+    for step, (own, reference) in enumerate(zip(found.own, found.reference, strict=True), start=1):
+        say(f"{step:4}  {own:12.6f}  {reference:12.6f}")
+    if found.ran:
+        agree = "agree" if found.difference <= AGREEMENT else "DO NOT AGREE"
+        say(f"largest relative difference {found.difference:.1e}: the losses {agree}")
+    else:
+        say(f"{name} covers no layer of the network, so nothing of it ran")

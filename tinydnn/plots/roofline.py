@@ -1,0 +1,119 @@
+"""Kernels under the roof that the machine's two peaks make, and their times by size."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinydnn.plots import canvas
+from tinydnn.plots.canvas import BLACK, BLUE, GREY, LIGHT, MARGIN, VERMILION
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", BLACK)  # Okabe and Ito's palette
+MARKERS = {"forward": "o", "backward": "s"}
+WIDTH, HEIGHT = 7.6, 4.4  # inches
+LEFT, BOTTOM, LEGEND = 0.75, 0.55, 2.1
+
+
+@dataclass(frozen=True)
+class Point:
+    """A kernel in one direction: FLOPs for each byte that must move, and the GFLOP/s that were measured."""
+
+    label: str
+    direction: str
+    intensity: float
+    gflops: float
+
+
+def roofline(
+    path: str | Path, points: Sequence[Point], *, gflops: float, gbytes: float, title: str, note: str = ""
+) -> None:
+    """Draw the roofline, min(gflops, gbytes · intensity), and every kernel as a point, into the PNG file `path`.
+
+    gflops, gbytes: the measured peaks, in GFLOP/s and GB/s. Both axes are logarithmic.
+
+    Source: Williams, Waterman and Patterson, Roofline.
+    """
+    with canvas.style():
+        figure = canvas.new_figure(WIDTH, HEIGHT, "Roofline", title, note)
+        axes = _axes(figure, "FLOPs for each byte that must move", "GFLOP/s")
+        ridge = gflops / gbytes
+        intensities = [point.intensity for point in points]
+        left, right = min(0.25 * ridge, *intensities) / 2, max(4 * ridge, *intensities) * 2
+        x = np.geomspace(left, right, 200)
+        axes.loglog(x, np.minimum(gflops, gbytes * x), color=GREY, linewidth=1.6)
+        axes.fill_between(x, np.minimum(gflops, gbytes * x), 1e9, color=LIGHT, zorder=0)
+        lowest = min(0.3 * gbytes * left, *(point.gflops for point in points)) / 2
+        highest = max(gflops, *(point.gflops for point in points)) * 2.5
+        axes.set(xlim=(left, right), ylim=(lowest, highest))
+        axes.text(right / 1.15, gflops * 1.1, f"{gflops:.0f} GFLOP/s", color=GREY, ha="right", size=8)
+        axes.annotate(
+            f"{gbytes:.0f} GB/s",
+            (left * 1.3, gbytes * left * 1.3),
+            (4, 6),
+            textcoords="offset points",
+            color=GREY,
+            size=8,
+        )
+        colours = _colours([point.label for point in points])
+        for point in points:
+            axes.plot(
+                point.intensity, point.gflops, MARKERS[point.direction], color=colours[point.label],
+                markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=3,
+            )  # fmt: skip
+        _legend(axes, colours, MARKERS)
+        canvas.save(figure, path)
+
+
+def times_by_size(
+    path: str | Path,
+    sizes: Sequence[str],
+    times: Mapping[tuple[str, str], Sequence[float]],
+    *,
+    title: str,
+    note: str = "",
+) -> None:
+    """Draw the milliseconds of kernels at several sizes into the PNG file `path`.
+
+    times: for each (label, direction) a number for each size, NaN where the kernel does not cover it.
+    """
+    lines = {"forward": "-", "backward": "--"}
+    with canvas.style():
+        figure = canvas.new_figure(WIDTH, HEIGHT, "Time by size", title, note)
+        axes = _axes(figure, "", "ms")
+        colours = _colours([label for label, _ in times])
+        for (label, direction), values in times.items():
+            axes.semilogy(values, lines[direction], color=colours[label], marker=MARKERS[direction], markersize=4)
+        axes.set_xticks(range(len(sizes)), sizes)
+        _legend(axes, colours, MARKERS, lines)
+        canvas.save(figure, path)
+
+
+def _axes(figure: Any, xlabel: str, ylabel: str) -> "Axes":
+    axes = canvas.axes_at(figure, LEFT, BOTTOM, WIDTH - LEFT - LEGEND - MARGIN, HEIGHT - BOTTOM - 0.1)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.grid(visible=True, which="major", color="#E4E4E4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _colours(labels: Sequence[str]) -> dict[str, str]:
+    return {label: COLOURS[k % len(COLOURS)] for k, label in enumerate(dict.fromkeys(labels))}
+
+
+def _legend(
+    axes: "Axes", colours: Mapping[str, str], markers: Mapping[str, str], lines: Mapping[str, Any] | None = None
+) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=colour, linewidth=3, label=label) for label, colour in colours.items()]
+    handles += [
+        Line2D([], [], color=GREY, marker=marker, linestyle=lines[name] if lines else "", label=name)
+        for name, marker in markers.items()
+    ]
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=8.5)
