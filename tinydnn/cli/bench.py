@@ -185,7 +185,7 @@ def _draw_roofline(path: Path, comparison: "Comparison", peaks: "Peaks", found: 
     from tinydnn.plots import Point, roofline
 
     intensity = dict(zip(("forward", "backward"), (cost.intensity for cost in comparison.costs), strict=True))
-    points = [Point(one.label, one.direction, intensity[one.direction], one.gflops) for one in comparison.lines]
+    points = [Point(one.name, one.direction, intensity[one.direction], one.gflops) for one in comparison.lines]
     case = comparison.case
     title = f"{case.operation} of {', '.join('x'.join(map(str, shape)) for shape in case.shapes if shape)}"
     note = f"{comparison.dtype}; {found.cpu}, {found.threads} threads; peaks as measured"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", BLACK)  # Okabe and Ito's palette
 MARKERS = {"forward": "o", "backward": "s"}
 WIDTH, HEIGHT = 7.6, 4.4  # inches
-LEFT, BOTTOM, LEGEND = 0.75, 0.55, 2.1
+LEFT, BOTTOM, LEGEND = 0.75, 0.55, 1.35
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,8 @@ def roofline(
         highest = max(gflops, *(point.gflops for point in points)) * 2.5
         axes.set(xlim=(left, right), ylim=(lowest, highest))
         axes.text(right / 1.15, gflops * 1.1, f"{gflops:.0f} GFLOP/s", color=GREY, ha="right", size=8)
-        axes.annotate(
-            f"{gbytes:.0f} GB/s",
-            (left * 1.3, gbytes * left * 1.3),
-            (4, 6),
-            textcoords="offset points",
-            color=GREY,
-            size=8,
-        )
+        axes.text(left * 1.15, gbytes * left * 2, f"{gbytes:.0f} GB/s", color=GREY, size=8)
+        _plain_ticks(axes.xaxis, axes.yaxis)
         colours = _colours([point.label for point in points])
         for point in points:
             axes.plot(
@@ -88,7 +82,8 @@ def times_by_size(
         colours = _colours([label for label, _ in times])
         for (label, direction), values in times.items():
             axes.semilogy(values, lines[direction], color=colours[label], marker=MARKERS[direction], markersize=4)
-        axes.set_xticks(range(len(sizes)), sizes)
+        axes.set_xticks(range(len(sizes)), sizes, size=8)
+        _plain_ticks(axes.yaxis)
         _legend(axes, colours, MARKERS, lines)
         canvas.save(figure, path)
 
@@ -100,6 +95,16 @@ def _axes(figure: Any, xlabel: str, ylabel: str) -> "Axes":
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return axes
+
+
+def _plain_ticks(*logarithmic: Any) -> None:
+    """Write 1, 2, 5, 10, … and no powers."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    for axis in logarithmic:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _colours(labels: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,18 @@
+"""Reads the memory of x from its first byte on, whatever the strides are."""
+
+import ctypes
+
+import numpy as np
+
+from tinydnn import ops
+
+EXPECTED = "wrong strides"
+
+
+@ops.relu.implementation("wrong")
+def relu(x):
+    """Looks at x as C would that was given a pointer."""
+    lowest = np.lib.array_utils.byte_bounds(x)[0]
+    memory = (ctypes.c_char * x.nbytes).from_address(lowest)
+    z = np.maximum(np.frombuffer(memory, x.dtype).reshape(x.shape), 0)
+    return z, lambda dz: dz * (x > 0)

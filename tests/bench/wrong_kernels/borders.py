@@ -1,0 +1,13 @@
+"""Is wrong in the last column alone."""
+
+from tinydnn import ops
+
+EXPECTED = "wrong value"
+REFERENCE = ops.conv2d.implementations["reference"].function
+
+
+@ops.conv2d.implementation("wrong")
+def conv2d(x, w, b, *, stride=1, padding=0):
+    z, backward = REFERENCE(x, w, b, stride=stride, padding=padding)
+    z[..., -1] = z[..., 0]
+    return z, backward

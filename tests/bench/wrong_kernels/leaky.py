@@ -1,0 +1,12 @@
+"""Lets a hundredth of what is negative through."""
+
+import numpy as np
+
+from tinydnn import ops
+
+EXPECTED = "wrong value"
+
+
+@ops.relu.implementation("wrong")
+def relu(x):
+    return np.where(x > 0, x, x / 100), lambda dz: dz * (x > 0)

@@ -1,0 +1,16 @@
+"""Returns the same memory at every call."""
+
+import numpy as np
+
+from tinydnn import ops
+
+EXPECTED = "results do not last"
+BUFFERS = {}
+
+
+@ops.relu.implementation("wrong")
+def relu(x):
+    z = BUFFERS.setdefault((x.shape, x.dtype), np.empty(x.shape, x.dtype))
+    np.maximum(x, 0, out=z)
+    positive = x > 0
+    return z, lambda dz: dz * positive
