@@ -27,7 +27,7 @@ def load(path: Path, operation: str) -> Loaded:
     """
     if not path.is_file():
         raise InputError(
-            f"{path}: expected a Python file with a kernel, found {'a folder' if path.is_dir() else 'none'}"
+            f"{path}: expected a Python file with a kernel, found {'a folder' if path.is_dir() else 'nothing there'}"
         )
     known = dict(ops.operations()[operation].implementations)
     name = f"tinydnn_kernels_{path.stem}"

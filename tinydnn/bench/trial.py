@@ -49,7 +49,7 @@ def trial(operation: str, name: str, *, steps: int = STEPS) -> Trial:
 
 def _losses(x: np.ndarray, y: np.ndarray, steps: int) -> list[float]:
     model = baseline_cnn(image_size=SIZE, seed=0)
-    optimizer = SGD(model.parameters(), lr=0.01, momentum=0.9)
+    optimizer = SGD(model.parameters(), lr=0.005, momentum=0.9)
     losses = []
     for step in range(steps):
         chosen = np.arange(step * BATCH, (step + 1) * BATCH) % len(x)

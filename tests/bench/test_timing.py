@@ -1,0 +1,132 @@
+"""Times are what the clock says, in turns and with their spread, and verdicts say no more than they allow."""
+
+import time
+
+import numpy as np
+import pytest
+
+from tinydnn.bench import timing
+from tinydnn.bench.costs import Cost, bench_case, costs
+from tinydnn.bench.peaks import Peaks
+from tinydnn.bench.timing import Sample, race
+from tinydnn.bench.verdict import Verdict, suspicion, verdict
+from tinydnn.errors import InputError
+
+
+def around(median, spread):
+    return Sample(tuple(np.linspace(median - spread, median + spread, 21)))
+
+
+@pytest.mark.parametrize(
+    ("sample", "baseline", "expected"),
+    [
+        (around(1, 0.1), around(2, 0.1), Verdict.FASTER),
+        (around(2, 0.1), around(1, 0.1), Verdict.SLOWER),
+        (around(1, 0.05), around(1.01, 0.05), Verdict.SAME),
+        (around(1, 0.6), around(1.01, 0.05), Verdict.UNCLEAR),  # alike, but too noisy to say so
+        (around(1, 0.5), around(1.3, 0.5), Verdict.UNCLEAR),  # they overlap
+        (around(1, 0.001), around(1.01, 0.001), Verdict.SAME),  # apart, but nobody would notice
+    ],
+)
+def test_a_verdict_needs_times_that_do_not_overlap(sample, baseline, expected):
+    assert verdict(sample, baseline) == expected
+
+
+def test_a_sample_knows_its_middle_and_its_spread():
+    sample = Sample((1.0, 2.0, 3.0, 4.0, 5.0, 100.0))
+    assert sample.median == 3.5
+    assert (sample.p20, sample.p80) == (2.0, 5.0)
+    assert sample.noise == pytest.approx(3 / 3.5)
+
+
+def test_what_is_too_good_is_suspicious():
+    assert suspicion(1.0, 0.5, [2.0]) == ""
+    assert suspicion(0.4, 0.5, [2.0]).startswith("suspicious: 125% of the peak")
+    assert suspicion(0.1, 0.01, [1.5, 2.0]) == "suspicious: 15 times as fast as the best of the others"
+
+
+def sleeping(forward, backward):
+    def run():
+        time.sleep(forward)
+        return np.ones(1), lambda: time.sleep(backward) or np.ones(1)
+
+    return run
+
+
+def test_a_kernel_that_takes_twice_as_long_is_slower(monkeypatch):
+    monkeypatch.setattr(timing, "ROUNDS", 8)
+    found = race({"one": sleeping(0.01, 0.02), "two": sleeping(0.02, 0.01)})
+    assert verdict(found["two"].forward, found["one"].forward) == Verdict.SLOWER
+    assert verdict(found["two"].backward, found["one"].backward) == Verdict.FASTER
+    assert found["one"].forward.median == pytest.approx(0.01, rel=0.3)
+
+
+def test_a_slow_kernel_gets_fewer_runs_and_the_first_call_is_not_among_them(monkeypatch):
+    monkeypatch.setattr(timing, "ROUNDS", 12)
+    calls = []
+
+    def compiles():
+        if not calls:
+            time.sleep(0.1)
+        calls.append(1)
+        return np.ones(1), lambda: np.ones(1)
+
+    found = race({"slow": sleeping(0.02, 0.0), "compiles": compiles}, seconds=0.09)
+    assert len(found["slow"].forward.seconds) == 5
+    assert len(found["compiles"].forward.seconds) == 12
+    assert found["compiles"].first_call > 0.1
+    assert max(found["compiles"].forward.seconds) < 0.05
+
+
+def test_temporary_memory_is_what_is_not_returned():
+    def run():
+        scratch = np.ones(1 << 20)  # 8 MB
+        value = np.full(1 << 17, scratch.sum())  # 1 MB
+        del scratch
+        return value, lambda: np.ones(1 << 17)
+
+    temporary = race({"one": run}, seconds=0.01)["one"].temporary
+    assert 8 << 20 <= temporary + (1 << 20) <= 9.2 * (1 << 20)
+
+
+def test_order_is_shuffled_and_everybody_has_as_many_turns(monkeypatch):
+    monkeypatch.setattr(timing, "ROUNDS", 10)
+    turns = []
+
+    def named(name):
+        def run():
+            turns.append(name)
+            return np.ones(1), lambda: np.ones(1)
+
+        return run
+
+    race({name: named(name) for name in "abc"})
+    rounds = ["".join(turns[k : k + 3]) for k in range(6, len(turns), 3)]  # after the first calls and the memory's
+    assert len(rounds) == 10
+    assert all(sorted(one) == ["a", "b", "c"] for one in rounds)
+    assert len(set(rounds)) > 2
+
+
+def test_costs_count_products_and_bytes():
+    case = bench_case("conv2d", ((2, 3, 8, 10), (4, 3, 3, 3)))
+    forward, backward = costs(case, "float32")
+    pixels = 2 * 4 * 8 * 10
+    assert forward == Cost(2 * 27 * pixels, 4 * (2 * 3 * 8 * 10 + 4 * 27 + 4 + pixels))
+    assert backward.flops == 2 * forward.flops
+    assert costs(case, "float64")[0].bytes == 2 * forward.bytes
+    linear = costs(bench_case("linear", ((5, 7), (3, 7))), "float32")[0]
+    assert linear == Cost(2 * 5 * 7 * 3, 4 * (35 + 21 + 3 + 15))
+
+
+def test_the_bound_is_the_larger_of_the_two():
+    peaks = Peaks(gflops=100, gbytes=10)
+    assert Cost(10**9, 10**6).bound(peaks) == ("arithmetic", 0.01)
+    assert Cost(10**6, 10**9).bound(peaks) == ("memory", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("operation", "shapes"), [("relu", ((1, 2), (3, 4))), ("conv2d", ((8, 16),)), ("conv2d", ((1, 1, 4, 4), (1, 1)))]
+)
+def test_shapes_that_an_operation_does_not_take_are_refused(operation, shapes):
+    with pytest.raises(InputError, match="--shape: expected"):
+        bench_case(operation, shapes)

@@ -1,0 +1,103 @@
+"""`tinydnn bench` and `tinydnn check`: what they print, what they refuse, and their exit status."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WRONG = Path(__file__).parents[1] / "bench" / "wrong_kernels"
+GOOD = """
+import numpy as np
+from tinydnn import ops
+
+@ops.relu.forward("mine")
+def relu(x):
+    return np.where(x > 0, x, 0)
+"""
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "tinydnn", *arguments],
+        env={**os.environ, "MPLBACKEND": "Agg"}, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def good(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(GOOD)
+    return str(path)
+
+
+def test_bench_shows_machine_case_checks_and_times_in_this_order_and_writes_them(tmp_path, good):
+    out, picture = tmp_path / "bench.json", tmp_path / "roofline.png"
+    done = run(
+        "bench", "relu", "--load", good, "--shape", "2x4x16x16", "--json", str(out), "--plot", str(picture), "--train"
+    )
+    assert done.returncode == 0, done.stderr
+    parts = [
+        "peaks, measured: ", "took 0.", "relu: mine: right on 7 cases (value; gradients are the reference's",
+        "relu of 2x4x16x16 in float32", "FLOP/byte; memory bounds it", "median ms", "x reference", "temporary memory",
+        "step          mine     reference", "the losses agree",
+    ]  # fmt: skip
+    places = [done.stdout.find(part) for part in parts]
+    assert -1 not in places, done.stdout
+    assert places == sorted(places), done.stdout
+    written = json.loads(out.read_text())
+    assert {(line["name"], line["direction"]) for line in written["lines"]} == {
+        (name, direction) for name in ("mine", "reference") for direction in ("forward", "backward")
+    }
+    assert {line["label"] for line in written["lines"]} == {"mine, backward: reference", "reference"}
+    assert all(0 < line["p20"] <= line["median"] <= line["p80"] for line in written["lines"])
+    assert written["checks"] == {"mine": [], "reference": []}
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_kernel_that_fails_its_check_is_not_timed(tmp_path):
+    out = tmp_path / "bench.json"
+    done = run("bench", "relu", "--load", str(WRONG / "leaky.py"), "--shape", "2x4x8x8", "--json", str(out))
+    assert done.returncode == 1
+    assert "relu: wrong: WRONG: wrong value" in done.stdout
+    assert "Not timed, because the check failed: wrong" in done.stdout
+    assert {line["name"] for line in json.loads(out.read_text())["lines"]} == {"reference"}
+
+
+def test_a_sweep_has_a_line_for_each_size_and_a_picture(tmp_path):
+    done = run("bench", "softmax_cross_entropy", "--sweep", "--plot", str(tmp_path / "sweep.png"))
+    assert done.returncode == 0, done.stderr
+    assert all(f"\n{rows}x10" in done.stdout for rows in (8, 32, 128, 512))
+    assert (tmp_path / "sweep.png").stat().st_size > 1000
+
+
+def test_check_alone_passes_or_fails_by_exit_status(good):
+    assert run("check", "relu", "--load", good).returncode == 0
+    failed = run("check", "relu", "--load", str(WRONG / "wrong_gradient.py"))
+    assert failed.returncode == 1
+    assert "wrong dx" in failed.stdout
+    assert failed.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("bench", "conv3d"), "OP: expected an operation (avgpool2d, "),
+        (("bench", "relu", "--only", "fast"), "--only: expected implementations of relu (reference), found 'fast'"),
+        (("bench", "relu", "--shape", "2x"), "--shape: expected sizes such as"),
+        (("bench", "relu", "--shape", "0x4"), "--shape: expected sizes such as"),
+        (("bench", "relu", "--dtype", "float16"), "--dtype: expected float32 or float64, found float16"),
+        (("bench", "relu", "--device", "cuda"), "device cuda"),
+        (("bench", "relu", "--baseline", "mine", "--shape", "2x2x2x2"), "--baseline: expected one of reference"),
+        (("bench", "conv2d", "--shape", "2x3"), "--shape: expected NxCxHxW,OxCxKxK"),
+        (("check", "relu", "--load", "none.py"), "none.py: expected a Python file with a kernel, found nothing there"),
+    ],
+)
+def test_misuse_is_told_in_one_line(arguments, told):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("tinydnn: ")
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
