@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tinydnn import SGD, Adam, Parameter
+from tinydnn import SGD, Adam, Parameter, optim
 from tinydnn.optim import constant, cosine, one_cycle, step
 
 
@@ -83,13 +83,29 @@ def test_ten_steps_agree_with_pytorch(ours, theirs, options):
 
 
 @pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, momentum=0.9), lambda p: Adam(p, lr=0.1)])
-def test_a_step_makes_new_arrays_and_leaves_the_old_ones_alone(make):
+def test_a_step_moves_values_where_they_are_and_leaves_gradients_alone(make):
     theta = parameter(1, 2, grad=[3, 4])
     before, copy, gradient = theta.value, theta.value.copy(), theta.grad.copy()
     make({"theta": theta}).step()
-    assert theta.value is not before
-    assert np.array_equal(before, copy)
+    assert theta.value is before
+    assert not np.array_equal(before, copy)
     assert np.array_equal(theta.grad, gradient)
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, momentum=0.9), lambda p: Adam(p, lr=0.1)])
+def test_chunks_and_memory_layout_change_nothing(make, monkeypatch):
+    draw = np.random.default_rng(0)
+    value, grad = draw.standard_normal((7, 5)), draw.standard_normal((7, 5))
+    moved = []
+    for chunk, layout in ((optim.CHUNK, "C"), (4, "C"), (4, "F")):
+        monkeypatch.setattr(optim, "CHUNK", chunk)
+        theta = Parameter(value.copy(order=layout), grad.copy(order=layout))
+        optimizer = make({"theta": theta})
+        for _ in range(3):
+            optimizer.step()
+        moved.append(theta.value)
+    assert np.array_equal(moved[0], moved[1])
+    assert np.array_equal(moved[0], moved[2])
 
 
 NUMBER = np.float64(0.5)  # of NumPy, which is enough to make float64 of float32

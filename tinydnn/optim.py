@@ -10,6 +10,8 @@ import numpy as np
 from tinydnn.backend import Array, array_module
 from tinydnn.layers import Parameter
 
+CHUNK = 1 << 14  # numbers
+
 
 class Optimizer(ABC):
     """Steps of size `lr` (learning rate) along the gradients; `lr` may be set anew before any step.
@@ -32,19 +34,31 @@ class Optimizer(ABC):
         }
 
     def step(self) -> None:
-        """Move every parameter by what its gradient asks for."""
+        """Move every parameter, in place, by what its gradient asks for.
+
+        A backward function of a pass before this step is of no use after it: it would meet the new values.
+        """
         for name, parameter in self.parameters.items():
             if parameter.grad is None:
                 raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
         self.steps += 1
         self.lr = float(self.lr)  # a NumPy number would make float64 of float32
         for name, parameter in self.parameters.items():
-            # A new array, not a write into the old one: whoever holds the old values keeps them.
-            parameter.value = parameter.value - self._change(name, parameter)
+            assert parameter.grad is not None
+            parameter.value = _in_one_piece(parameter.value)
+            for of_all in self.slots.values():
+                of_all[name] = _in_one_piece(of_all[name])
+            arrays = [parameter.value, parameter.grad, *(of_all[name] for of_all in self.slots.values())]
+            flat = [array.reshape(-1) for array in arrays]
+            # A few numbers at a time: all of theirs stay in the cache from the first line of a formula to the last.
+            step = CHUNK if array_module(parameter.value) is np else len(flat[0])
+            for start in range(0, len(flat[0]), step):
+                theta, g, *slots = (array[start : start + step] for array in flat)
+                theta -= self._change(theta, g, *slots)
 
     @abstractmethod
-    def _change(self, name: str, parameter: Parameter) -> Array:
-        """What to subtract from the parameter's value."""
+    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
+        """What to subtract from some numbers θ, whose gradient is g; moves their running averages on, in place."""
 
 
 class SGD(Optimizer):
@@ -73,14 +87,14 @@ class SGD(Optimizer):
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("velocity",) if momentum else ())
         self.momentum, self.nesterov = float(momentum), nesterov
 
-    def _change(self, name: str, parameter: Parameter) -> Array:
-        g = parameter.grad
-        assert g is not None  # step() has looked
+    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
         if self.weight_decay:
-            g = g + self.weight_decay * parameter.value
+            g = g + self.weight_decay * theta
         if not self.momentum:
             return self.lr * g
-        v = self.slots["velocity"][name] = self.momentum * self.slots["velocity"][name] + g
+        (v,) = slots
+        v *= self.momentum
+        v += g
         return self.lr * (g + self.momentum * v if self.nesterov else v)
 
 
@@ -110,17 +124,17 @@ class Adam(Optimizer):
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("mean", "square"))
         self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
 
-    def _change(self, name: str, parameter: Parameter) -> Array:
-        g = parameter.grad
-        assert g is not None  # step() has looked
-        xp = array_module(g)
+    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
+        m, v = slots
         if self.weight_decay:
-            g = g + self.weight_decay * parameter.value
+            g = g + self.weight_decay * theta
         beta_1, beta_2 = self.betas
-        m = self.slots["mean"][name] = beta_1 * self.slots["mean"][name] + (1 - beta_1) * g
-        v = self.slots["square"][name] = beta_2 * self.slots["square"][name] + (1 - beta_2) * g * g
+        m *= beta_1
+        m += (1 - beta_1) * g
+        v *= beta_2
+        v += (1 - beta_2) * g * g
         m_hat, v_hat = m / (1 - beta_1**self.steps), v / (1 - beta_2**self.steps)
-        return self.lr * m_hat / (xp.sqrt(v_hat) + self.eps)
+        return self.lr * m_hat / (array_module(g).sqrt(v_hat) + self.eps)
 
 
 Schedule: TypeAlias = Callable[[int], float]
@@ -162,6 +176,11 @@ def one_cycle(lr: float, *, iterations: int, warmup: float = 0.3, start: float =
         return lr * (finish + (begin - finish) * (1 + cos(pi * part)) / 2)
 
     return rate
+
+
+def _in_one_piece(array: Array) -> Array:
+    """The array itself, if its numbers follow each other in memory, so that a flat view of it can be written to."""
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def _at_least_one(argument: str, found: int) -> None:

@@ -51,7 +51,7 @@ def test_the_command_prints_a_table_and_succeeds():
     rows = [line.split() for line in result.output.splitlines()]
     for name in ops.maxpool2d.implementations:
         assert any(row[:3] == ["maxpool2d", name, "float64"] and row[-1] == "ok" for row in rows)
-    assert any(row[:2] == ["Linear", "reference"] for row in rows)
+    assert any(row[:2] == ["Linear", "threads"] for row in rows)
 
 
 def test_the_command_fails_where_a_gradient_is_wrong_and_says_where(monkeypatch):
