@@ -4,6 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array
+from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
 from tinydnn.ops.windows import output_size, pad, taps, unpad
@@ -23,10 +24,10 @@ def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
     out_channels, kernel = len(w), w.shape[2:]
     matrix = w.reshape(out_channels, -1)
     height, width = (output_size(x.shape[2 + i] + 2 * padding, kernel[i], stride) for i in (0, 1))
-    z = np.empty((count, out_channels, height, width), x.dtype)
+    z = empty((count, out_channels, height, width), x.dtype)
 
     def forward_part(part: slice) -> None:
-        columns = np.empty((channels, kernel[0] * kernel[1], height, width), x.dtype)
+        columns = empty((channels, kernel[0] * kernel[1], height, width), x.dtype)
         for n in range(part.start, part.stop):
             lay_out(x[n], columns)
             np.matmul(matrix, columns.reshape(-1, height * width), out=z[n].reshape(out_channels, -1))
@@ -40,10 +41,10 @@ def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
     over_batch(count, forward_part)
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
-        dx = np.empty(x.shape, x.dtype) if need_dx else None
+        dx = empty(x.shape, x.dtype) if need_dx else None
 
         def backward_part(part: slice) -> Array:
-            columns = np.empty((channels, kernel[0] * kernel[1], height, width), x.dtype)
+            columns = empty((channels, kernel[0] * kernel[1], height, width), x.dtype)
             flat, dw = columns.reshape(-1, height * width), np.zeros_like(matrix)
             for n in range(part.start, part.stop):
                 rows = dz[n].reshape(out_channels, -1)

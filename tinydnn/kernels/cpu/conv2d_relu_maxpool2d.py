@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinydnn import ops
 from tinydnn.backend import Array
+from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
 
@@ -51,13 +52,13 @@ def conv2d_relu_maxpool2d(
     height, width = ((x.shape[2 + i] + 2 * padding - kernel[i] + 1) // 2 for i in (0, 1))
     matrix = _kernel_matrix(w)
     bias = np.zeros(out_channels, x.dtype) if b is None else b
-    z = np.empty((count, height, out_channels, width), x.dtype)
-    winner = np.empty(z.shape, np.uint8)
+    z = empty((count, height, out_channels, width), x.dtype)
+    winner = empty(z.shape, np.uint8)
 
     def forward_part(part: slice) -> None:
         rows = Rows(channels, x.shape[2:], kernel, padding, x.dtype)
         band = max(1, BAND_BYTES // (2 * out_channels * rows.width * x.itemsize))
-        convolved = np.empty((2 * band, out_channels, rows.width), x.dtype)
+        convolved = empty((2 * band, out_channels, rows.width), x.dtype)
         for n in range(part.start, part.stop):
             windows = rows.lay_out(x[n])
             for start in range(0, height, band):
@@ -70,7 +71,7 @@ def conv2d_relu_maxpool2d(
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
         flipped = _kernel_matrix(w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
-        dx = np.empty((count, x.shape[2], channels, x.shape[3]), x.dtype) if need_dx else None
+        dx = empty((count, x.shape[2], channels, x.shape[3]), x.dtype) if need_dx else None
 
         def backward_part(part: slice) -> tuple[Array, Array]:
             columns = Columns(channels, x.shape[2:], kernel, padding, x.dtype)

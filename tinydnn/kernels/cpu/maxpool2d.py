@@ -4,6 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array
+from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
 
@@ -22,8 +23,8 @@ def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[
     """
     count, channels, height, width = x.shape
     shape = (channels, height // 2, width // 2)
-    z = np.empty((count, *shape), x.dtype)
-    below, right = np.empty((count, *shape), bool), np.empty((count, *shape), bool)
+    z = empty((count, *shape), x.dtype)
+    below, right = empty((count, *shape), bool), empty((count, *shape), bool)
 
     def forward_part(part: slice) -> None:
         for n in range(part.start, part.stop):
