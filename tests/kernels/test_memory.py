@@ -42,6 +42,13 @@ def test_the_memory_of_an_array_that_died_is_lent_again():
     assert address(memory.empty(LARGE, np.float32)) == where
 
 
+def test_zeros_are_zeros_whatever_was_there_before():
+    memory.empty(LARGE, np.float32)[...] = 7
+    again = memory.zeros(LARGE, np.float32)
+    assert again.dtype == np.float32
+    assert not again.any()
+
+
 def test_another_shape_and_dtype_of_as_many_bytes_gets_it_too():
     first = memory.empty((256, 1024), np.float32)
     where = address(first)

@@ -42,6 +42,13 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     return np.asarray(_Loan(-(-size // PAGE) * PAGE, shape, dtype))
 
 
+def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+    """Like `empty`, with zeros in it."""
+    array = empty(shape, dtype)
+    array.fill(0)
+    return array
+
+
 class _Loan:
     """A block that is in use: NumPy makes an array of it, and whatever shares that array's memory holds the loan."""
 
