@@ -1,5 +1,13 @@
 """Implementations in NumPy, and where Numba is installed in `compiled`."""
 
-from tinydnn.kernels.cpu import compiled, conv2d, conv2d_relu_maxpool2d, linear, maxpool2d
+from tinydnn.kernels.cpu import (
+    compiled,
+    conv2d,
+    conv2d_loops,
+    conv2d_relu_maxpool2d,
+    conv2d_rows,
+    linear,
+    maxpool2d,
+)
 
-__all__ = ["compiled", "conv2d", "conv2d_relu_maxpool2d", "linear", "maxpool2d"]
+__all__ = ["compiled", "conv2d", "conv2d_loops", "conv2d_relu_maxpool2d", "conv2d_rows", "linear", "maxpool2d"]

@@ -50,7 +50,7 @@ def conv2d_relu_maxpool2d(
     """
     (count, channels, *_), (out_channels, _, *kernel) = x.shape, w.shape
     height, width = ((x.shape[2 + i] + 2 * padding - kernel[i] + 1) // 2 for i in (0, 1))
-    matrix = _kernel_matrix(w)
+    matrix = kernel_matrix(w)
     bias = np.zeros(out_channels, x.dtype) if b is None else b
     z = empty((count, height, out_channels, width), x.dtype)
     winner = empty(z.shape, np.uint8)
@@ -70,7 +70,7 @@ def conv2d_relu_maxpool2d(
     over_batch(count, forward_part)
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
-        flipped = _kernel_matrix(w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+        flipped = kernel_matrix(w[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
         dx = empty((count, x.shape[2], channels, x.shape[3]), x.dtype) if need_dx else None
 
         def backward_part(part: slice) -> tuple[Array, Array]:
@@ -147,7 +147,7 @@ def _overlap(shift: int, width: int, size: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(start + shift, stop + shift)
 
 
-def _kernel_matrix(w: Array) -> Array:
+def kernel_matrix(w: Array) -> Array:
     """w: (O, C, kh, kw), as the matrix (O, kh·kw·C) that fits the order of `Rows`."""
     return np.ascontiguousarray(w.transpose(0, 2, 3, 1).reshape(len(w), -1))
 

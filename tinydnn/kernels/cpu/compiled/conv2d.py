@@ -4,7 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array
-from tinydnn.kernels.cpu.memory import empty
+from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
 
@@ -39,8 +39,8 @@ def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
         dz_planes = Planes(lane, width * lane, band * width * lane, all_out // lane, 0)
 
         def backward_part(part: slice) -> tuple[Array, Array]:
-            store, dz_store = (_zeros(one.number * one.plane, x.dtype) for one in (planes, dz_planes))
-            dw, db = _zeros(all_out * channels * kh * kw, x.dtype), np.zeros(all_out, x.dtype)
+            store, dz_store = (zeros((one.number * one.plane,), x.dtype) for one in (planes, dz_planes))
+            dw, db = zeros((all_out * channels * kh * kw,), x.dtype), np.zeros(all_out, x.dtype)
             seen, gradient = (pictures(x), part.start, part.stop, store, planes), (pictures(dz), dz_store, dz_planes)
             gradient_kernel(kw if kw <= 3 else 1)(*seen, *gradient, kh, kw, band, dw, db)
             return dw, db
@@ -75,7 +75,7 @@ def _convolve(x: Array, w: Array, b: Array | None, padding: int) -> Array:
     forward, out = forward_kernel(channels == 1, vectors), Convolved(rows, columns, all_out, band)
 
     def forward_part(part: slice) -> None:
-        store = _zeros(number * planes.plane, x.dtype)
+        store = zeros((number * planes.plane,), x.dtype)
         given = pictures(x), part.start, part.stop, store, planes
         forward(*given, packed, kh, kw, vectors * lane, bias, z.reshape(-1), out)
 
@@ -87,9 +87,3 @@ def _band(rows: int, kernel: int, row_bytes: int) -> int:
     """How many rows of output to make at a time: an even number."""
     fit = (BAND_BYTES // row_bytes - kernel + 1) // 2 * 2
     return min(max(2, fit), rows + rows % 2)
-
-
-def _zeros(size: int, dtype: np.dtype) -> Array:
-    array = empty((size,), dtype)
-    array.fill(0)
-    return array

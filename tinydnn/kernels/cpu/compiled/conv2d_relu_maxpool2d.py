@@ -1,12 +1,10 @@
 """Convolution, ReLU and 2 × 2 max pooling at once, compiled by Numba, with threads over the pictures."""
 
-from typing import Any
-
 import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array
-from tinydnn.kernels.cpu.memory import empty
+from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
 
@@ -82,7 +80,7 @@ def conv2d_relu_maxpool2d(
     forward = block.forward_kernel(channels == 1, vectors)
 
     def forward_part(part: slice) -> None:
-        store, seen, group = _zeros((room,), x.dtype), pictures(x), vectors * lane
+        store, seen, group = zeros((room,), x.dtype), pictures(x), vectors * lane
         out = z.reshape(-1), winner.reshape(-1), pooled
         forward(seen, part.start, part.stop, store, planes, packed, kh, kw, group, bias, *out)
 
@@ -94,8 +92,8 @@ def conv2d_relu_maxpool2d(
 
         def backward_part(part: slice) -> tuple[Array, Array]:
             def given(planes: Planes, pooled: block.Pooled, room: int) -> tuple[object, ...]:
-                dz_row = _zeros((width * all_out,), x.dtype)
-                seen = pictures(x), part.start, part.stop, _zeros((room,), x.dtype), planes
+                dz_row = zeros((width * all_out,), x.dtype)
+                seen = pictures(x), part.start, part.stop, zeros((room,), x.dtype), planes
                 return *seen, pictures(dz), dz_row, dz_planes, winner.reshape(-1), pooled
 
             of_one, db = np.zeros((all_out // lane, kh, kw, lane), x.dtype), np.zeros(all_out, x.dtype)
@@ -104,8 +102,8 @@ def conv2d_relu_maxpool2d(
                 if dx is None:
                     return of_one, db
             planes, pooled, room = layout(lane)
-            dw, sums = _zeros(by_taps.shape, x.dtype), np.zeros(all_out, x.dtype)
-            dstore, places = _zeros((room,), x.dtype), np.empty(out_channels * width, np.int64)
+            dw, sums = zeros(by_taps.shape, x.dtype), np.zeros(all_out, x.dtype)
+            dstore, places = zeros((room,), x.dtype), np.empty(out_channels * width, np.int64)
             gradients, counts = np.empty(places.shape, x.dtype), np.empty(out_channels, np.int64)
             block.backward_kernel(kh, kw, need_dx)(
                 *given(planes, pooled, room), by_taps.reshape(-1), dw.reshape(-1), sums,
@@ -123,9 +121,3 @@ def conv2d_relu_maxpool2d(
         return None if dx is None else dx.transpose(0, 3, 1, 2), dw, None if b is None else db
 
     return z.transpose(0, 3, 1, 2)[:, :out_channels, :, :width], backward
-
-
-def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    array = empty(shape, dtype)
-    array.fill(0)
-    return array
