@@ -40,9 +40,9 @@ def test_bench_shows_machine_case_checks_and_times_in_this_order_and_writes_them
     )
     assert done.returncode == 0, done.stderr
     parts = [
-        "peaks, measured: ", "took 0.", "relu: mine: right on 7 cases (value; gradients are the reference's",
-        "relu of 2x4x16x16 in float32", "FLOP/byte; memory bounds it", "median ms", "x reference", "temporary memory",
-        "step          mine     reference", "the losses agree",
+        "peaks, measured: ", "relu of 2x4x16x16 in float32", "FLOP/byte; memory bounds it", "took 0.",
+        "relu: mine: right on 7 cases (value; gradients are the reference's", "median ms", "x reference",
+        "temporary memory", "step          mine     reference", "the losses agree",
     ]  # fmt: skip
     places = [done.stdout.find(part) for part in parts]
     assert -1 not in places, done.stdout

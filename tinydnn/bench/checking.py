@@ -10,7 +10,8 @@ from time import perf_counter
 
 from tinydnn import ops
 from tinydnn.bench.loading import describe, where
-from tinydnn.bench.probes import PROBES, Fault, Subject
+from tinydnn.bench.probes import PROBES
+from tinydnn.bench.subject import Fault, Subject
 from tinydnn.gradcheck.cases import CASES, Case
 
 ENOUGH = 3  # findings; more say no more

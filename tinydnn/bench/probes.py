@@ -9,64 +9,17 @@ from unittest.mock import patch
 import numpy as np
 
 from tinydnn.backend import Array
+from tinydnn.bench.subject import DTYPES, Fault, Subject, compare, kind
 from tinydnn.gradcheck import gradcheck
-from tinydnn.gradcheck.cases import Case
 from tinydnn.gradcheck.contract import as_tuple
 from tinydnn.kernels.cpu import memory
-from tinydnn.ops import Backward, Implementation
-
-DTYPES = ("float64", "float32")
-ROUNDINGS = 1000  # of the dtype: how far a result may be from the reference in float64
-
-
-class Fault(Exception):  # noqa: N818 - it is what a kernel has, not what went wrong here
-    """What is wrong with a kernel, in a few words; the text says what was expected and found."""
-
-    def __init__(self, what: str, detail: str) -> None:
-        super().__init__(detail)
-        self.what = what
-
-
-class Subject:
-    """An implementation at work on a case."""
-
-    def __init__(self, case: Case, implementation: Implementation) -> None:
-        self.case, self.implementation = case, implementation
-
-    def arrays(self, dtype: str, seed: int = 0) -> list[Array | None]:
-        """Arguments that have a gradient."""
-        return [x if x is None else x.astype(dtype) for x in self.case.arrays(seed)]
-
-    def call(self, arrays: list[Array | None]) -> tuple[Array, Backward]:
-        """Value and backward function, as the kernel itself returns them."""
-        returned = self.implementation.function(*arrays, *self.case.extras(*arrays), **self.case.options)
-        if not isinstance(returned, tuple) or len(returned) != 2 or not callable(returned[1]):
-            raise Fault("wrong return", f"expected (value, backward), found {_kind(returned)}")
-        if not isinstance(returned[0], np.ndarray | np.generic):
-            raise Fault("not an array", f"expected an array as the value, found {_kind(returned[0])}")
-        return returned[0], returned[1]
-
-    def expected(self, arrays: list[Array | None]) -> tuple[Array, Backward]:
-        """The same of the reference in float64."""
-        return self.case.function("reference")(*(x if x is None else x.astype("float64") for x in arrays))
-
-    def run(self, dtype: str) -> Array:
-        """The value."""
-        return self.call(self.arrays(dtype))[0]
-
-    def gradients(self, dtype: str) -> tuple[list[Array | None], Array, Backward, tuple[Any, ...]]:
-        """Arguments, an upstream gradient, the backward function and what it returns."""
-        arrays = self.arrays(dtype)
-        value, backward = self.call(arrays)
-        dz = np.asarray(np.random.default_rng(1).standard_normal(value.shape), dtype)
-        return arrays, dz, backward, as_tuple(backward(dz))
 
 
 def value_is_right(subject: Subject) -> None:
     """Shape, dtype and numbers of the value, in both dtypes."""
     for dtype in DTYPES:
         arrays = subject.arrays(dtype)
-        _compare("value", subject.call(arrays)[0], subject.expected(arrays)[0], dtype, lambda: _is_constant(subject))
+        compare("value", subject.call(arrays)[0], subject.expected(arrays)[0], dtype, lambda: _is_constant(subject))
 
 
 def every_element_is_written(subject: Subject) -> None:
@@ -86,7 +39,7 @@ def any_memory_layout_will_do(subject: Subject) -> None:
         arrays = [x if x is None else layout(x) for x in subject.arrays("float64")]
         expected = subject.expected(arrays)[0]
         try:
-            _compare("value", subject.call(arrays)[0], expected, "float64")
+            compare("value", subject.call(arrays)[0], expected, "float64")
         except Fault as fault:
             raise Fault(
                 "wrong strides", f"inputs that lie {layout.__name__[1:].replace('_', ' ')} in memory: {fault}"
@@ -138,9 +91,9 @@ def gradients_are_right(subject: Subject) -> None:
             raise Fault("wrong return", f"expected {len(expected)} gradients from backward, found {len(found)}")
         for name, one, wanted in zip(subject.case.names, found, expected, strict=True):
             if (one is None) != (wanted is None):
-                raise Fault("wrong return", f"expected {_kind(wanted)} as d{name}, found {_kind(one)}")
+                raise Fault("wrong return", f"expected {kind(wanted)} as d{name}, found {kind(one)}")
             if wanted is not None:
-                _compare(f"d{name}", one, wanted, dtype)
+                compare(f"d{name}", one, wanted, dtype)
         takes_need_dx = "need_dx" in inspect.signature(subject.expected(arrays)[1]).parameters
         if takes_need_dx and not subject.implementation.forward_only:
             skipped = as_tuple(backward(dz, need_dx=False))
@@ -193,34 +146,6 @@ def poisoned_memory() -> Iterator[None]:
         yield
 
 
-def _compare(
-    name: str, found: Any, expected: Array, dtype: str, is_constant: Callable[[], bool] = lambda: False
-) -> None:
-    if not isinstance(found, np.ndarray | np.generic):
-        raise Fault("not an array", f"expected an array as {name}, found {_kind(found)}")
-    if found.shape != expected.shape:
-        raise Fault("wrong shape", f"expected {name} of shape {expected.shape}, found {found.shape}")
-    if found.dtype != dtype:
-        raise Fault("wrong dtype", f"expected {name} in {dtype}, found {found.dtype}")
-    size = float(abs(expected).max())
-    apart = float(np.nan_to_num(abs(found - expected), nan=np.inf).max())
-    error = apart / size if size else apart
-    allowed = ROUNDINGS * float(np.finfo(dtype).eps)
-    if error <= allowed:
-        return
-    if dtype == "float64" and error <= ROUNDINGS * float(np.finfo("float32").eps):
-        raise Fault(
-            "low precision", f"expected {name} to {allowed:.0e} in float64, found a relative error of {error:.1e}"
-        )
-    if is_constant():
-        raise Fault("constant answer", "expected other numbers for other inputs, found the same")
-    share = float((abs(found - expected) > allowed * (size or 1)).mean())
-    raise Fault(
-        f"wrong {name}", f"expected the reference's numbers to {allowed:.0e}, found a relative error of {error:.1e} "
-        f"in {share:.0%} of them ({dtype})",
-    )  # fmt: skip
-
-
 def _is_constant(subject: Subject) -> bool:
     one, other = (subject.call(subject.arrays("float64", seed))[0] for seed in (0, 5))
     return bool(np.array_equal(one, other))
@@ -230,10 +155,6 @@ def _unwritten(when: str, names: list[str], before: list[Array | None], after: l
     for name, was, now in zip(names, before, after, strict=True):
         if was is not None and now is not None and was.tobytes() != now.tobytes():
             raise Fault("writes to its inputs", f"expected {name} as it was, found it changed by the {when} pass")
-
-
-def _kind(one: Any) -> str:
-    return "None" if one is None else type(one).__name__
 
 
 def _channels_last(x: Array) -> Array:

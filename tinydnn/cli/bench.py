@@ -11,14 +11,12 @@ from tinydnn.atomic import write_whole
 from tinydnn.backend import check_device
 from tinydnn.cli.app import app
 from tinydnn.cli.check import Load, Only, Op, selected, show
+from tinydnn.cli.comparison import as_dict, draw_roofline, print_case, print_machine, print_table
 from tinydnn.cli.display import say
-from tinydnn.cli.start import blas_note
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:
-    from tinydnn.bench.comparison import Comparison
-    from tinydnn.bench.machine import Machine
     from tinydnn.bench.peaks import Peaks
     from tinydnn.gradcheck.cases import Shape
 
@@ -41,6 +39,7 @@ def bench(
     """Check kernels of an operation, then time them against each other and the machine's limits."""
     from tinydnn.bench.checking import check
     from tinydnn.bench.comparison import able, compare, default_baseline
+    from tinydnn.bench.costs import bench_case
     from tinydnn.bench.machine import machine
     from tinydnn.bench.peaks import peaks as measure_peaks
 
@@ -48,17 +47,17 @@ def bench(
         raise InputError(f"--dtype: expected float32 or float64, found {dtype}")
     if check_device(device) != "cpu":
         raise InputError(f"--device: expected cpu, found {device}: kernels are timed on the CPU alone so far")
-    names, loaded = selected(op, load, None if load and not only else only)
-    own = list(loaded.names) if loaded else []
-    if loaded and not only:  # beside those that one has brought, all the others
-        names = own + [name for name in selected(op, None, None)[0] if name not in own]
+    names, loaded = selected(op, load, only, others=True)
+    own = loaded.names if loaded else ()
     shapes = _shapes(shape)
     names, uncovered = able(op, names, shapes)
     if not names:
         raise InputError(f"{op}: expected an implementation that covers this case, found none among {uncovered}")
 
     found, peaks = machine(), measure_peaks(dtype)
-    _print_machine(found, peaks)
+    print_machine(found, peaks)
+    say("")
+    print_case(bench_case(op, shapes), dtype, peaks)
     say("")
     if loaded:
         say(f"{loaded.path} took {loaded.seconds:.2f} s to load")
@@ -75,12 +74,12 @@ def bench(
         if beside not in right:
             raise InputError(f"--baseline: expected one of {', '.join(right)}, found {beside}")
         comparison = compare(op, right, beside, peaks, shapes=shapes, dtype=dtype)
-        _print_comparison(comparison, peaks)
-        result |= _as_dict(comparison)
+        print_table(comparison)
+        result |= as_dict(comparison)
         if sweep:
             result["sweep"] = _sweep(op, right, beside, peaks, dtype, plot)
         elif plot is not None:
-            _draw_roofline(plot, comparison, peaks, found)
+            draw_roofline(plot, comparison, peaks, found)
     if train:
         for name in (one for one in own if one in right):
             _train(op, name)
@@ -104,61 +103,6 @@ def _shapes(text: str | None) -> "tuple[Shape, ...]":
     return shapes
 
 
-def _print_machine(found: "Machine", peaks: "Peaks") -> None:
-    say(f"{found.cpu}, {found.threads} threads on {found.cores} cores; {found.blas} {found.core_type}".rstrip())
-    say(f"peaks, measured: {peaks.gflops:.0f} GFLOP/s, {peaks.gbytes:.0f} GB/s; load {found.load:.0%}")
-    if note := blas_note():
-        say(note)
-    if found.busy:
-        say("Other programs are running: times are doubtful, ratios less so.")
-
-
-def _print_comparison(comparison: "Comparison", peaks: "Peaks") -> None:
-    case, (forward, backward) = comparison.case, comparison.costs
-    shapes = ", ".join("x".join(map(str, shape)) for shape in case.shapes if shape)
-    options = "".join(f", {name}={value}" for name, value in case.options.items())
-    say("")
-    say(f"{case.operation} of {shapes}{options} in {comparison.dtype}")
-    for direction, cost in (("forward", forward), ("backward", backward)):
-        what, seconds = cost.bound(peaks)
-        say(
-            f"  {direction:8}  {cost.flops / 1e9:.3f} GFLOP, {cost.bytes / 1e6:.1f} MB, {cost.intensity:.1f} FLOP/byte"
-            f"; {what} bounds it, at least {seconds * 1e3:.3f} ms"
-        )
-    width, beside = max(len(line.label) for line in comparison.lines), comparison.baseline
-    for direction in ("forward", "backward"):
-        say("")
-        say(f"{direction:{width}}  median ms      p20      p80  noise  GFLOP/s   GB/s  of bound  x {beside}")
-        chosen = [line for line in comparison.lines if line.direction == direction]
-        for line in sorted(chosen, key=lambda line: line.sample.median):
-            ms = [1e3 * one for one in (line.sample.median, line.sample.p20, line.sample.p80)]
-            say(
-                f"{line.label:{width}}  {ms[0]:9.3f} {ms[1]:8.3f} {ms[2]:8.3f}  {line.sample.noise:5.0%}  "
-                f"{line.gflops:7.1f}  {line.gbytes:5.1f}  {line.share:8.0%}  {line.ratio:5.2f}  {line.verdict}"
-            )
-            if line.suspicion:
-                say(f"{'':{width}}  {line.suspicion}")
-    say("")
-    for name, timing in comparison.timings.items():
-        runs = len(timing.forward.seconds)
-        say(
-            f"{name}: {runs} runs; first call {timing.first_call * 1e3:.1f} ms; temporary memory "
-            f"{timing.temporary / 1e6:.1f} MB"
-        )
-
-
-def _as_dict(comparison: "Comparison") -> dict[str, Any]:
-    return {
-        "shapes": comparison.case.shapes,
-        "options": dict(comparison.case.options),
-        "baseline": comparison.baseline,
-        "costs": [asdict(cost) for cost in comparison.costs],
-        "lines": [line.as_dict() for line in comparison.lines],
-        "first_call_s": {name: timing.first_call for name, timing in comparison.timings.items()},
-        "temporary_bytes": {name: timing.temporary for name, timing in comparison.timings.items()},
-    }
-
-
 def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str, plot: Path | None) -> Any:
     from tinydnn.bench.sweep import sweep_sizes
 
@@ -178,19 +122,7 @@ def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str,
         times = {key: [of_size.get(key, float("nan")) for of_size in medians] for key in keys}
         times_by_size(plot, [one.case.label for one in comparisons], times, title=f"{op}, {dtype}")
         say(f"Times by size: {plot}")
-    return [_as_dict(comparison) for comparison in comparisons]
-
-
-def _draw_roofline(path: Path, comparison: "Comparison", peaks: "Peaks", found: "Machine") -> None:
-    from tinydnn.plots import Point, roofline
-
-    intensity = dict(zip(("forward", "backward"), (cost.intensity for cost in comparison.costs), strict=True))
-    points = [Point(one.name, one.direction, intensity[one.direction], one.gflops) for one in comparison.lines]
-    case = comparison.case
-    title = f"{case.operation} of {', '.join('x'.join(map(str, shape)) for shape in case.shapes if shape)}"
-    note = f"{comparison.dtype}; {found.cpu}, {found.threads} threads; peaks as measured"
-    roofline(path, points, gflops=peaks.gflops, gbytes=peaks.gbytes, title=title, note=note)
-    say(f"Roofline: {path}")
+    return [as_dict(comparison) for comparison in comparisons]
 
 
 def _train(op: str, name: str) -> None:

@@ -32,8 +32,10 @@ def check(op: Op, load: Load = None, only: Only = None, threads: Threads = None)
         raise typer.Exit(1)
 
 
-def selected(op: str, load: Path | None, only: str | None) -> tuple[list[str], "Loaded | None"]:
-    """The implementations to look at: those of --only, else those of the file, else all for the CPU."""
+def selected(
+    op: str, load: Path | None, only: str | None, *, others: bool = False
+) -> tuple[list[str], "Loaded | None"]:
+    """The implementations to look at: those of --only, else those of the file (and `others` after them), else all."""
     import tinydnn.kernels  # noqa: F401 - registers the implementations
     from tinydnn import ops
     from tinydnn.bench.loading import load as load_file
@@ -44,7 +46,8 @@ def selected(op: str, load: Path | None, only: str | None) -> tuple[list[str], "
     loaded = load_file(load, op) if load is not None else None
     here = [one.name for one in known[op].implementations.values() if one.device in ("cpu", "any")]
     if only is None:
-        return list(loaded.names) if loaded else here, loaded
+        own = list(loaded.names) if loaded else []
+        return own + [name for name in here if (others or not own) and name not in own], loaded
     asked = [name.strip() for name in only.split(",")]
     for name in asked:
         if name not in here:

@@ -1,0 +1,14 @@
+"""The benchmarks are scripts beside the package; tests import them from where they are."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_on_the_path(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    yield
+    for name in ("arena", "contestants", "report", "train_step"):
+        sys.modules.pop(name, None)
