@@ -120,6 +120,6 @@ def _network(x: Array) -> Sequential:
 
 
 def _numbers(arrays: Mapping[str, Array]) -> Numbers:
-    """The four arrays of the network, which come in the order of its layers."""
-    hidden, hidden_bias, output, output_bias = arrays.values()
+    """Copies of the four arrays of the network, which come in the order of its layers."""
+    hidden, hidden_bias, output, output_bias = (array.copy() for array in arrays.values())
     return Numbers(hidden, hidden_bias, output[0], output_bias.item())

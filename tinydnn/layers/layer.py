@@ -68,7 +68,7 @@ class Layer(ABC):
         return self(x)[0]
 
     def state(self) -> dict[str, Array]:
-        """The values of all parameters and buffers by name, as they are (not copied)."""
+        """The values of all parameters and buffers by name, as they are: a later step of an optimiser changes them."""
         return {name: one.value for name, one in self._state().items()}
 
     def load_state(self, state: Mapping[str, Array]) -> None:

@@ -5,9 +5,19 @@ from tinydnn.kernels.cpu import (
     conv2d,
     conv2d_loops,
     conv2d_relu_maxpool2d,
+    conv2d_relu_maxpool2d_phases,
     conv2d_rows,
     linear,
     maxpool2d,
 )
 
-__all__ = ["compiled", "conv2d", "conv2d_loops", "conv2d_relu_maxpool2d", "conv2d_rows", "linear", "maxpool2d"]
+__all__ = [
+    "compiled",
+    "conv2d",
+    "conv2d_loops",
+    "conv2d_relu_maxpool2d",
+    "conv2d_relu_maxpool2d_phases",
+    "conv2d_rows",
+    "linear",
+    "maxpool2d",
+]
