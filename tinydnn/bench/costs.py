@@ -1,6 +1,5 @@
 """What an operation of a given size costs at least: multiplications and additions, and bytes that must move."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -65,35 +64,19 @@ def bench_case(operation: str, shapes: tuple[Shape, ...] = ()) -> Case:
 
 
 def costs(case: Case, dtype: str) -> tuple[Cost, Cost]:
-    """Of the forward and of the backward pass."""
+    """Of the forward and of the backward pass; backward, products are needed twice, for two gradients."""
     arrays = [x if x is None else x.astype(dtype) for x in case.arrays()]
-    value = case.function("reference")(*arrays)[0] if case.operation not in _VALUES else None
-    size = _VALUES[case.operation](case) if value is None else int(value.size)
-    item, given = np.dtype(dtype).itemsize, sum(x.size for x in arrays if x is not None)
-    if len(case.shapes) > 1 and case.shapes[1] is not None and case.operation != "batchnorm2d":
-        w = case.shapes[1]
-        convolved = size * (4 if "maxpool" in case.operation else 1)
-        products = 2 * prod(w[1:]) * convolved
-        extra = convolved * (2 if "maxpool" in case.operation else 0)
-        forward, backward = products + extra, 2 * products + extra
+    size = int(case.function("reference")(*arrays)[0].size)
+    given, item = sum(x.size for x in arrays if x is not None), np.dtype(dtype).itemsize
+    x, *others = (shape for shape in case.shapes if shape is not None)
+    if case.operation == "linear":
+        forward = 2 * prod(x) * others[0][0]
+        backward = 2 * forward
+    elif others and len(others[0]) == 4:
+        w, padding = others[0], case.options["padding"]
+        convolved = x[0] * w[0] * prod(x[2 + i] + 2 * padding - w[2 + i] + 1 for i in (0, 1))
+        pooling = 2 * convolved if "maxpool2d" in case.operation else 0  # a comparison each, and ReLU's
+        forward, backward = (products * prod(w[1:]) * convolved + pooling for products in (2, 4))
     else:
-        first = case.shapes[0]
-        assert first is not None
-        forward, backward = (each * prod(first) for each in PER_NUMBER.get(case.operation, (1, 1)))
+        forward, backward = (each * prod(x) for each in PER_NUMBER.get(case.operation, (1, 1)))
     return Cost(forward, (given + size) * item), Cost(backward, (2 * given + size) * item)
-
-
-def _convolved(case: Case) -> int:
-    (n, _, height, width), (out_channels, _, kh, kw) = case.shapes[0] or (), case.shapes[1] or ()
-    padding = case.options["padding"]
-    return n * out_channels * (height + 2 * padding - kh + 1) * (width + 2 * padding - kw + 1)
-
-
-def _pooled(case: Case) -> int:
-    (n, _, height, width), (out_channels, _, kh, kw) = case.shapes[0] or (), case.shapes[1] or ()
-    padding = case.options["padding"]
-    return n * out_channels * ((height + 2 * padding - kh + 1) // 2) * ((width + 2 * padding - kw + 1) // 2)
-
-
-# How many numbers come out, where to run the reference for it would take long.
-_VALUES: dict[str, Callable[[Case], int]] = {"conv2d": _convolved, "conv2d_relu_maxpool2d": _pooled}
