@@ -5,6 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.dataset import VERSION, Dataset
 from tinydnn.data.partial import BusyError
 from tinydnn.data.prepare import Progress, prepare
@@ -23,22 +24,36 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("tinydnn"))
 
 
-def prepared(path: str | Path, *, size: int = 256, skip_broken: bool = False, progress: Progress | None = None) -> Path:
+def prepared(
+    path: str | Path,
+    *,
+    size: int = 256,
+    crop: Crop = WHOLE,
+    skip_broken: bool = False,
+    progress: Progress | None = None,
+) -> Path:
     """The prepared file of DATA: made in the cache folder, found there again, or DATA itself if it is one.
 
     It is found by content: DATA may be moved, renamed, zipped or unpacked; a byte that changes, another `size` or
-    another version of the format make a new one. A cached file that broken slices were left out of is only good
-    with `skip_broken`; without, it raises as reading the first of them did. One that another process is making is
-    waited for.
+    `crop`, or another version of the format make a new one. A cached file that broken slices were left out of is
+    only good with `skip_broken`; without, it raises as reading the first of them did. One that another process is
+    making is waited for.
     """
     path = Path(path)
     if path.suffix.lower() in PREPARED_SUFFIXES:
-        found = Dataset.open(path).size
-        if found != size:
-            raise InputError(f"{path}: expected slices of {size} x {size} pixels, found {found} x {found}")
+        dataset = Dataset.open(path)
+        if dataset.size != size:
+            raise InputError(
+                f"{path}: expected slices of {size} x {size} pixels, found {dataset.size} x {dataset.size}"
+            )
+        if dataset.crop != crop:
+            raise InputError(
+                f"{path}: expected slices of crop {crop}, found {dataset.crop}; give the files it was made of"
+            )
         return path
     with open_source(path) as source:
-        out = cache_folder() / f"{source.content[:32]}-{size}-v{VERSION}.h5"
+        part = "" if crop == WHOLE else f"-{crop}"
+        out = cache_folder() / f"{source.content[:32]}-{size}{part}-v{VERSION}.h5"
         while True:
             try:
                 left_out = Dataset.open(out).skipped
@@ -46,7 +61,7 @@ def prepared(path: str | Path, *, size: int = 256, skip_broken: bool = False, pr
             except InputError:  # not there yet, or damaged
                 pass
             try:
-                return prepare(source, out, size=size, skip_broken=skip_broken, progress=progress)
+                return prepare(source, out, size=size, crop=crop, skip_broken=skip_broken, progress=progress)
             except BusyError:
                 time.sleep(1)
     if left_out and not skip_broken:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
+from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Dataset:
     content: str = ""  # digest of what the slices were read from
     source: str = ""  # the name of what they were read from
     synthetic: bool = False  # phantoms, not patients
+    crop: Crop = WHOLE  # what part of a slice is shown
     skipped: tuple[tuple[str, str], ...] = ()  # what was left out as broken: (name, reason)
 
     def __post_init__(self) -> None:
@@ -90,6 +92,7 @@ class Dataset:
                 content=str(file.attrs["content"]),
                 source=str(file.attrs["source"]),
                 synthetic=bool(file.attrs["synthetic"]),
+                crop=Crop.parse(str(file.attrs.get("crop", "none"))),
                 skipped=tuple((str(name), str(reason)) for name, reason in file["skipped"].asstr()[:]),
             )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tinydnn.data.entries import Entry, folder_entry, is_hidden, is_there, natural_key
-from tinydnn.data.figshare import MAX_SIDE, read_mat_image
+from tinydnn.data.figshare import MAX_SIDE, read_mat_image, read_slice
 from tinydnn.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -19,6 +19,14 @@ def read_image(path: str | Path) -> np.ndarray:
     if Path(path).suffix.lower() == ".mat":
         return read_mat_image(path, str(path))
     return decode_image(folder_entry(Path(path)).read(), str(path))
+
+
+def read_picture(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """The grey picture (H, W) in a file and the tumour's mask, which only a `.mat` file has."""
+    if Path(path).suffix.lower() != ".mat":
+        return read_image(path), None
+    found = read_slice(path, str(path))
+    return found.image, found.mask
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:

@@ -39,10 +39,12 @@ class Layout:
     size: int  # pixels along each side
     name_bytes: int  # of the longest slice name
     has_masks: bool
+    crop: str = "none"
 
     def identity(self) -> dict[str, str | int]:
         """The root attributes that a partial file must have to be continued as this one."""
-        return {"format": IN_THE_MAKING, "version": VERSION, "content": self.content, "size": self.size}
+        crop = {} if self.crop == "none" else {"crop": self.crop}
+        return {"format": IN_THE_MAKING, "version": VERSION, "content": self.content, "size": self.size, **crop}
 
     def fields(self) -> dict[str, tuple[tuple[int, ...], Any]]:
         """Dataset name → shape after (N,) and type. `done` marks the slices of the source that are written."""

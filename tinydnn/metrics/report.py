@@ -1,7 +1,7 @@
-"""How good predictions are: confusion matrix, precision, recall, F1, accuracy with its interval.
+"""Confusion matrix, precision, recall, F1, accuracy with its interval.
 
-NumPy alone. What comes out of `classification_report` can be written as JSON: plain Python numbers, and
-None (never NaN) where a figure is not defined.
+What comes out of `classification_report` can be written as JSON: plain Python numbers, and None (never NaN) where a
+figure is not defined.
 """
 
 import math

@@ -1,0 +1,13 @@
+"""How good predictions are, on slices and on patients, and how sure that is. NumPy alone."""
+
+from tinydnn.metrics.patients import bootstrap_interval, majority_vote, mean_vote
+from tinydnn.metrics.report import classification_report, confusion_matrix, wilson_interval
+
+__all__ = [
+    "bootstrap_interval",
+    "classification_report",
+    "confusion_matrix",
+    "majority_vote",
+    "mean_vote",
+    "wilson_interval",
+]
