@@ -34,7 +34,7 @@ def accuracy(model: Sequential, dataset: Dataset, by: str, *, lr: float, weight_
         dataset,
         Normalisation.fit(dataset, parts.train),
         train=parts.train,
-        test=parts.test,
+        watch=parts.test,
         batch_size=batch,
         epochs=epochs,
         seed=SEED,

@@ -63,7 +63,7 @@ def some_trainer():
     model = small_model()
     return Trainer(
         model, SGD(model.parameters(), lr=0.1, momentum=0.9), constant(0.1), dataset, NORMALISE,
-        train=np.arange(4), test=np.arange(4, 8), batch_size=2, epochs=1, seed=0,
+        train=np.arange(4), watch=np.arange(4, 8), batch_size=2, epochs=1, seed=0,
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def trainer(dataset=None, *, model="baseline", optimizer="sgd", schedule="consta
     iterations = epochs * (len(TRAIN) // batch_size)
     return Trainer(
         network, OPTIMIZERS[optimizer](network.parameters(), lr), SCHEDULES[schedule](lr, iterations), dataset,
-        Normalisation.fit(dataset, TRAIN), train=TRAIN, test=TEST, batch_size=batch_size, epochs=epochs, seed=5,
+        Normalisation.fit(dataset, TRAIN), train=TRAIN, watch=TEST, batch_size=batch_size, epochs=epochs, seed=5,
     )  # fmt: skip
 
 

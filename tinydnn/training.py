@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
 
-from tinydnn import ops
+from tinydnn import ops, prediction
 from tinydnn.backend import Array, to_device
+from tinydnn.data.ahead import one_ahead
+from tinydnn.data.augment import Augmentation
 from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
+from tinydnn.data.draws import Draws
 from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
 from tinydnn.layers import Sequential
 from tinydnn.optim import Optimizer, Schedule
 
 EVALUATION_BATCH = 32
+NO_AUGMENTATION = Augmentation()
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Validation:
-    """Loss and accuracy on the slices that are held out, after an epoch. Nothing is chosen by them."""
+    """Loss and accuracy on the slices that are watched, after an epoch."""
 
     epoch: int
     iteration: int
@@ -64,10 +69,14 @@ class Evaluation:
 
 
 class Trainer:
-    """Trains a model on some slices of a dataset and watches the others.
+    """Trains a model on some slices of a dataset and watches others.
 
     Everything that the next iteration depends on is here: model, optimiser, `iteration` (how many are done) and the
-    records so far. With those restored, `run()` goes on exactly as it would have gone on without a break.
+    records so far, and `kept`, the weights of the best epoch. With those restored, `run()` goes on exactly as it would
+    have gone on without a break.
+
+    With `select`, the watched slices choose: the epoch with the lowest loss on them, whose weights `take_best()` brings
+    back. So they must be no test slices then. Without, nothing is chosen by them.
 
     The optimiser comes with the learning rate at the top of the schedule, which then sets it for every step.
     """
@@ -81,21 +90,26 @@ class Trainer:
         normalise: Normalisation,
         *,
         train: Array,
-        test: Array,
+        watch: Array,
         batch_size: int,
         epochs: int,
         seed: int,
         device: str = "cpu",
+        augment: Augmentation = NO_AUGMENTATION,
+        label_smoothing: float = 0.0,
+        select: bool = False,
     ) -> None:
         if batch_size > len(train):
             raise InputError(f"batch size: expected at most {len(train)}, the slices to train on, found {batch_size}")
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.dataset, self.normalise = dataset, normalise
-        self.train, self.test = train, test
+        self.train, self.watch = train, watch
         self.batch_size, self.epochs, self.seed, self.device = batch_size, epochs, seed, device
+        self.augment, self.label_smoothing, self.select = augment, label_smoothing, select
         self.peak_rate = optimizer.lr
         self.iteration = 0
         self.records: list[Record] = []
+        self.kept: dict[str, Array] = {}
         self.last_evaluation: Evaluation | None = None
 
     @property
@@ -117,36 +131,43 @@ class Trainer:
             yield self._keep(self.validate())
         while self.iteration < self.iterations:
             epoch, done = divmod(self.iteration, self.iterations_per_epoch)
-            batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)
-            for indices in batches[done:]:
-                yield self._keep(self.step(indices))
+            batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)[done:]
+            start = perf_counter()
+            for x, y in one_ahead(partial(self._load, epoch=epoch), batches):
+                yield self._keep(self.step(x, y, since=start))
+                start = perf_counter()
             yield self._keep(self.validate())
 
-    def step(self, indices: Array) -> Step:
-        """One iteration on the slices of `indices`: forward, backward, update."""
-        start = perf_counter()
+    def step(self, x: Array, y: Array, *, since: float) -> Step:
+        """One iteration on pictures and labels: forward, backward, update. Its time counts from `since`."""
         epoch = self.iteration // self.iterations_per_epoch + 1
-        x, y = load_batch(self.dataset, indices, self.normalise, self.device)
         self.optimizer.lr = self.schedule(self.iteration)
 
         with np.errstate(all="ignore"):  # what overflows shows in the loss
             logits, backward = self.model(x, training=True)
-            loss, loss_backward = ops.softmax_cross_entropy(logits, y)
+            loss, loss_backward = ops.softmax_cross_entropy(logits, y, label_smoothing=self.label_smoothing)
             self._require_finite(float(loss), f"the loss of iteration {self.iteration + 1}")
             backward(loss_backward(), need_dx=False)
             self.optimizer.step()
 
         self.iteration += 1
         accuracy = float((logits.argmax(axis=1) == y).mean())
-        return Step(epoch, self.iteration, self.optimizer.lr, float(loss), accuracy, perf_counter() - start)
+        return Step(epoch, self.iteration, self.optimizer.lr, float(loss), accuracy, perf_counter() - since)
 
     def validate(self) -> Validation:
-        """Evaluate the model as it is on the slices that are held out."""
-        found = evaluate(self.model, self.dataset, self.test, self.normalise, device=self.device)
+        """Evaluate the model as it is on the slices that are watched."""
+        found = evaluate(self.model, self.dataset, self.watch, self.normalise, device=self.device)
         self._require_finite(found.loss, f"the held-out loss after iteration {self.iteration}")
         self.last_evaluation = found
         epoch = self.iteration // self.iterations_per_epoch
+        before = [record.loss for record in self.records if isinstance(record, Validation)]
+        if self.select and found.loss < min(before, default=np.inf):
+            self.kept = {name: array.copy() for name, array in self.model.state().items()}
         return Validation(epoch, self.iteration, found.loss, found.accuracy)
+
+    def take_best(self) -> None:
+        """Bring back the weights of the epoch that the watched slices chose."""
+        self.model.load_state(self.kept)
 
     def require_finite_weights(self) -> None:
         """Raise `InputError` if training has diverged, though no loss has shown it yet."""
@@ -165,27 +186,48 @@ class Trainer:
         stepped = bool(self.records) and isinstance(self.records[-1], Step)
         return stepped and self.iteration % self.iterations_per_epoch == 0
 
+    def _load(self, indices: Array, epoch: int) -> tuple[Array, Array]:
+        """A training batch; what augmentation draws depends on the seed, the epoch and each slice alone."""
+        draws = Draws(self.seed, epoch, indices, len(self.dataset)) if self.augment else None
+        return load_batch(self.dataset, indices, self.normalise, self.device, augment=self.augment, draws=draws)
+
     def _keep(self, record: Record) -> Record:
         self.records.append(record)
         return record
 
 
 def evaluate(
-    model: Sequential, dataset: Dataset, indices: Array, normalise: Normalisation, *, device: str = "cpu"
+    model: Sequential,
+    dataset: Dataset,
+    indices: Array,
+    normalise: Normalisation,
+    *,
+    device: str = "cpu",
+    views: int = 1,
 ) -> Evaluation:
-    """Send the slices of `indices` through the model in evaluation mode, a few at a time."""
+    """Send the slices of `indices` through the model in evaluation mode, a few at a time; `views` of each."""
     losses, probabilities, labels = [], [], []
     with np.errstate(all="ignore"):  # what overflows shows in the loss
         for start in range(0, len(indices), EVALUATION_BATCH):
             x, y = load_batch(dataset, indices[start : start + EVALUATION_BATCH], normalise, device)
-            logits = model.predict(x)
+            logits = prediction.logits(model, x, views)
             losses.append(float(ops.softmax_cross_entropy(logits, y)[0]) * len(y))
             probabilities.append(to_device(ops.softmax(logits), "cpu"))
             labels.append(to_device(y, "cpu"))
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
 
 
-def load_batch(dataset: Dataset, indices: Array, normalise: Normalisation, device: str) -> tuple[Array, Array]:
-    """Normalised pictures (B, C, H, W) float32 and their labels (B,) on the device."""
-    x, y = normalise(dataset.read(indices)), dataset.labels[indices]
-    return to_device(x, device), to_device(y, device)
+def load_batch(
+    dataset: Dataset,
+    indices: Array,
+    normalise: Normalisation,
+    device: str,
+    *,
+    augment: Augmentation = NO_AUGMENTATION,
+    draws: Draws | None = None,
+) -> tuple[Array, Array]:
+    """Normalised pictures (B, C, H, W) float32, changed by the augmentation before, and their labels (B,)."""
+    x, y = to_device(dataset.read(indices), device), to_device(dataset.labels[indices], device)
+    if draws is not None:
+        x, _ = augment(x, draws)
+    return normalise(x), y

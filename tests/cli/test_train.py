@@ -8,7 +8,7 @@ import pytest
 
 FILES = {
     "config.json", "history.csv", "metrics.json", "model.h5", "checkpoint.h5", "training-progress.png",
-    "confusion-matrix.png",
+    "confusion-matrix.png", "predictions.csv",
 }  # fmt: skip
 SMALL = ("--size", 16, "--batch-size", 16, "--epochs", 1)
 

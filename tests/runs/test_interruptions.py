@@ -15,7 +15,7 @@ import pytest
 
 FILES = {
     "config.json", "history.csv", "metrics.json", "model.h5", "checkpoint.h5", "training-progress.png",
-    "confusion-matrix.png",
+    "confusion-matrix.png", "predictions.csv",
 }  # fmt: skip
 OPTIONS = [
     "--size", "32", "--batch-size", "16", "--epochs", "4", "--lr", "0.01", "--schedule", "cosine", "--seed", "3",

@@ -11,9 +11,11 @@ import numpy as np
 from tinydnn import layers
 from tinydnn.backend import to_device
 from tinydnn.checkpoint.sealed import open_sealed, write_sealed
+from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
 from tinydnn.layers import Layer, Sequential
+from tinydnn.prediction import VIEWS
 
 MAX_SIDE = 4096  # pixels of an input image; more is damage, and must not ask for all the memory there is
 LAYERS: dict[str, type[Layer]] = {
@@ -40,6 +42,8 @@ class SavedModel:
     model: Sequential
     normalise: Normalisation
     class_names: tuple[str, ...]
+    crop: Crop = WHOLE
+    views: int = 1  # of each picture, whose answers are averaged
 
     @property
     def size(self) -> int:
@@ -69,6 +73,7 @@ def write_model(file: h5py.File, saved: SavedModel) -> None:
     file.attrs["input_shape"] = saved.model.input_shape
     file.attrs["class_names"] = json.dumps(saved.class_names)
     file.attrs["normalisation"] = json.dumps(asdict(saved.normalise))
+    file.attrs["crop"], file.attrs["views"] = str(saved.crop), saved.views
     for name, layer in saved.model.named_layers():
         kind = type(layer).__name__
         if LAYERS.get(kind) is not type(layer):
@@ -91,13 +96,16 @@ def read_model(file: h5py.File) -> SavedModel:
     normalise = Normalisation(**json.loads(file.attrs["normalisation"]))
     if not (isfinite(normalise.shift) and isfinite(normalise.scale) and normalise.scale > 0):
         raise ValueError(f"normalisation: expected a finite shift and a scale above 0, found {normalise}")
+    crop, views = Crop.parse(str(file.attrs.get("crop", "none"))), int(file.attrs.get("views", 1))
+    if views not in VIEWS:
+        raise ValueError(f"views: expected one of {', '.join(map(str, VIEWS))}, found {views}")
     names = sorted(file["layers"], key=lambda name: int(name.split("-")[0]))
     model = Sequential(*(_read_layer(file["layers"][name]) for name in names), input_shape=shape)
     # A picture of zeros shows whether the layers fit each other, the picture and the classes.
     logits = model.predict(normalise(np.zeros((1, *shape), np.uint8)))
     if logits.shape != (1, len(class_names)):
         raise ValueError(f"expected a logit for each of {len(class_names)} classes, found shape {logits.shape[1:]}")
-    return SavedModel(model, normalise, tuple(class_names))
+    return SavedModel(model, normalise, tuple(class_names), crop, views)
 
 
 def _read_layer(group: h5py.Group) -> Layer:

@@ -24,6 +24,8 @@ def save_checkpoint(path: str | Path, trainer: Trainer, class_names: tuple[str, 
         for slot, arrays in trainer.optimizer.slots.items():
             for name, array in arrays.items():
                 training[f"optimizer/{slot}/{name}"] = to_device(array, "cpu")
+        for name, array in trainer.kept.items():
+            training[f"kept/{name}"] = to_device(array, "cpu")
         for kind, name in ((Step, "steps"), (Validation, "validations")):
             rows = [tuple(asdict(record).values()) for record in trainer.records if isinstance(record, kind)]
             training[name] = np.array(rows, np.float64).reshape(len(rows), len(fields(kind)))
@@ -42,6 +44,7 @@ def load_checkpoint(path: str | Path, trainer: Trainer) -> None:
         slots = _read_slots(training, trainer)
         trainer.model.load_state(read_model(file).model.state())
         trainer.model.set_random_state(json.loads(training.attrs["random_state"]))
+        trainer.kept = _read_kept(training, trainer)
         trainer.iteration, trainer.records = iteration, records
         trainer.optimizer.steps, trainer.optimizer.slots = int(training.attrs["optimizer_steps"]), slots
 
@@ -60,6 +63,13 @@ def _read_slots(training: h5py.Group, trainer: Trainer) -> dict[str, dict[str, A
                 raise ValueError(f"{found.name}: expected {own.dtype} {own.shape}, found {found.dtype} {found.shape}")
             slots[slot][name] = to_device(found[...], trainer.device)
     return slots
+
+
+def _read_kept(training: h5py.Group, trainer: Trainer) -> dict[str, Array]:
+    """The weights of the best epoch, if there are any."""
+    if "kept" not in training:
+        return {}
+    return {name: to_device(training[f"kept/{name}"][...], trainer.device) for name in trainer.model.state()}
 
 
 def _read_records(training: h5py.Group) -> list[Record]:

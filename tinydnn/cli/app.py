@@ -12,6 +12,8 @@ from tinydnn.errors import InputError
 INTERRUPTED = 130  # the exit status of programs that Ctrl-C has ended
 COMMANDS = (
     "train",
+    "crossval",
+    "augment",
     "evaluate",
     "predict",
     "prepare",

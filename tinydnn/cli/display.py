@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tinydnn.data.dataset import Dataset
+from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.training import Record, Step, Trainer
 
 console = Console(highlight=False)
@@ -93,7 +94,6 @@ class TrainingDisplay:
 
 def print_metrics(metrics: dict[str, Any]) -> None:
     """The figures of an evaluation as a table."""
-    low, high = metrics["accuracy_interval_95"]
     table = Table(box=None, pad_edge=False)
     for column in ("class", "precision", "recall", "F1", "slices"):
         table.add_column(column, justify="left" if column == "class" else "right")
@@ -104,8 +104,23 @@ def print_metrics(metrics: dict[str, Any]) -> None:
     console.print(table)
     slices = f"{metrics['slices']} {'synthetic ' * metrics['synthetic']}slices"
     patients = f" of {metrics['patients']} patients" if metrics["patients"] else ""
-    say(f"accuracy {metrics['accuracy']:.2%} on {slices}{patients} (95 % interval {low:.1%} to {high:.1%})")
-    say(f"loss {metrics['loss']:.4f}")
+    over = " over patients" if metrics["interval_over"] == "patients" else ""
+    say(
+        f"accuracy {metrics['accuracy']:.2%} on {slices}{patients} ({_interval(metrics['accuracy_interval_95'])}{over})"
+    )
+    if votes := metrics["per_patient"]:
+        say(
+            f"patients right by a vote of their slices: {votes['mean_vote']:.1%} by mean probability "
+            f"({_interval(votes['mean_vote_interval_95'])}), {votes['majority_vote']:.1%} by majority"
+        )
+    if metrics["loss"] is not None:
+        say(f"loss {metrics['loss']:.4f}")
+    if metrics["mask_used_at_test"]:
+        say(MASK_NOTE)
+
+
+def _interval(bounds: list[float]) -> str:
+    return f"95 % interval {bounds[0]:.1%} to {bounds[1]:.1%}"
 
 
 def _percent(share: float | None) -> str:

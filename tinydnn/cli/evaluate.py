@@ -31,7 +31,7 @@ def evaluate(
 
     saved = load_model(model)
     with progress_bar("Preparing slices") as progress:
-        path = prepared(data, size=saved.size, skip_broken=skip_broken, progress=progress)
+        path = prepared(data, size=saved.size, crop=saved.crop, skip_broken=skip_broken, progress=progress)
     dataset = Dataset.open(path)
     if dataset.class_names != saved.class_names:
         raise InputError(
@@ -39,7 +39,8 @@ def evaluate(
             f"found {', '.join(dataset.class_names)}"
         )
     indices = np.arange(len(dataset))
-    metrics = measure(evaluate_model(saved.model, dataset, indices, saved.normalise), dataset, indices)
+    found = evaluate_model(saved.model, dataset, indices, saved.normalise, views=saved.views)
+    metrics = measure(found, dataset, indices, by_patient=True)
     if as_json:
         typer.echo(json.dumps({**metrics, "skipped": dataset.skipped}, indent=2))
         return

@@ -24,17 +24,20 @@ def predict(
 ) -> None:
     """Say what a saved model sees in each picture."""
     from tinydnn.checkpoint import load_model
-    from tinydnn.data.images import read_image
+    from tinydnn.data.images import read_image, read_picture
     from tinydnn.data.pixels import to_uint8
     from tinydnn.ops import softmax
+    from tinydnn.prediction import logits
 
     if as_json and as_csv:
         raise InputError("--json, --csv: expected one of the two, found both")
     saved = load_model(model)
     rows = []
     for file in files:
-        x = saved.normalise(to_uint8(read_image(file), saved.size)[None, None])
-        probabilities = softmax(saved.model.predict(x))[0].tolist()
+        image, mask = read_picture(file) if saved.crop.uses_mask else (read_image(file), None)
+        image, _ = saved.crop(image, mask, str(file))
+        x = saved.normalise(to_uint8(image, saved.size)[None, None])
+        probabilities = softmax(logits(saved.model, x, saved.views))[0].tolist()
         best = saved.class_names[max(range(len(probabilities)), key=probabilities.__getitem__)]
         rows.append((str(file), best, probabilities))
     if as_json:

@@ -1,28 +1,23 @@
 """`tinydnn train`: train a network on brain-tumour slices, and show what it learned."""
 
 import shlex
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tinydnn.backend import check_device
-from tinydnn.cli.app import INTERRUPTED, app
-from tinydnn.cli.display import TrainingDisplay, describe, print_metrics, progress_bar, say, say_skipped
+from tinydnn.cli.app import app
+from tinydnn.cli.display import describe, print_metrics, say, say_skipped
+from tinydnn.cli.running import gathered, open_dataset, stopped, train_run
 from tinydnn.cli.start import blas_note
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:
-    from tinydnn.data.dataset import Dataset
     from tinydnn.runs import Options, Run
 
-PHANTOMS = 600
 FEW_ITERATIONS = 100  # the paper takes 190
 
 
@@ -33,6 +28,9 @@ def train(
         str | None,
         typer.Argument(help="Folder of .mat files, zips, image folder or prepared file; phantoms where not given."),
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="paper, fast, best or a .toml file; what is given beside it goes before.")
+    ] = None,
     model: Annotated[str, typer.Option(help="baseline (the paper's) or batchnorm.")] = "baseline",
     epochs: Annotated[int, typer.Option(help="How often every training slice is shown.")] = 10,
     batch_size: Annotated[int, typer.Option(help="Slices in an iteration.")] = 128,
@@ -41,9 +39,27 @@ def train(
     momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
     weight_decay: Annotated[float, typer.Option(help="L2 penalty on the weights.")] = 0.0,
     schedule: Annotated[str, typer.Option(help="constant, step, cosine or one-cycle.")] = "one-cycle",
+    label_smoothing: Annotated[float, typer.Option(help="Share of each target that goes to all classes.")] = 0.0,
+    augment: Annotated[
+        str, typer.Option(help="none, light, strong, changes such as rotate=15,flip, or both: light,cutout=0.3.")
+    ] = "none",
+    rotate: Annotated[float | None, typer.Option(help="Augment: turn by at most so many degrees.")] = None,
+    shift: Annotated[float | None, typer.Option(help="Augment: move by at most that share of the side.")] = None,
+    zoom: Annotated[float | None, typer.Option(help="Augment: 0.1 enlarges or shrinks by up to 10 %.")] = None,
+    flip: Annotated[bool | None, typer.Option(help="Augment: mirror every second slice.")] = None,
+    brightness: Annotated[float | None, typer.Option(help="Augment: add at most that share of white.")] = None,
+    contrast: Annotated[float | None, typer.Option(help="Augment: 0.2 spreads grey levels by up to 20 %.")] = None,
+    saturation: Annotated[float | None, typer.Option(help="Augment: the same for colours.")] = None,
+    cutout: Annotated[float | None, typer.Option(help="Augment: blacken a square of that share of the side.")] = None,
+    views: Annotated[int, typer.Option(help="Of a test slice, averaged: 1, 2 (mirrored) or 10 (and moved).")] = 1,
     size: Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")] = 256,
+    crop: Annotated[str, typer.Option(help="none, head, ring or tumour; the last two use the mask.")] = "none",
+    margin: Annotated[float, typer.Option(help="Kept round the tumour, in its own size.")] = 0.2,
     split: Annotated[str, typer.Option(help="slice (the paper's) or patient (none on both sides).")] = "slice",
     test_fraction: Annotated[float, typer.Option(help="Share of the slices that is held out.")] = 0.2,
+    validation: Annotated[
+        float, typer.Option(help="Share of the training part that chooses the best epoch; 0 chooses nothing.")
+    ] = 0.0,
     normalise: Annotated[str, typer.Option(help="standard: (x - mean) / std; minmax: to [0, 1].")] = "standard",
     seed: Annotated[int, typer.Option(help="Decides split, weights, shuffling and dropout.")] = 0,
     skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
@@ -56,49 +72,32 @@ def train(
     from tinydnn.runs import Options, Run
     from tinydnn.runs.files import alone_in
 
-    given = {name: value for name, value in context.params.items() if name not in ("out", "resume", "threads")}
-    if data is not None:
-        given["data"] = str(Path(data).absolute())  # so that the run can be resumed from another folder
+    given, explicit = gathered(context)
     options = Options(**given)
     if resume:
-        options = _resumed(options, out, explicit={name for name in given if _is_explicit(context, name)})
+        options = _resumed(options, out, explicit)
     folder = _folder(out, options, resume)
     check_device(options.device)
     try:
-        run = Run(folder, options, _open(options))
+        run = Run(folder, options, open_dataset(options))
         with alone_in(folder):
             run.start()
             _introduce(run)
             if run.complete:
                 say(f"The run in {folder} is complete already.")
                 return
-            _train(run)
+            train_run(run, _go_on(folder))
             print_metrics(run.finish())
     except KeyboardInterrupt:
-        _stopped("Stopped.", folder)
+        stopped("Stopped.", _go_on(folder))
     say(f"Model, pictures and figures are in {folder}")
 
 
-def _train(run: "Run") -> None:
-    trainer = run.trainer
-    with _interruptible() as interrupted, TrainingDisplay(trainer) as display:
-        for record in run.records():
-            display.show(record)
-            if interrupted:
-                run.save()
-                break
-    if interrupted:
-        _stopped(f"Stopped after iteration {trainer.iteration} of {trainer.iterations}.", run.folder)
-
-
-def _stopped(what: str, folder: Path) -> NoReturn:
-    """Say how to go on, and end the program."""
+def _go_on(folder: Path) -> str:
     from tinydnn.runs.files import CONFIG
 
     begun = (folder / CONFIG).exists()
-    command = f"tinydnn train --out {shlex.quote(str(folder))} --resume" if begun else "the same command"
-    say(f"{what} Go on with: {command}")
-    sys.exit(INTERRUPTED)
+    return f"tinydnn train --out {shlex.quote(str(folder))} --resume" if begun else "the same command"
 
 
 def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Options":
@@ -121,11 +120,6 @@ def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Optio
     return replace(before, data=options.data) if "data" in explicit else before
 
 
-def _is_explicit(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
-
-
 def _folder(out: Path | None, options: "Options", resume: bool) -> Path:
     from tinydnn.runs.files import holds_a_run
 
@@ -141,51 +135,25 @@ def _folder(out: Path | None, options: "Options", resume: bool) -> Path:
     return out
 
 
-def _open(options: "Options") -> "Dataset":
-    """The dataset of the run, prepared in the user's cache folder where it is not yet."""
-    from tinydnn.data import cache
-    from tinydnn.data.dataset import Dataset
-
-    source = options.data
-    if source is None:
-        say("No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody.")
-        with progress_bar("Drawing phantoms") as progress:
-            source = str(cache.phantoms(PHANTOMS, size=options.size, progress=progress))
-    with progress_bar("Preparing slices") as progress:
-        path = cache.prepared(source, size=options.size, skip_broken=options.skip_broken, progress=progress)
-    return Dataset.open(path)
-
-
 def _introduce(run: "Run") -> None:
+    from tinydnn.runs.evaluation import MASK_NOTE
+
     dataset, split, trainer = run.dataset, run.split, run.trainer
     say_skipped(dataset)
     say(f"{describe(dataset)}: {', '.join(dataset.class_names)}")
-    say(f"{len(split.train)} to train, {len(split.test)} held out, split by {run.options.split}")
+    choosing = f", {len(split.validation)} to choose the best epoch by" if len(split.validation) else ""
+    say(f"{len(split.train)} to train{choosing}, {len(split.test)} held out, split by {run.options.split}")
     if run.shared:
         say(f"{run.shared_note()} Slices of a patient are alike,")
         say("so the accuracy says little about new patients: for that, use --split patient.")
     say(f"{trainer.epochs} epochs of {trainer.iterations_per_epoch} iterations of {trainer.batch_size} slices")
     if trainer.iterations < FEW_ITERATIONS:
         say("That is few steps to learn in; a smaller --batch-size gives more of them.")
+    if dataset.crop.uses_mask:
+        say(MASK_NOTE)
     say(f"What runs: {', '.join(run.implementations())}")
     if note := blas_note():
         say(note)
     say(f"Run folder: {run.folder}")
     if trainer.iteration:
         say(f"Going on after iteration {trainer.iteration} of {trainer.iterations}")
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """Let Ctrl-C finish the iteration: it is noted in the list; a second one interrupts at once."""
-    noted: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        noted.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,7 +1,9 @@
 """Pictures of a training run, and of kernels. matplotlib is loaded when the first one is drawn."""
 
+from tinydnn.plots.augmentation import augmentation
 from tinydnn.plots.confusion import confusion_matrix
+from tinydnn.plots.folds import folds
 from tinydnn.plots.progress import training_progress
 from tinydnn.plots.roofline import Point, roofline, times_by_size
 
-__all__ = ["Point", "confusion_matrix", "roofline", "times_by_size", "training_progress"]
+__all__ = ["Point", "augmentation", "confusion_matrix", "folds", "roofline", "times_by_size", "training_progress"]

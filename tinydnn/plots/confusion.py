@@ -26,19 +26,26 @@ Colour = str | tuple[float, float, float]
 
 
 def confusion_matrix(
-    path: str | Path, *, matrix: npt.ArrayLike, class_names: Sequence[str], title: str, note: str = ""
+    path: str | Path,
+    *,
+    matrix: npt.ArrayLike,
+    class_names: Sequence[str],
+    title: str,
+    note: str = "",
+    interval: Sequence[float] | None = None,
 ) -> None:
     """Draw a confusion matrix into the PNG file `path`, in the manner of MATLAB's confusionchart.
 
     `matrix` (K, K) holds counts, rows the true class, columns the predicted one. A cell shows its count
     and its share of the row (of all slices of that true class); the share sets the shade, blue on the
     diagonal, vermilion for errors. The right margin shows recall, the bottom margin precision, the corner
-    accuracy with its 95 % Wilson interval. A figure that is not defined is a dash. Legible for 2 to 10
-    classes.
+    accuracy with its 95 % interval: the one that is given, else Wilson's over slices. A figure that is not
+    defined is a dash. Legible for 2 to 10 classes.
 
     Raises ValueError as `tinydnn.metrics.classification_report` does.
     """
     report = classification_report(matrix, class_names)
+    report["accuracy_interval_95"] = interval or report["accuracy_interval_95"]
     classes, total = len(class_names), report["slices"]
     names = [canvas.wrap(_shorten(name), NAME_WIDTH, NAME_SIZE) for name in class_names]
     with canvas.style():

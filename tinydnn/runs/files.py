@@ -4,22 +4,26 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from tinydnn.atomic import write_whole
+from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 from tinydnn.runs.options import Options
-from tinydnn.training import Record, Step, Validation
+from tinydnn.training import Evaluation, Record, Step, Validation
 
 CONFIG, HISTORY, METRICS = "config.json", "history.csv", "metrics.json"
 CHECKPOINT, MODEL = "checkpoint.h5", "model.h5"
 PROGRESS_PICTURE, CONFUSION_PICTURE = "training-progress.png", "confusion-matrix.png"
-FILES = (CONFIG, HISTORY, METRICS, CHECKPOINT, MODEL, PROGRESS_PICTURE, CONFUSION_PICTURE)
+PREDICTIONS = "predictions.csv"
+FILES = (CONFIG, HISTORY, METRICS, PREDICTIONS, CHECKPOINT, MODEL, PROGRESS_PICTURE, CONFUSION_PICTURE)
 
 
 def holds_a_run(folder: Path) -> bool:
@@ -98,3 +102,27 @@ def write_history(path: Path, records: list[Record]) -> None:
                 row["validation_loss"] = held_out[step.iteration].loss
                 row["validation_accuracy"] = held_out[step.iteration].accuracy
             writer.writerow(row)
+
+
+def write_predictions(path: Path, found: Evaluation, dataset: Dataset, indices: np.ndarray) -> None:
+    """One line a test slice: its file, its patient, what it is, what the model says, and how probable each class is."""
+    names = dataset.class_names
+    with write_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
+        writer = csv.writer(file)
+        writer.writerow(["slice", "file", "patient", "label", "prediction", *names])
+        for index, label, shares in zip(indices.tolist(), found.labels, found.probabilities, strict=True):
+            name = dataset.files[index] if len(dataset.files) else ""
+            best = names[shares.argmax()]
+            writer.writerow([index, name, dataset.patients[index], names[label], best, *map(repr, shares.tolist())])
+
+
+def read_predictions(path: Path, class_names: Sequence[str]) -> tuple[np.ndarray, Evaluation]:
+    """The slices of a `write_predictions` and what was found on them; the loss is not in it, and NaN."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1:]
+        labels = np.array([list(class_names).index(row[3]) for row in rows])
+        shares = np.array([[float(share) for share in row[5:]] for row in rows])
+        return np.array([int(row[0]) for row in rows]), Evaluation(float("nan"), labels, shares)
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{path}: expected the predictions of a run, found something else ({error})") from None

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from math import isfinite
 
 from tinydnn import optim
+from tinydnn.data.augment import parse
+from tinydnn.data.crop import Crop
 from tinydnn.errors import InputError
 from tinydnn.layers import Parameter
 from tinydnn.models import MODELS
+from tinydnn.prediction import VIEWS
 
 OPTIMIZERS = {"sgd": 0.02, "adam": 0.001}  # with the learning rate where none is given
+SPLITS = ("slice", "patient")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
 
 
@@ -18,10 +22,14 @@ class Options:
     """The choices of a run; with the data and the versions in `config.json`, they determine its result.
 
     data: the path that was given, or None for phantoms. lr: the learning rate, or None for the optimiser's own.
+    recipe: where the other options came from. augment: see `tinydnn.data.augment.parse`. views: of each test slice, see
+    `tinydnn.prediction`. validation: the share of the training part by which the best epoch is chosen; with 0 nothing
+    is chosen, and the last epoch stands. fold: which of the `folds` is held out, from 1; None for a single split.
     Raises `InputError` that names the option, what was expected and what was found.
     """
 
     data: str | None = None
+    recipe: str | None = None
     model: str = "baseline"
     epochs: int = 10
     batch_size: int = 128
@@ -30,9 +38,17 @@ class Options:
     momentum: float = 0.9
     weight_decay: float = 0.0
     schedule: str = "one-cycle"
+    label_smoothing: float = 0.0
+    augment: str = "none"
+    views: int = 1
     size: int = 256
+    crop: str = "none"
+    margin: float = 0.2
     split: str = "slice"
     test_fraction: float = 0.2
+    validation: float = 0.0
+    folds: int = 5
+    fold: int | None = None
     normalise: str = "standard"
     seed: int = 0
     skip_broken: bool = False
@@ -42,19 +58,29 @@ class Options:
         # These may come from a file, too.
         _require("data", self.data, isinstance(self.data, str | None), "a path")
         _require("device", self.device, isinstance(self.device, str), "a name")
-        for name in ("epochs", "batch_size", "size", "seed"):
+        _require("recipe", self.recipe, isinstance(self.recipe, str | None), "a name")
+        _require("augment", self.augment, isinstance(self.augment, str), "a preset or changes")
+        _require("fold", self.fold, self.fold is None or type(self.fold) is int, "a whole number")
+        for name in ("epochs", "batch_size", "size", "seed", "views", "folds"):
             value = getattr(self, name)
             _require(name.replace("_", "-"), value, type(value) is int, "a whole number")
         _one_of("model", self.model, MODELS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("split", self.split, ("slice", "patient"))
+        _one_of("split", self.split, SPLITS if self.fold is None else (*SPLITS, "official"))
         _one_of("normalise", self.normalise, ("standard", "minmax"))
         _require("epochs", self.epochs, self.epochs >= 1, "at least 1")
         _require("batch-size", self.batch_size, self.batch_size >= 1, "at least 1")
         _require("size", self.size, 16 <= self.size <= 1024, "16 to 1024 pixels")
         _require("seed", self.seed, self.seed >= 0, "at least 0")
         _require("test-fraction", self.test_fraction, 0 < self.test_fraction < 1, "a number between 0 and 1")
+        _require("validation", self.validation, 0 <= self.validation < 1, "at least 0 and below 1")
+        _require("views", self.views, self.views in VIEWS, f"one of {', '.join(map(str, VIEWS))}")
+        smoothing = self.label_smoothing
+        _require("label-smoothing", smoothing, 0 <= smoothing < 1, "at least 0 and below 1")
+        _require("folds", self.folds, self.folds >= 2, "at least 2")
+        _require("fold", self.fold, self.fold is None or 1 <= self.fold <= self.folds, f"1 to {self.folds}")
+        parse(self.augment), self.cropping
         _require("momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
         decay = self.weight_decay
         _require("weight-decay", decay, isfinite(decay) and decay >= 0, "a number of at least 0")
@@ -65,6 +91,11 @@ class Options:
     def learning_rate(self) -> float:
         """The rate at the top of the schedule."""
         return OPTIMIZERS[self.optimizer] if self.lr is None else self.lr
+
+    @property
+    def cropping(self) -> Crop:
+        """What part of a slice is shown."""
+        return Crop(self.crop, self.margin)
 
     def make_optimizer(self, parameters: Mapping[str, Parameter]) -> optim.Optimizer:
         """The optimiser that was asked for."""

@@ -10,16 +10,18 @@ import numpy as np
 from tinydnn import ops, plots
 from tinydnn.backend import to_device
 from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, save_model
+from tinydnn.data.augment import parse
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.data.split import shared_patients, split
+from tinydnn.data.split import shared_patients
 from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.models import MODELS
 from tinydnn.runs import files
-from tinydnn.runs.evaluation import measure
+from tinydnn.runs.evaluation import MASK_NOTE, measure
 from tinydnn.runs.options import Options
-from tinydnn.training import Record, Step, Trainer, Validation
+from tinydnn.runs.parts import parts
+from tinydnn.training import Evaluation, Record, Step, Trainer, Validation, evaluate
 
 
 class Run:
@@ -33,13 +35,7 @@ class Run:
 
     def __init__(self, folder: Path, options: Options, dataset: Dataset) -> None:
         self.folder, self.options, self.dataset = folder, options, dataset
-        self.split = split(
-            dataset.labels,
-            dataset.patients,
-            by=cast(Any, options.split),
-            test_fraction=options.test_fraction,
-            seed=options.seed,
-        )
+        self.split = parts(options, dataset)
         self.shared = shared_patients(dataset.patients, self.split) if dataset.patient_count else None
         normalise = Normalisation.fit(dataset, self.split.train, cast(Any, options.normalise))
         model = MODELS[options.model](
@@ -57,11 +53,14 @@ class Run:
             dataset,
             normalise,
             train=self.split.train,
-            test=self.split.test,
+            watch=self.split.validation if options.validation else self.split.test,
             batch_size=options.batch_size,
             epochs=options.epochs,
             seed=options.seed,
             device=options.device,
+            augment=parse(options.augment),
+            label_smoothing=options.label_smoothing,
+            select=options.validation > 0,
         )
 
     @property
@@ -113,24 +112,49 @@ class Run:
 
     def finish(self) -> dict[str, Any]:
         """Write the history, the model, the pictures and the figures; return the figures."""
-        if self.trainer.last_evaluation is None:  # the run was resumed after its last epoch
-            self.trainer.validate()
-        assert self.trainer.last_evaluation is not None
-        metrics = measure(self.trainer.last_evaluation, self.dataset, self.split.test)
+        if self.trainer.select:
+            self.trainer.take_best()
+        found = self._judge()
+        metrics = measure(found, self.dataset, self.split.test, by_patient=self.options.split != "slice")
         metrics |= self._protocol()
+        files.write_predictions(self.folder / files.PREDICTIONS, found, self.dataset, self.split.test)
         # Again, because a run that was killed between checkpoint and history is resumed without another epoch.
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
-        saved = SavedModel(self.trainer.model, self.trainer.normalise, self.dataset.class_names)
+        saved = SavedModel(
+            self.trainer.model,
+            self.trainer.normalise,
+            self.dataset.class_names,
+            self.options.cropping,
+            self.options.views,
+        )
         save_model(self.folder / files.MODEL, saved)
         self._draw(metrics)
         files.write_json(self.folder / files.METRICS, metrics)
         return metrics
 
+    def _judge(self) -> Evaluation:
+        """What the finished model makes of the test slices."""
+        done = self.trainer.last_evaluation
+        if done is not None and not self.trainer.select and self.options.views == 1:
+            return done  # the last epoch's
+        return evaluate(
+            self.trainer.model,
+            self.dataset,
+            self.split.test,
+            self.trainer.normalise,
+            device=self.options.device,
+            views=self.options.views,
+        )
+
     def _draw(self, metrics: dict[str, Any]) -> None:
         steps = [record for record in self.trainer.records if isinstance(record, Step)]
         validations = [record for record in self.trainer.records if isinstance(record, Validation)]
-        title = f"{self.options.model}, {len(self.split.train)} slices to train, {len(self.split.test)} held out"
+        name = f"recipe {self.options.recipe}" if self.options.recipe else self.options.model
+        title = f"{name}, {len(self.split.train)} slices to train, {len(self.split.test)} held out"
         note = f"Split by {self.options.split}. " + ("Synthetic phantoms. " if self.dataset.synthetic else "")
+        if self.dataset.crop.uses_mask:
+            note += f"{MASK_NOTE} "
+        watched = "held-out slices" if not self.trainer.select else "test slices: the curve is of the validation part"
         plots.training_progress(
             self.folder / files.PROGRESS_PICTURE,
             iterations=[step.iteration for step in steps],
@@ -141,7 +165,7 @@ class Run:
             validation_accuracy=[one.accuracy for one in validations],
             iterations_per_epoch=self.trainer.iterations_per_epoch,
             title=title,
-            note=note + "Nothing was chosen by the held-out slices.",
+            note=f"{note}Nothing was chosen by the {watched}.",
         )
         plots.confusion_matrix(
             self.folder / files.CONFUSION_PICTURE,
@@ -149,6 +173,7 @@ class Run:
             class_names=self.dataset.class_names,
             title=title,
             note=note + self.shared_note(),
+            interval=metrics["accuracy_interval_95"],
         )
 
     def implementations(self) -> list[str]:
@@ -174,8 +199,11 @@ class Run:
             "protocol": {
                 "split": self.options.split,
                 "test_fraction": self.options.test_fraction,
+                "fold": self.options.fold,
+                "folds": self.options.folds if self.options.fold else None,
                 "seed": self.options.seed,
                 "train_slices": len(self.split.train),
+                "validation_slices": len(self.split.validation),
                 "test_slices": len(self.split.test),
                 "train_patients": train_patients,
                 "test_patients": test_patients,

@@ -1,0 +1,35 @@
+"""Recipes: complete sets of options, each in a readable file of its own beside this one."""
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from tinydnn.errors import InputError
+from tinydnn.runs.options import Options
+
+FOLDER = Path(__file__).parent / "recipes"
+NOT_OF_A_RECIPE = {"recipe", "data", "split", "test_fraction", "folds", "fold", "seed", "skip_broken", "device"}
+
+
+def names() -> list[str]:
+    """The recipes that come with tinydnn."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """The options of a recipe, by its name or from a TOML file of one's own.
+
+    Raises `InputError` for a file that is not there, is no TOML, or sets what is no option of a recipe.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"--recipe: expected one of {', '.join(names())} or a .toml file, found {name!r}") from None
+    except (ValueError, IsADirectoryError) as error:
+        raise InputError(f"{name}: expected a recipe in TOML, found something else ({error})") from None
+    known = {field.name for field in fields(Options)} - NOT_OF_A_RECIPE
+    if unknown := sorted(values.keys() - known):
+        raise InputError(f"{name}: expected options of a recipe ({', '.join(sorted(known))}), found {unknown[0]}")
+    return values
