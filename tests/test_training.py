@@ -33,9 +33,11 @@ def easy_dataset():
     rng = np.random.default_rng(0)
     labels = np.arange(COUNT) % 3
     images = rng.integers(0, 60, (COUNT, 1, SIDE, SIDE)).astype(np.uint8)
-    for image, label in zip(images, labels, strict=True):
+    masks = np.zeros((COUNT, SIDE, SIDE), bool)
+    for image, mask, label in zip(images, masks, labels, strict=True):
         image[0, 5 * label : 5 * label + 5] += 150
-    return Dataset(images, labels, np.array([""] * COUNT), ("a", "b", "c"))
+        mask[5 * label : 5 * label + 5] = True
+    return Dataset(images, labels, np.array([""] * COUNT), ("a", "b", "c"), masks)
 
 
 def trainer(dataset=None, *, model="baseline", optimizer="sgd", schedule="constant", lr=0.01, epochs=3, batch_size=8):
@@ -68,7 +70,9 @@ def everything(one):
     }
 
 
-@pytest.mark.parametrize(("model", "optimizer", "lr"), [("baseline", "sgd", 0.01), ("batchnorm", "adam", 0.01)])
+@pytest.mark.parametrize(
+    ("model", "optimizer", "lr"), [("baseline", "sgd", 0.01), ("batchnorm", "adam", 0.01), ("regions", "adam", 0.01)]
+)
 def test_the_loss_falls_and_the_test_slices_are_told_apart(model, optimizer, lr):
     one = trainer(model=model, optimizer=optimizer, lr=lr, epochs=12)
     records = list(one.run())
@@ -144,6 +148,11 @@ def test_the_labels_and_pictures_of_the_test_slices_have_no_part_in_the_weights(
     list(poisoned.run())
     assert everything(one)["state"] == everything(poisoned)["state"]
     assert one.last_evaluation.accuracy != poisoned.last_evaluation.accuracy
+
+
+def test_a_network_of_regions_needs_masks():
+    with pytest.raises(InputError, match="model: expected slices with the masks of their tumours"):
+        trainer(replace(easy_dataset(), masks=None), model="regions")
 
 
 def test_the_same_seed_gives_the_same_bits():

@@ -14,11 +14,13 @@ from tinydnn.layers import (
     Layer,
     Linear,
     MaxPool2d,
+    RegionVote,
     ReLU,
     Sequential,
 )
 
 CHANNELS = (16, 32, 64, 128)
+REGION_BLOCKS = ((16, True), (32, True), (64, True), (128, False), (128, False))  # channels, pooled or not
 
 
 def baseline_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
@@ -62,7 +64,36 @@ def batchnorm_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int =
     return Sequential(*layers, *head, input_shape=(in_channels, image_size, image_size))
 
 
-MODELS: dict[str, Callable[..., Sequential]] = {"baseline": baseline_cnn, "batchnorm": batchnorm_cnn}
+def region_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
+    """A network that says of each region of 8 × 8 pixels what it shows, and lets the regions vote.
+
+    (N, in_channels, S, S) → 16 channels at S/2 → 32 at S/4 → 64 at S/8 → 128 → 128 → the map, (N, classes + 1, S/8,
+    S/8), whose first channel is background → logits (N, classes). It learns from the masks of tumours where to look
+    (`tinydnn.objective`), and needs none once it is trained.
+
+    Batches are normalised after pooling, where a quarter of the numbers is left; convolution, ReLU and pooling then run
+    as one kernel.
+
+    Source: Long, Shelhamer and Darrell, Fully Convolutional Networks for Semantic Segmentation.
+    """
+    _check_size(image_size)
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
+    previous = in_channels
+    for channels, pool in REGION_BLOCKS:
+        layers += [Conv2d(previous, channels, 3, padding=1, rng=rng), ReLU(), *[MaxPool2d(2)] * pool]
+        layers.append(BatchNorm2d(channels))
+        previous = channels
+    of_regions = Conv2d(previous, classes + 1, 1, rng=rng)
+    of_regions.weight.value *= np.float32(0.1)  # as `_classifier` does
+    return Sequential(*layers, of_regions, RegionVote(), input_shape=(in_channels, image_size, image_size))
+
+
+MODELS: dict[str, Callable[..., Sequential]] = {
+    "baseline": baseline_cnn,
+    "batchnorm": batchnorm_cnn,
+    "regions": region_cnn,
+}
 
 
 def _dropout(rng: np.random.Generator) -> Dropout:

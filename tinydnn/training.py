@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tinydnn import ops, prediction
+from tinydnn import objective, ops, prediction
 from tinydnn.backend import Array, to_device
 from tinydnn.data.ahead import one_ahead
 from tinydnn.data.augment import Augmentation
@@ -101,6 +101,8 @@ class Trainer:
     ) -> None:
         if batch_size > len(train):
             raise InputError(f"batch size: expected at most {len(train)}, the slices to train on, found {batch_size}")
+        if objective.learns_regions(model) and dataset.masks is None:
+            raise InputError("model: expected slices with the masks of their tumours, from which it learns, found none")
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.dataset, self.normalise = dataset, normalise
         self.train, self.watch = train, watch
@@ -133,26 +135,28 @@ class Trainer:
             epoch, done = divmod(self.iteration, self.iterations_per_epoch)
             batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)[done:]
             start = perf_counter()
-            for x, y in one_ahead(partial(self._load, epoch=epoch), batches):
-                yield self._keep(self.step(x, y, since=start))
+            for x, y, masks in one_ahead(partial(self._load, epoch=epoch), batches):
+                yield self._keep(self.step(x, y, masks, since=start))
                 start = perf_counter()
             yield self._keep(self.validate())
 
-    def step(self, x: Array, y: Array, *, since: float) -> Step:
-        """One iteration on pictures and labels: forward, backward, update. Its time counts from `since`."""
+    def step(self, x: Array, y: Array, masks: Array | None, *, since: float) -> Step:
+        """One iteration on pictures, labels and masks: forward, backward, update. Its time counts from `since`."""
         epoch = self.iteration // self.iterations_per_epoch + 1
         self.optimizer.lr = self.schedule(self.iteration)
 
         with np.errstate(all="ignore"):  # what overflows shows in the loss
-            logits, backward = self.model(x, training=True)
-            loss, loss_backward = ops.softmax_cross_entropy(logits, y, label_smoothing=self.label_smoothing)
-            self._require_finite(float(loss), f"the loss of iteration {self.iteration + 1}")
-            backward(loss_backward(), need_dx=False)
+            if masks is None:
+                loss = objective.slice_loss(self.model, x, y, label_smoothing=self.label_smoothing)
+            else:
+                loss = objective.region_loss(self.model, x, y, masks, label_smoothing=self.label_smoothing)
+            self._require_finite(float(loss.total), f"the loss of iteration {self.iteration + 1}")
+            loss.backward()
             self.optimizer.step()
 
         self.iteration += 1
-        accuracy = float((logits.argmax(axis=1) == y).mean())
-        return Step(epoch, self.iteration, self.optimizer.lr, float(loss), accuracy, perf_counter() - since)
+        accuracy = float((loss.logits.argmax(axis=1) == y).mean())
+        return Step(epoch, self.iteration, self.optimizer.lr, float(loss.of_slices), accuracy, perf_counter() - since)
 
     def validate(self) -> Validation:
         """Evaluate the model as it is on the slices that are watched."""
@@ -186,10 +190,17 @@ class Trainer:
         stepped = bool(self.records) and isinstance(self.records[-1], Step)
         return stepped and self.iteration % self.iterations_per_epoch == 0
 
-    def _load(self, indices: Array, epoch: int) -> tuple[Array, Array]:
-        """A training batch; what augmentation draws depends on the seed, the epoch and each slice alone."""
-        draws = Draws(self.seed, epoch, indices, len(self.dataset)) if self.augment else None
-        return load_batch(self.dataset, indices, self.normalise, self.device, augment=self.augment, draws=draws)
+    def _load(self, indices: Array, epoch: int) -> tuple[Array, Array, Array | None]:
+        """A training batch: pictures, labels, and masks where they teach.
+
+        What augmentation draws depends on the seed, the epoch and each slice alone.
+        """
+        x, y, masks = to_device(self.dataset.read(indices), self.device), self.dataset.labels[indices], None
+        if objective.learns_regions(self.model):
+            masks = to_device(self.dataset.read_masks(indices), self.device)
+        if self.augment:
+            x, masks = self.augment(x, Draws(self.seed, epoch, indices, len(self.dataset)), masks)
+        return self.normalise(x), to_device(y, self.device), masks
 
     def _keep(self, record: Record) -> Record:
         self.records.append(record)
@@ -217,17 +228,6 @@ def evaluate(
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
 
 
-def load_batch(
-    dataset: Dataset,
-    indices: Array,
-    normalise: Normalisation,
-    device: str,
-    *,
-    augment: Augmentation = NO_AUGMENTATION,
-    draws: Draws | None = None,
-) -> tuple[Array, Array]:
-    """Normalised pictures (B, C, H, W) float32, changed by the augmentation before, and their labels (B,)."""
-    x, y = to_device(dataset.read(indices), device), to_device(dataset.labels[indices], device)
-    if draws is not None:
-        x, _ = augment(x, draws)
-    return normalise(x), y
+def load_batch(dataset: Dataset, indices: Array, normalise: Normalisation, device: str) -> tuple[Array, Array]:
+    """Normalised pictures (B, C, H, W) float32 and their labels (B,) on the device."""
+    return normalise(to_device(dataset.read(indices), device)), to_device(dataset.labels[indices], device)

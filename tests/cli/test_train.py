@@ -139,7 +139,7 @@ def test_not_enough_memory_is_told_in_one_line(command, slices, tmp_path, monkey
     def fail(*_, **__):
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr("tinydnn.training.load_batch", fail)
+    monkeypatch.setattr("tinydnn.data.dataset.Dataset.read", fail)
     found = command("train", slices, *SMALL, "--out", tmp_path / "run")
     assert found.status == 2
     assert found.err == (

@@ -186,6 +186,37 @@ REFUSED = {
         "mean: expected float64, the dtype of x, found float32",
     ),
     "batchnorm2d: eps": (lambda: batchnorm(eps=0), ValueError, "eps: expected a positive number, found 0"),
+    # regions
+    "region_vote: m": (
+        lambda: ops.region_vote(f(2, 3)),
+        ValueError,
+        "m: expected a shape (N, K+1, H, W) without zeros, found (2, 3)",
+    ),
+    "region_vote: background alone": (
+        lambda: ops.region_vote(f(2, 1, 3, 3)),
+        ValueError,
+        "m: expected a channel of background and one or more classes, found (2, 1, 3, 3)",
+    ),
+    "region_vote: least": (
+        lambda: ops.region_vote(f(2, 4, 3, 3), least=0),
+        ValueError,
+        "least: expected a positive number, found 0",
+    ),
+    "region_cross_entropy: targets": (
+        lambda: ops.region_cross_entropy(f(2, 4, 3, 5), np.zeros((2, 5, 3), int), f(2, 3, 5)),
+        ValueError,
+        "targets: expected shape (2, 3, 5) for an m of shape (2, 4, 3, 5), found (2, 5, 3)",
+    ),
+    "region_cross_entropy: target 4": (
+        lambda: ops.region_cross_entropy(f(2, 4, 3, 5), np.full((2, 3, 5), 4), f(2, 3, 5)),
+        ValueError,
+        "targets: expected integers from 0 to 3, found others",
+    ),
+    "region_cross_entropy: weights": (
+        lambda: ops.region_cross_entropy(f(2, 4, 3, 5), np.zeros((2, 3, 5), int), f(2, 3, 5) - 9),
+        ValueError,
+        "weights: expected numbers of at least 0, found others",
+    ),
     # losses
     "softmax_cross_entropy: logits": (
         lambda: ops.softmax_cross_entropy(f(3), LABELS),

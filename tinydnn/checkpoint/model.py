@@ -30,6 +30,7 @@ LAYERS: dict[str, type[Layer]] = {
         layers.Linear,
         layers.MaxPool2d,
         layers.ReLU,
+        layers.RegionVote,
         layers.Sigmoid,
     )
 }

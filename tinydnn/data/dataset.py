@@ -70,6 +70,12 @@ class Dataset:
             batch[row] = self.images[int(index)]
         return batch
 
+    def read_masks(self, indices: np.ndarray) -> np.ndarray:
+        """Masks (B, S, S) bool in the order of `indices`. Raises `InputError` where the slices have none."""
+        if self.masks is None:
+            raise InputError(f"{self.source}: expected slices with the masks of their tumours, found none")
+        return np.stack([self.masks[int(index)] for index in indices])
+
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """The dataset in a prepared file, which stays open: images and masks are read when asked for."""

@@ -75,6 +75,12 @@ def _target(prediction: Array) -> tuple[Array]:
     return (array_module(prediction).full_like(prediction, 0.5),)
 
 
+def _regions(m: Array) -> tuple[Array, Array]:
+    xp = array_module(m)
+    steps = xp.arange(m.size // m.shape[1]).reshape(m.shape[0], *m.shape[2:])
+    return steps % m.shape[1], (steps % 3 + (m.size == m.shape[1])).astype(m.dtype)
+
+
 def _keep(x: Array) -> tuple[Array]:
     return ((array_module(x).arange(x.size) % 3 < 2).reshape(x.shape),)
 
@@ -174,6 +180,10 @@ def _cases() -> Iterator[Case]:
             yield Case(operation, label, (x,), options)
     for label, x in _PICTURES.items():
         yield Case("global_avgpool2d", label, (x,))
+        regions = (x[0], x[1] + 1, *x[2:])
+        yield Case("region_vote", label, (regions,))
+        yield Case("region_vote", f"{label}, evened out", (regions,), {"least": 0.5})
+        yield Case("region_cross_entropy", label, (regions,), extras=_regions)
         for batch_statistics, extras in ((True, _batch_moments), (False, _running_moments)):
             kind = "batch statistics" if batch_statistics else "running statistics"
             options = {"batch_statistics": batch_statistics}

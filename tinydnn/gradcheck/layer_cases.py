@@ -41,10 +41,12 @@ LAYER_CASES = (
     LayerCase("MaxPool2d", lambda: layers.MaxPool2d(3, stride=2), (2, 3, 7, 6)),
     LayerCase("AvgPool2d", lambda: layers.AvgPool2d(2), (2, 3, 5, 6)),
     LayerCase("GlobalAvgPool2d", layers.GlobalAvgPool2d, (2, 3, 4, 5)),
+    LayerCase("RegionVote", layers.RegionVote, (2, 4, 3, 5)),
     LayerCase("ReLU", layers.ReLU, (2, 3, 4, 5)),
     LayerCase("Sigmoid", layers.Sigmoid, (5, 4)),
     LayerCase("Flatten", layers.Flatten, (2, 3, 4, 5)),
     LayerCase("baseline_cnn", lambda: models.baseline_cnn(image_size=16), (2, 1, 16, 16)),
     LayerCase("batchnorm_cnn", lambda: models.batchnorm_cnn(image_size=16), (2, 1, 16, 16)),
+    LayerCase("region_cnn", lambda: models.region_cnn(image_size=16), (2, 1, 16, 16)),
     LayerCase("batchnorm_cnn", lambda: models.batchnorm_cnn(image_size=16), (2, 1, 16, 16), training=False),
 )

@@ -7,6 +7,7 @@ from tinydnn.layers.layer import Buffer, Layer, Parameter, he_normal
 from tinydnn.layers.linear import Flatten, Linear
 from tinydnn.layers.normalization import BatchNorm2d
 from tinydnn.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d
+from tinydnn.layers.regions import RegionVote
 from tinydnn.layers.sequential import Sequential
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "MaxPool2d",
     "Parameter",
     "ReLU",
+    "RegionVote",
     "Sequential",
     "Sigmoid",
     "he_normal",

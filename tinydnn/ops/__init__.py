@@ -10,6 +10,8 @@ from tinydnn.ops.linear import linear
 from tinydnn.ops.maxpool2d import maxpool2d
 from tinydnn.ops.mean_squared_error import mean_squared_error
 from tinydnn.ops.operation import Backward, Call, Implementation, Operation, chosen, operation, operations, trace, use
+from tinydnn.ops.region_cross_entropy import region_cross_entropy
+from tinydnn.ops.region_vote import region_vote
 from tinydnn.ops.relu import relu
 from tinydnn.ops.sigmoid import sigmoid
 from tinydnn.ops.softmax_cross_entropy import softmax, softmax_cross_entropy
@@ -32,6 +34,8 @@ __all__ = [
     "moments",
     "operation",
     "operations",
+    "region_cross_entropy",
+    "region_vote",
     "relu",
     "sigmoid",
     "softmax",
