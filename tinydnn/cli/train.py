@@ -47,7 +47,7 @@ def train(
     shift: Annotated[float | None, typer.Option(help="Augment: move by at most that share of the side.")] = None,
     zoom: Annotated[float | None, typer.Option(help="Augment: 0.1 enlarges or shrinks by up to 10 %.")] = None,
     flip: Annotated[bool | None, typer.Option(help="Augment: mirror every second slice.")] = None,
-    brightness: Annotated[float | None, typer.Option(help="Augment: add at most that share of white.")] = None,
+    brightness: Annotated[float | None, typer.Option(help="Augment: 0.2 brightens or darkens by up to 20 %.")] = None,
     contrast: Annotated[float | None, typer.Option(help="Augment: 0.2 spreads grey levels by up to 20 %.")] = None,
     saturation: Annotated[float | None, typer.Option(help="Augment: the same for colours.")] = None,
     cutout: Annotated[float | None, typer.Option(help="Augment: blacken a square of that share of the side.")] = None,

@@ -49,8 +49,9 @@ def warp(
 
 
 def brightness(x: Array, draws: Draws, amount: float) -> Array:
-    """Add to all levels: z = x + b, with b from −amount to amount times 255."""
-    return _by_table(x, lambda levels: levels + 255 * draws.uniform(-amount, amount)[:, None])
+    """Brighten or darken: z = a · x, with a from 1 / (1 + amount) to 1 + amount. Black, the air, stays black."""
+    factor = (1 + amount) ** draws.uniform(-1, 1)[:, None]
+    return _by_table(x, lambda levels: factor * levels)
 
 
 def contrast(x: Array, draws: Draws, amount: float) -> Array:
@@ -113,7 +114,7 @@ class Augmentation:
     cutout: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {"rotate": 180, "shift": 1, "zoom": 3, "brightness": 1, "contrast": 3, "saturation": 3, "cutout": 1}
+        limits = {"rotate": 180, "shift": 1, "zoom": 3, "brightness": 3, "contrast": 3, "saturation": 3, "cutout": 1}
         for name, most in limits.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
@@ -143,8 +144,8 @@ class Augmentation:
 
 PRESETS = {
     "none": Augmentation(),
-    "light": Augmentation(rotate=10, shift=0.05, zoom=0.1, flip=True, brightness=0.05, contrast=0.2),
-    "strong": Augmentation(rotate=20, shift=0.1, zoom=0.2, flip=True, brightness=0.1, contrast=0.5, cutout=0.3),
+    "light": Augmentation(rotate=10, shift=0.05, zoom=0.1, flip=True, brightness=0.1, contrast=0.1),
+    "strong": Augmentation(rotate=20, shift=0.1, zoom=0.2, flip=True, brightness=0.3, contrast=0.3, cutout=0.2),
 }
 
 

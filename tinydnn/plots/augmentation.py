@@ -8,7 +8,7 @@ import numpy as np
 from tinydnn.plots import canvas
 from tinydnn.plots.canvas import GREY, MARGIN, VERMILION
 
-CELL, GAP, LEFT, TOP = 1.25, 0.06, 0.9, 0.25  # inches
+CELL, GAP, LEFT, TOP = 1.25, 0.06, 1.2, 0.25  # inches
 
 
 def augmentation(
