@@ -29,7 +29,7 @@ PROTOCOLS = ("slice", "patient")
 
 def shuffled(dataset: Dataset) -> Dataset:
     """The labels dealt out anew: each patient takes over another one's."""
-    names, first, number = np.unique(dataset.patients, return_index=True, return_inverse=True)
+    _, first, number = np.unique(dataset.patients, return_index=True, return_inverse=True)
     dealt = np.random.default_rng(SEED).permutation(dataset.labels[first])
     return replace(dataset, labels=dealt[number])
 

@@ -1,0 +1,84 @@
+"""What augmentation costs a training step, made beside it as `tinydnn train` makes it.
+
+    python benchmarks/augment_cost.py [DATA] [--json F]
+
+Trains a network for a few epochs with and without augmentation, in turns, and compares the medians of its steps' times.
+The time of a step counts from the end of the one before it, so it includes any wait for the batch.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from tinydnn.atomic import write_whole
+from tinydnn.bench.machine import machine
+from tinydnn.data import cache
+from tinydnn.data.augment import parse
+from tinydnn.data.dataset import Dataset
+from tinydnn.data.normalise import Normalisation
+from tinydnn.models import MODELS
+from tinydnn.optim import SGD, constant
+from tinydnn.training import Step, Trainer
+
+CASES = (("baseline", 256, 128), ("baseline", 128, 128), ("regions", 128, 32))  # model, pixels, batch
+AUGMENTATIONS = ("none", "light", "strong")
+SLICES, ROUNDS, SETTLE = 512, 3, 2  # of an epoch; times that the augmentations take turns; steps that do not count
+
+
+def seconds(dataset: Dataset, model: str, batch: int, augment: str) -> list[float]:
+    """The times of an epoch's steps but for the first few."""
+    network = MODELS[model](image_size=dataset.size, classes=len(dataset.class_names))
+    chosen = np.arange(min(SLICES, len(dataset)))
+    trainer = Trainer(
+        network,
+        SGD(network.parameters(), lr=0.001, momentum=0.9),
+        constant(0.001),
+        dataset,
+        Normalisation.fit(dataset, chosen[:64]),
+        train=chosen,
+        watch=chosen[:batch],
+        batch_size=batch,
+        epochs=2,
+        seed=0,
+        augment=parse(augment),
+    )
+    steps = [record.seconds for record in trainer.run() if isinstance(record, Step)]
+    return steps[SETTLE:]
+
+
+def measure(source: str, model: str, size: int, batch: int) -> dict[str, Any]:
+    """The medians of each augmentation's steps, in milliseconds, and what they are more than without, in percent."""
+    dataset = Dataset.open(cache.prepared(source, size=size))
+    times: dict[str, list[float]] = {augment: [] for augment in AUGMENTATIONS}
+    for _ in range(ROUNDS):
+        for augment in AUGMENTATIONS:
+            times[augment] += seconds(dataset, model, batch, augment)
+    medians = {augment: 1000 * median(found) for augment, found in times.items()}
+    more = {augment: 100 * (medians[augment] / medians["none"] - 1) for augment in AUGMENTATIONS[1:]}
+    return {"model": model, "size": size, "batch": batch, "step_ms": medians, "percent_more": more}
+
+
+def main() -> None:
+    """Measure all cases; print and write them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", help="what `tinydnn train` takes; phantoms where not given")
+    parser.add_argument("--json", type=Path, help="a file for the results")
+    options = parser.parse_args()
+    rows = []
+    for model, size, batch in CASES:
+        row = measure(options.data or str(cache.phantoms(600, size=128)), model, size, batch)
+        rows.append(row)
+        costs = ", ".join(f"{augment} {percent:+.1f} %" for augment, percent in row["percent_more"].items())
+        print(f"{model}, {size} × {size}, batch {batch}: {row['step_ms']['none']:.0f} ms a step; {costs}", flush=True)
+    if options.json:
+        with write_whole(options.json) as path:
+            path.write_text(json.dumps({"machine": asdict(machine()), "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
