@@ -27,6 +27,11 @@ def blocks(draw):
     return ((pictures, channels, height, width), (outputs, channels, *kernel), bias), options
 
 
+def directly_convolving():
+    """The implementations in which sums that are equal stay equal; Winograd's may differ in the last bit."""
+    return {name for name in ops.conv2d_relu_maxpool2d.implementations if "winograd" not in name}
+
+
 def supporting(given_arrays, options):
     """The names of the implementations that cover a block."""
     implementations = ops.conv2d_relu_maxpool2d.implementations.items()
@@ -59,7 +64,7 @@ def test_gradients_hold(arrays, case, seed, layout):
             gradcheck(partial(ops.conv2d_relu_maxpool2d, **options), x, w, b).raise_if_failed()
 
 
-@pytest.mark.parametrize("implementation", list(ops.conv2d_relu_maxpool2d.implementations))
+@pytest.mark.parametrize("implementation", sorted(directly_convolving()))
 def test_ties_and_what_relu_cuts_off_go_as_in_the_three_operations(implementation):
     x = np.round(np.random.default_rng(0).standard_normal((3, 2, 9, 8)))
     w = np.round(np.random.default_rng(1).standard_normal((4, 2, 3, 3)))

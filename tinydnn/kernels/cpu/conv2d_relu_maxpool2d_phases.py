@@ -1,6 +1,7 @@
 """The fused block for pictures of few channels: a product for each of the four pixels that pooling compares."""
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from tinydnn import ops
 from tinydnn.backend import Array
@@ -9,6 +10,7 @@ from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
 
+BAND_BYTES = 1 << 20  # of convolved pixels at a time, which stay in the caches
 FEW = 32  # channels · kh · kw: beyond, it no longer pays to lay out every window twice
 
 
@@ -46,38 +48,40 @@ def conv2d_relu_maxpool2d(
     """
     (count, channels, *size), (out_channels, _, kh, kw) = x.shape, w.shape
     height, width = (size[0] + 2 * padding - kh + 1) // 2, (size[1] + 2 * padding - kw + 1) // 2
-    rows, columns = height + (kh + 1) // 2, width + (kw + 1) // 2  # pairs of them hold the whole padded picture
+    number = max(1, round(4 * out_channels * height * width * x.itemsize / BAND_BYTES))
+    band = -(-height // number)  # pooled rows; the last band may reach beyond the picture
+    rows, columns = max(2 * number * band + kh - 1, size[0] + 2 * padding), size[1] + 2 * padding
     inside = slice(padding, padding + size[0]), slice(padding, padding + size[1])
-    matrix, phases = kernel_matrix(w), [(0, 0), (0, 1), (1, 0), (1, 1)]
-    z = empty((count, out_channels, height * width), x.dtype)
+    matrix = kernel_matrix(w)
+    z = empty((count, out_channels, number, band * width), x.dtype)
     winner = empty(z.shape, np.uint8)
 
-    def every_other(padded: Array, r: int, s: int) -> Array:
-        """The pixels [2i + r, 2j + s] of a padded picture (C, …) for all pooled (i, j): (C, h, w)."""
-        return padded[:, r : r + 2 * height : 2, s : s + 2 * width : 2]
+    def lay_out(padded: Array, k: int, windows: Array) -> None:
+        """windows[b, r, v, c, i, j] = padded[c, 2i + r, 2j + b + v], for the pooled rows i of band k."""
+        by_channel, by_row, item = padded.strides
+        strides = item, by_row, item, by_channel, 2 * by_row, 2 * item
+        windows[...] = as_strided(padded[:, 2 * k * band :], windows.shape, strides)
 
-    def lay_out(picture: Array, padded: Array, windows: Array) -> None:
-        """windows[b, r, v, c, i, j] = padded[c, 2i + r, 2j + b + v]."""
-        padded[:, *inside] = picture
-        for shift, r, v in np.ndindex(windows.shape[:3]):
-            windows[shift, r, v] = every_other(padded, r, shift + v)
+    def workspace() -> tuple[Array, Array, Array]:
+        """A padded picture, the windows of a band, and its four phases."""
+        padded = zeros((channels, rows, columns), x.dtype)
+        windows = empty((2, kh + 1, kw, channels, band, width), x.dtype)
+        return padded, windows, empty((4, out_channels, band * width), x.dtype)
 
-    def workspace() -> tuple[Array, Array]:
-        padded = zeros((channels, 2 * rows, 2 * columns), x.dtype)
-        return padded, empty((2, kh + 1, kw, channels, height, width), x.dtype)
-
-    def seen(windows: Array, phase: tuple[int, int]) -> Array:
-        """What the pixels of a phase see, as the columns of a matrix (kh·kw·C, h·w)."""
-        return windows[phase[1], phase[0] : phase[0] + kh].reshape(matrix.shape[1], -1)
+    def seen(windows: Array) -> Array:
+        """What the pixels of each phase see, as the columns of a matrix: (2, 2, kh·kw·C, n), which overlap."""
+        by_column, by_row, _, by_channel, _, item = windows.strides
+        shape, strides = (2, 2, matrix.shape[1], band * width), (by_row, by_column, by_channel, item)
+        return as_strided(windows, shape, strides)
 
     def forward_part(part: slice) -> None:
-        padded, windows = workspace()
-        four = empty((4, out_channels, height * width), x.dtype)
+        padded, windows, four = workspace()
         for n in range(part.start, part.stop):
-            lay_out(x[n], padded, windows)
-            for one, phase in zip(four, phases, strict=True):
-                np.matmul(matrix, seen(windows, phase), out=one)
-            _pool(four, b, z[n], winner[n])
+            padded[:, *inside] = x[n]
+            for k in range(number):
+                lay_out(padded, k, windows)
+                np.matmul(matrix, seen(windows), out=four.reshape(2, 2, out_channels, -1))
+                pool(four, b, z[n, :, k], winner[n, :, k])
 
     over_batch(count, forward_part)
 
@@ -85,21 +89,24 @@ def conv2d_relu_maxpool2d(
         dx = empty(x.shape, x.dtype) if need_dx else None
 
         def backward_part(part: slice) -> tuple[Array, Array]:
-            padded, windows = workspace()
+            padded, windows, four = workspace()
+            pooled, dpadded = empty((out_channels, band, width), x.dtype), np.zeros_like(padded)
             dw, db = np.zeros_like(matrix), np.zeros(out_channels, x.dtype)
-            of_phase = empty(z.shape[1:], x.dtype)
+            of_phases = four.reshape(2, 2, out_channels, -1)
             for n in range(part.start, part.stop):
-                lay_out(x[n], padded, windows)
-                dz_n, dpadded = dz[n].reshape(out_channels, -1), np.zeros_like(padded) if need_dx else None
-                for k, phase in enumerate(phases):
-                    np.multiply(dz_n, winner[n] == k, out=of_phase)
-                    dw += of_phase @ seen(windows, phase).T
-                    db += of_phase.sum(axis=1)
-                    if dpadded is not None:
-                        dseen = (matrix.T @ of_phase).reshape(kh, kw, channels, height, width)
-                        for u, v in np.ndindex(kh, kw):
-                            every_other(dpadded, phase[0] + u, phase[1] + v)[...] += dseen[u, v]
-                if dx is not None and dpadded is not None:
+                padded[:, *inside] = x[n]
+                dpadded.fill(0)
+                for k in range(number):
+                    lay_out(padded, k, windows)
+                    take(dz[n, :, k * band : (k + 1) * band], pooled)
+                    db += unpool(pooled.reshape(out_channels, -1), winner[n, :, k], four)
+                    dw += (of_phases @ seen(windows).swapaxes(2, 3)).sum(axis=(0, 1))
+                    if dx is not None:
+                        dseen = (matrix.T @ of_phases).reshape(2, 2, kh, kw, channels, band, width)
+                        for r, s, u, v in np.ndindex(dseen.shape[:4]):
+                            i, j = 2 * k * band + r + u, s + v
+                            dpadded[:, i : i + 2 * band : 2, j : j + 2 * width : 2] += dseen[r, s, u, v]
+                if dx is not None:
                     dx[n] = dpadded[:, *inside]
             return dw, db
 
@@ -107,21 +114,39 @@ def conv2d_relu_maxpool2d(
         dw = np.sum(dws, axis=0).reshape(out_channels, kh, kw, channels).transpose(0, 3, 1, 2)
         return dx, dw, None if b is None else np.sum(dbs, axis=0)
 
-    return z.reshape(count, out_channels, height, width), backward
+    return z.reshape(count, out_channels, number * band, width)[:, :, :height], backward
 
 
-def _pool(four: Array, bias: Array | None, z: Array, winner: Array) -> None:
-    """four: (4, O, h·w) → z (O, h·w), the largest with bias and ReLU, and who it was; of equals the first.
+def take(rows: Array, to: Array) -> None:
+    """Copy rows (O, …, w) of a picture to the first rows of `to`; those beyond the picture are zeros."""
+    to[:, : rows.shape[1]] = rows
+    to[:, rows.shape[1] :] = 0
 
-    Who it was is computed: to choose by a mask costs NumPy twenty times as much.
+
+def pool(four: Array, bias: Array | None, z: Array, winner: Array) -> None:
+    """four: (4, …, O, n) → z (…, O, n), the largest with bias and ReLU, and who it was; of equals the first.
+
+    Who it was is computed: to choose by a mask costs NumPy twenty times as much. `four` is used up.
     """
-    who, below = (four[1] > four[0]).view(np.uint8), (four[3] > four[2]).view(np.uint8)
-    np.maximum(four[0], four[1], out=z)
-    lower = np.maximum(four[2], four[3])
-    is_lower = (lower > z).view(np.uint8)
-    np.maximum(z, lower, out=z)
+    who, below = np.greater(four[1], four[0]).view(np.uint8), np.greater(four[3], four[2]).view(np.uint8)
+    upper, lower = np.maximum(four[0], four[1], out=four[0]), np.maximum(four[2], four[3], out=four[2])
+    is_lower = np.greater(lower, upper).view(np.uint8)
+    np.maximum(upper, lower, out=upper)
     if bias is not None:
-        z += bias[:, None]
-    who += (below + np.uint8(2) - who) * is_lower
-    np.maximum(who, (z <= 0).view(np.uint8) * np.uint8(CUT), out=winner)
-    np.maximum(z, 0, out=z)
+        upper += bias[:, None]
+    below += 2
+    below -= who
+    below *= is_lower
+    who += below
+    cut = np.less_equal(upper, 0).view(np.uint8)
+    cut *= CUT
+    np.maximum(who, cut, out=winner)
+    np.maximum(upper, np.zeros(upper.shape[-1], upper.dtype), out=z)  # a row of zeros is faster than one zero
+
+
+def unpool(dz: Array, winner: Array, four: Array) -> Array:
+    """The way back, dz (…, O, n) → four (4, …, O, n); returns the gradient of the bias (O,)."""
+    for k, one in enumerate(four):
+        np.multiply(dz, winner == k, out=one)
+    uncut = np.multiply(dz, winner != CUT)
+    return uncut.sum(axis=(*range(dz.ndim - 2), -1))
