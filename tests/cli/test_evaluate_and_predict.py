@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinydnn.checkpoint import SavedModel, save_model
+from tinydnn.checkpoint import SavedModel, load_model, save_model
+from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.matlab import write_slice
 from tinydnn.data.normalise import Normalisation
@@ -139,3 +140,26 @@ def test_a_file_name_of_any_bytes_can_be_printed(command, trained, pictures, tmp
     found = command("predict", trained.model, odd)
     assert found.status == 0
     assert "\\udcff.png: " in found.out
+
+
+def test_a_model_brings_its_crop_and_its_views_along(command, slices, pictures, tmp_path):
+    names = ("meningioma", "glioma", "pituitary")
+    for crop, views in ((WHOLE, 1), (WHOLE, 10), (Crop("tumour", 0.3), 2), (Crop("head"), 1)):
+        path = tmp_path / f"{crop}-{views}.h5"
+        save_model(
+            path, SavedModel(baseline_cnn(image_size=16), Normalisation("standard", 60.0, 50.0), names, crop, views)
+        )
+        assert (load_model(path).crop, load_model(path).views) == (crop, views)
+    files = sorted(slices.glob("*.mat"), key=lambda path: int(path.stem))
+    seen = set()
+    for path in sorted(tmp_path.glob("*.h5")):
+        found = json.loads(command("predict", path, *files, "--json").out)["predictions"]
+        figures = json.loads(command("evaluate", path, slices, "--json").out)
+        named = [one["class"] for one in found]
+        assert [named.count(name) for name in names] == np.sum(figures["confusion_matrix"], axis=0).tolist()
+        assert figures["mask_used_at_test"] is path.name.startswith("tumour")
+        seen.add(json.dumps(found))
+    assert len(seen) == 3  # these slices show no air, so the head is all of them
+    refused = command("predict", tmp_path / "tumour-0.3-2.h5", pictures[1])
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "--crop tumour: expected a mask of the tumour, found none" in refused.err

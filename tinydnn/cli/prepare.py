@@ -15,20 +15,24 @@ def prepare(
     data: Annotated[Path, typer.Argument(help="Folder of .mat files, zips or image folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, NAME.h5.")],
     size: Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")] = 256,
+    crop: Annotated[str, typer.Option(help="none, head, ring or tumour; the last two use the mask.")] = "none",
+    margin: Annotated[float, typer.Option(help="Kept round the tumour, in its own size.")] = 0.2,
     skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
 ) -> None:
     """Convert DATA once into one file; stopped at any moment, the same command goes on where it was."""
     import numpy as np
 
     from tinydnn.data.cache import PREPARED_SUFFIXES
+    from tinydnn.data.crop import Crop
     from tinydnn.data.dataset import Dataset
     from tinydnn.data.prepare import prepare as prepare_source
     from tinydnn.data.sources import open_source
 
     if out.suffix.lower() not in PREPARED_SUFFIXES:
         raise InputError(f"--out: expected a name that ends in {' or '.join(PREPARED_SUFFIXES)}, found {out}")
+    part = Crop(crop, margin)
     with open_source(data) as source, progress_bar("Preparing slices") as progress:
-        prepare_source(source, out, size=size, skip_broken=skip_broken, progress=progress)
+        prepare_source(source, out, size=size, crop=part, skip_broken=skip_broken, progress=progress)
     dataset = Dataset.open(out)
     say(f"{describe(dataset)}, {size} x {size} pixels, in {out}")
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
