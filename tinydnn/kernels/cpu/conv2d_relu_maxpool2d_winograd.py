@@ -10,7 +10,7 @@ from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.cpu.winograd import A, Pixels, at_points, four_points, from_points, two_columns
 from tinydnn.ops.operation import Backward
 
-BAND_BYTES = 1 << 19  # of windows at a time: with all that becomes of them, they stay in the caches
+BAND_BYTES = 1 << 20  # of windows at a time: with all that becomes of them, they stay in the caches
 
 
 def _covered(

@@ -23,6 +23,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty, zeros
+from tinydnn.kernels.cpu.threads import over_batch
 
 # The points 0, 1, −1, 2, −2 and ∞ for rows; 0, 1, −1 and ∞ for columns, where A₂ and B₂ are written out below.
 A: Array = np.array([[1, 0, 0, 0], [1, 1, 1, 1], [1, -1, 1, -1], [1, 2, 4, 8], [1, -2, 4, -8], [0, 0, 0, 1]])
@@ -36,14 +37,23 @@ G2: Array = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]]) / 2
 
 def at_points(w: Array) -> Array:
     """G · w · G₂ᵀ: the kernel (O, C, 3, 3) at the 6 · 4 points, (6, 4, O, C)."""
-    g, g2 = G.astype(w.dtype), G2.astype(w.dtype)
-    return np.ascontiguousarray(np.einsum("ku,lv,ocuv->kloc", g, g2, w, optimize=True))
+    return _both_ways(G, G2, w.transpose(2, 3, 0, 1))
 
 
 def from_points(du: Array) -> Array:
     """Gᵀ · du · G₂: the way back, for a gradient (6, 4, O, C) → (O, C, 3, 3)."""
-    g, g2 = G.astype(du.dtype), G2.astype(du.dtype)
-    return np.ascontiguousarray(np.einsum("ku,lv,kloc->ocuv", g, g2, du, optimize=True))
+    return np.ascontiguousarray(_both_ways(G.T, G2.T, du).transpose(2, 3, 0, 1))
+
+
+def _both_ways(left: Array, right: Array, x: Array) -> Array:
+    """Left · x · rightᵀ over the first two axes of x."""
+
+    def product(_: slice) -> Array:
+        rows = np.tensordot(left.astype(x.dtype), x, (1, 0))
+        return np.matmul(right.astype(x.dtype), rows.reshape(*rows.shape[:2], -1)).reshape(-1, len(right), *x.shape[2:])
+
+    # Not with the BLAS's own threads, which would go on spinning on the cores that are needed next.
+    return over_batch(1, product)[0]
 
 
 def two_columns(m: Array, z: Array) -> None:
