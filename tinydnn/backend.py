@@ -6,6 +6,9 @@ when somebody asks for a CUDA device.
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -16,6 +19,28 @@ from tinydnn.errors import InputError
 
 # A NumPy array, or the CuPy array that stands in its place on a GPU.
 Array: TypeAlias = npt.NDArray[Any]
+
+# The orders in which the threads of an emulated GPU take turns; None where no GPU is emulated.
+_emulation: ContextVar[tuple[str, ...] | None] = ContextVar("emulation", default=None)
+
+
+@contextmanager
+def emulated(*orders: str) -> Iterator[None]:
+    """Within the block, NumPy arrays stand for arrays on a GPU: "cuda" is there, and its kernels run on the CPU.
+
+    `orders`: those in which the threads of a block take turns, of "forward", "reverse" and "random"; every kernel runs
+    once in each, all three where none is named.
+    """
+    token = _emulation.set(orders or ("forward", "reverse", "random"))
+    try:
+        yield
+    finally:
+        _emulation.reset(token)
+
+
+def emulation() -> tuple[str, ...] | None:
+    """The orders of the emulated GPU, here and now; None where there is none."""
+    return _emulation.get()
 
 
 def array_module(x: Any) -> ModuleType:
@@ -28,7 +53,7 @@ def array_module(x: Any) -> ModuleType:
 
 def device_of(x: Any) -> str:
     """The kind of device that holds `x`: "cpu" or "cuda"."""
-    return "cpu" if array_module(x) is np else "cuda"
+    return "cpu" if array_module(x) is np and emulation() is None else "cuda"
 
 
 def to_device(x: Any, device: str) -> Array:
@@ -38,7 +63,7 @@ def to_device(x: Any, device: str) -> Array:
     """
     module, number = _open(device)
     if module is np:
-        return x.get() if device_of(x) == "cuda" else np.asarray(x)
+        return np.asarray(x) if array_module(x) is np else x.get()
     with module.cuda.Device(number):
         return module.asarray(x)
 
@@ -56,6 +81,8 @@ def _open(device: str) -> tuple[ModuleType, int]:
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
     if match is None:
         raise InputError(f'device: expected "cpu", "cuda" or "cuda:N", found {device!r}')
+    if emulation() is not None:
+        return np, 0
     try:
         import cupy
     except ImportError as error:
