@@ -20,6 +20,8 @@ from tinydnn.errors import InputError
 # A NumPy array, or the CuPy array that stands in its place on a GPU.
 Array: TypeAlias = npt.NDArray[Any]
 
+OLDEST = 80  # compute capability, ten times: with cp.async and TF32 on tensor cores
+
 # The orders in which the threads of an emulated GPU take turns; None where no GPU is emulated.
 _emulation: ContextVar[tuple[str, ...] | None] = ContextVar("emulation", default=None)
 
@@ -68,6 +70,35 @@ def to_device(x: Any, device: str) -> Array:
         return module.asarray(x)
 
 
+def upload(values: Any, into: Array) -> None:
+    """Write NumPy numbers into an array that is there already, wherever it is."""
+    xp = array_module(into)
+    if xp is np:
+        into[...] = values
+    else:
+        into.set(np.ascontiguousarray(values, into.dtype), stream=xp.cuda.get_current_stream())  # type: ignore[attr-defined]
+
+
+@contextmanager
+def device_errors(device: str) -> Iterator[None]:
+    """Raise as `InputError` what a person can mend of a GPU's refusals: too little memory."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "OutOfMemoryError":  # CuPy's, which need not be imported to ask
+            raise
+        raise InputError(
+            f"device {device}: not enough memory on the GPU ({error}); a smaller --batch-size or --size needs less"
+        ) from None
+
+
+def use_device(device: str) -> None:
+    """Let new arrays of CuPy lie on this device from now on, and its work run there."""
+    module, number = _open(device)
+    if module is not np:
+        module.cuda.Device(number).use()
+
+
 def check_device(device: str) -> str:
     """`device`, if arrays can be put there; else `InputError` with what is missing."""
     _open(device)
@@ -86,12 +117,19 @@ def _open(device: str) -> tuple[ModuleType, int]:
     try:
         import cupy
     except ImportError as error:
-        raise InputError(f"device {device}: needs CuPy; install the extra, as in tinydnn[cuda]") from error
+        raise InputError(
+            f"device {device}: expected CuPy, found none; install tinydnn[cuda] (CUDA 13) or tinydnn[cuda12]"
+        ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise InputError(f"device {device}: no usable NVIDIA driver or GPU ({error})") from error
+        raise InputError(
+            f"device {device}: expected an NVIDIA GPU with its driver, found none ({error}); use --device cpu"
+        ) from error
     number = int(match[1] or 0)
     if number >= count:
         raise InputError(f"device {device}: expected a number below {count}, the GPUs found here")
+    capability = str(cupy.cuda.Device(number).compute_capability)
+    if int(capability) < OLDEST:
+        raise InputError(f"device {device}: expected compute capability 8.0 (Ampere) or newer, found {capability}")
     return cupy, number

@@ -1,6 +1,7 @@
 """The training loop, which yields records and knows no screen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
@@ -8,11 +9,13 @@ from typing import TypeAlias
 import numpy as np
 
 from tinydnn import ops
-from tinydnn.backend import Array, to_device
+from tinydnn.backend import Array, device_errors, to_device
 from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
+from tinydnn.feeding import make_feed
+from tinydnn.gpu_step import GpuStep
 from tinydnn.layers import Sequential
 from tinydnn.optim import Optimizer, Schedule
 
@@ -69,7 +72,8 @@ class Trainer:
     Everything that the next iteration depends on is here: model, optimiser, `iteration` (how many are done) and the
     records so far. With those restored, `run()` goes on exactly as it would have gone on without a break.
 
-    The optimiser comes with the learning rate at the top of the schedule, which then sets it for every step.
+    The optimiser comes with the learning rate at the top of the schedule, which then sets it for every step. On a GPU
+    (`device`, where the model is already) a step runs as `GpuStep`, `precision` says how exact products must be there.
     """
 
     def __init__(
@@ -86,6 +90,7 @@ class Trainer:
         epochs: int,
         seed: int,
         device: str = "cpu",
+        precision: str = "fp32",
     ) -> None:
         if batch_size > len(train):
             raise InputError(f"batch size: expected at most {len(train)}, the slices to train on, found {batch_size}")
@@ -93,6 +98,12 @@ class Trainer:
         self.dataset, self.normalise = dataset, normalise
         self.train, self.test = train, test
         self.batch_size, self.epochs, self.seed, self.device = batch_size, epochs, seed, device
+        self.precision = precision
+        self.gpu_step: GpuStep | None = None
+        if device != "cpu":
+            with device_errors(device):
+                feed = make_feed(dataset, normalise, batch_size, device)
+                self.gpu_step = GpuStep(model, optimizer, feed, precision=precision)
         self.peak_rate = optimizer.lr
         self.iteration = 0
         self.records: list[Record] = []
@@ -118,31 +129,44 @@ class Trainer:
         while self.iteration < self.iterations:
             epoch, done = divmod(self.iteration, self.iterations_per_epoch)
             batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)
-            for indices in batches[done:]:
-                yield self._keep(self.step(indices))
+            for k, indices in enumerate(batches[done:], start=done + 1):
+                yield self._keep(self.step(indices, then=batches[k] if k < len(batches) else None))
             yield self._keep(self.validate())
 
-    def step(self, indices: Array) -> Step:
-        """One iteration on the slices of `indices`: forward, backward, update."""
+    def step(self, indices: Array, *, then: Array | None = None) -> Step:
+        """One iteration on the slices of `indices`: forward, backward, update. `then`: those of the next one."""
         start = perf_counter()
         epoch = self.iteration // self.iterations_per_epoch + 1
-        x, y = load_batch(self.dataset, indices, self.normalise, self.device)
         self.optimizer.lr = self.schedule(self.iteration)
-
-        with np.errstate(all="ignore"):  # what overflows shows in the loss
-            logits, backward = self.model(x, training=True)
-            loss, loss_backward = ops.softmax_cross_entropy(logits, y)
-            self._require_finite(float(loss), f"the loss of iteration {self.iteration + 1}")
-            backward(loss_backward(), need_dx=False)
-            self.optimizer.step()
-
+        with np.errstate(all="ignore"), device_errors(self.device):  # what overflows shows in the loss
+            if self.gpu_step is None:
+                loss, accuracy = self._step(indices)
+            else:
+                loss, accuracy = self.gpu_step(indices, then=then)
+                self._require_finite(loss, f"the loss of iteration {self.iteration + 1}")
         self.iteration += 1
-        accuracy = float((logits.argmax(axis=1) == y).mean())
-        return Step(epoch, self.iteration, self.optimizer.lr, float(loss), accuracy, perf_counter() - start)
+        return Step(epoch, self.iteration, self.optimizer.lr, loss, accuracy, perf_counter() - start)
+
+    def _step(self, indices: Array) -> tuple[float, float]:
+        """On the CPU. The weights do not move where the loss is not finite."""
+        x, y = load_batch(self.dataset, indices, self.normalise, self.device)
+        logits, backward = self.model(x, training=True)
+        loss, loss_backward = ops.softmax_cross_entropy(logits, y)
+        self._require_finite(float(loss), f"the loss of iteration {self.iteration + 1}")
+        backward(loss_backward(), need_dx=False)
+        self.optimizer.step()
+        return float(loss), float((logits.argmax(axis=1) == y).mean())
 
     def validate(self) -> Validation:
         """Evaluate the model as it is on the slices that are held out."""
-        found = evaluate(self.model, self.dataset, self.test, self.normalise, device=self.device)
+        gpu = self.gpu_step
+        load = None if gpu is None else gpu.feed.load
+        with (
+            ops.precision(self.precision),
+            nullcontext() if gpu is None else gpu.on_stream(),
+            device_errors(self.device),
+        ):
+            found = evaluate(self.model, self.dataset, self.test, self.normalise, device=self.device, load=load)
         self._require_finite(found.loss, f"the held-out loss after iteration {self.iteration}")
         self.last_evaluation = found
         epoch = self.iteration // self.iterations_per_epoch
@@ -171,13 +195,23 @@ class Trainer:
 
 
 def evaluate(
-    model: Sequential, dataset: Dataset, indices: Array, normalise: Normalisation, *, device: str = "cpu"
+    model: Sequential,
+    dataset: Dataset,
+    indices: Array,
+    normalise: Normalisation,
+    *,
+    device: str = "cpu",
+    load: Callable[[Array], tuple[Array, Array]] | None = None,
 ) -> Evaluation:
-    """Send the slices of `indices` through the model in evaluation mode, a few at a time."""
+    """Send the slices of `indices` through the model in evaluation mode, a few at a time.
+
+    `load` brings slices from where they lie already, as `load_batch` does from the dataset.
+    """
     losses, probabilities, labels = [], [], []
     with np.errstate(all="ignore"):  # what overflows shows in the loss
         for start in range(0, len(indices), EVALUATION_BATCH):
-            x, y = load_batch(dataset, indices[start : start + EVALUATION_BATCH], normalise, device)
+            some = indices[start : start + EVALUATION_BATCH]
+            x, y = load_batch(dataset, some, normalise, device) if load is None else load(some)
             logits = model.predict(x)
             losses.append(float(ops.softmax_cross_entropy(logits, y)[0]) * len(y))
             probabilities.append(to_device(ops.softmax(logits), "cpu"))

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from tinydnn import ops, plots
-from tinydnn.backend import to_device
+from tinydnn.backend import device_errors, to_device, use_device
 from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, save_model
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
@@ -48,7 +48,9 @@ class Run:
             classes=len(dataset.class_names),
             seed=options.seed,
         )
-        model.to(options.device)
+        with device_errors(options.device):
+            use_device(options.device)
+            model.to(options.device)
         batches = max(len(self.split.train) // options.batch_size, 1)  # where none is full, the trainer says so
         self.trainer = Trainer(
             model,
@@ -62,6 +64,7 @@ class Run:
             epochs=options.epochs,
             seed=options.seed,
             device=options.device,
+            precision=options.precision,
         )
 
     @property
@@ -154,7 +157,7 @@ class Run:
     def implementations(self) -> list[str]:
         """Which implementation of which operation runs in the model, "operation: implementation", each once."""
         picture = to_device(np.zeros((1, *self.dataset.images.shape[1:]), np.float32), self.options.device)
-        with ops.trace() as calls:
+        with ops.trace() as calls, ops.precision(self.options.precision):
             self.trainer.model.predict(picture)
         return list(dict.fromkeys(f"{call.operation}: {call.implementation}" for call in calls))
 

@@ -48,19 +48,35 @@ __device__ __forceinline__ unsigned to_tf32(float x) {
 // d += a · b on tensor cores: a is 16 × 8, b is 8 × 8, spread over a warp. With g = lane / 4 and t = lane % 4 a thread holds
 //   a: (g, t), (g + 8, t), (g, t + 4), (g + 8, t + 4);   b: (t, g), (t + 4, g);
 //   d: (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1).
+#ifdef TINYDNN_EMULATOR
+struct Operands {
+    float* d;
+    const unsigned *a, *b;
+};
+
+// The work of a whole warp; of the operands the last 13 bits are not looked at.
+__attribute__((no_sanitize_thread)) inline void multiply_add_warp(void* const* of_all) {
+    float a[16][8], b[8][8];
+    for (int lane = 0; lane < 32; lane++) {
+        const Operands& own = *static_cast<const Operands*>(of_all[lane]);
+        int g = lane / 4, t = lane % 4;
+        for (int k = 0; k < 4; k++) a[g + 8 * (k % 2)][t + 4 * (k / 2)] = __uint_as_float(own.a[k] & 0xffffe000u);
+        for (int k = 0; k < 2; k++) b[g][t + 4 * k] = __uint_as_float(own.b[k] & 0xffffe000u);
+    }
+    for (int lane = 0; lane < 32; lane++)
+        for (int k = 0; k < 4; k++) {
+            int row = lane / 4 + 8 * (k / 2), column = 2 * (lane % 4) + k % 2;
+            float sum = static_cast<const Operands*>(of_all[lane])->d[k];
+            for (int i = 0; i < 8; i++) sum += a[row][i] * b[column][i];
+            static_cast<const Operands*>(of_all[lane])->d[k] = sum;
+        }
+}
+#endif
+
 __device__ __forceinline__ void multiply_add(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
 #ifdef TINYDNN_EMULATOR
-    struct Operands { unsigned a[4], b[2]; } mine, all[32];
-    for (int k = 0; k < 4; k++) mine.a[k] = a[k] & 0xffffe000u;  // the rest of the bits is not looked at
-    for (int k = 0; k < 2; k++) mine.b[k] = b[k] & 0xffffe000u;
-    emulator::meet(0xffffffffu, &mine, sizeof mine, all, "mma.sync");
-    int group = emulator::lane() / 4, t = emulator::lane() % 4;
-    for (int k = 0; k < 4; k++) {
-        int row = group + 8 * (k / 2), column = 2 * t + k % 2;
-        for (int i = 0; i < 8; i++)
-            d[k] += __uint_as_float(all[row % 8 * 4 + i % 4].a[row / 8 + 2 * (i / 4)]) *
-                    __uint_as_float(all[column * 4 + i % 4].b[i / 4]);
-    }
+    Operands mine{d, a, b};
+    emulator::together(&mine, multiply_add_warp, "mma.sync");
 #else
     asm volatile(
         "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"

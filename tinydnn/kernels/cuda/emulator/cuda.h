@@ -44,6 +44,8 @@ dim3 grid_size();
 void barrier();
 // All lanes of the mask meet here; each brings `size` bytes and gets those of all 32 lanes, lane after lane.
 void meet(unsigned mask, const void* mine, unsigned size, void* of_all, const char* what);
+// The same, but the lane that comes last does the work for all: it gets what each lane has brought.
+void together(void* mine, void (*work)(void* const* of_all), const char* what);
 void* shared(const void* variable, unsigned long bytes);
 void* dynamic_shared();
 // An asynchronous copy into shared memory: it happens no sooner than in `async_wait`, so that who reads before, shows.
@@ -72,6 +74,11 @@ template <class T> const char* code() {
         if constexpr (std::is_void_v<V>) return "*void";
         else if constexpr (std::is_floating_point_v<V>) return sizeof(V) == 4 ? "*float32" : "*float64";
         else if constexpr (std::is_same_v<V, bool>) return "*bool";
+        else if constexpr (std::is_same_v<V, float2> || std::is_same_v<V, float4>) return "*float32";
+        else if constexpr (std::is_same_v<V, double2>) return "*float64";
+        else if constexpr (std::is_same_v<V, int2> || std::is_same_v<V, int4>) return "*int32";
+        else if constexpr (std::is_same_v<V, uint2> || std::is_same_v<V, uint4>) return "*uint32";
+        else if constexpr (std::is_same_v<V, uchar2> || std::is_same_v<V, uchar4>) return "*uint8";
         else if constexpr (!std::is_integral_v<V>) return "*struct";
         else if constexpr (std::is_signed_v<V>)
             return sizeof(V) == 1 ? "*int8" : sizeof(V) == 2 ? "*int16" : sizeof(V) == 4 ? "*int32" : "*int64";

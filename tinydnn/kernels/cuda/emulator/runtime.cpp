@@ -17,7 +17,7 @@
 
 namespace {
 constexpr unsigned long STACK = 1 << 17, ARENA = 1 << 18, STATIC_LIMIT = 48 << 10;
-constexpr unsigned MOST_THREADS = 1024, PAYLOAD = 32;
+constexpr unsigned MOST_THREADS = 1024, PAYLOAD = 8;
 constexpr unsigned long ENDLESS = 2000000000;  // accesses of a thread without meeting another
 
 enum State : unsigned char { READY, AT_BARRIER, IN_WARP, DONE };
@@ -36,7 +36,9 @@ struct Variable { const void* key; char* begin; unsigned long bytes; };
 struct Copy { void* to; const void* from; unsigned bytes, valid, group; };
 struct Warp {
     unsigned char brought[2][32][PAYLOAD];
+    void* mine[32];
     unsigned arrived = 0, generation = 0, mask = 0, size = 0, epoch = 0;
+    const char* what = nullptr;
 };
 struct Fibre {
     State state;
@@ -268,19 +270,18 @@ void barrier() {
     to_scheduler();
 }
 
-void meet(unsigned mask, const void* mine, unsigned size, void* of_all, const char* what) {
+// Wait until all lanes of the mask are here; the last one does `last`, then all go on.
+template <class Work> void gather(unsigned mask, unsigned size, const char* what, void* where, Work last) {
     Warp& warp = g_warps[g_current / 32];
     unsigned lane = g_current % 32, first = g_current - lane, lanes = min(32u, g_count - first);
     mask &= lanes == 32 ? 0xffffffffu : (1u << lanes) - 1;
-    if (!(mask >> lane & 1)) FAIL(__builtin_return_address(0), "thread %u is not in the mask of its own %s", g_current, what);
-    if (size > PAYLOAD) FAIL(nullptr, "%s brings more than %u bytes", what, PAYLOAD);
-    if (warp.arrived && (warp.mask != mask || warp.size != size))
-        FAIL(nullptr, "the threads of a warp meet at different calls or with different masks at %s", what);
-    warp.mask = mask, warp.size = size;
-    unsigned slot = warp.generation & 1;
-    memcpy(warp.brought[slot][lane], mine, size);
+    if (!(mask >> lane & 1)) FAIL(where, "thread %u is not in the mask of its own %s", g_current, what);
+    if (warp.arrived && (warp.mask != mask || warp.size != size || warp.what != what))
+        FAIL(where, "the threads of a warp meet at different calls or with different masks at %s", what);
+    warp.mask = mask, warp.size = size, warp.what = what;
     warp.arrived |= 1u << lane;
     if (warp.arrived == mask) {
+        last();
         warp.arrived = 0, warp.generation++, warp.epoch++;
         for (unsigned k = 0; k < lanes; k++)
             if ((mask >> k & 1) && g_fibres[first + k].state == IN_WARP) g_fibres[first + k].state = READY;
@@ -288,7 +289,22 @@ void meet(unsigned mask, const void* mine, unsigned size, void* of_all, const ch
         g_fibres[g_current].state = IN_WARP, g_fibres[g_current].waits_at = what;
         to_scheduler();
     }
-    for (unsigned k = 0; k < 32; k++) memcpy(static_cast<char*>(of_all) + k * size, warp.brought[slot][k], size);
+}
+
+void meet(unsigned mask, const void* mine, unsigned size, void* of_all, const char* what) {
+    Warp& warp = g_warps[g_current / 32];
+    if (size > PAYLOAD) FAIL(nullptr, "%s brings more than %u bytes", what, PAYLOAD);
+    auto& brought = warp.brought[warp.generation & 1];  // of the last meeting, some lanes may still be reading
+    memcpy(brought[g_current % 32], mine, size);
+    gather(mask, size, what, __builtin_return_address(0), [] {});
+    for (unsigned k = 0; k < 32; k++) memcpy(static_cast<char*>(of_all) + k * size, brought[k], size);
+}
+
+void together(void* mine, void (*work)(void* const*), const char* what) {
+    Warp& warp = g_warps[g_current / 32];
+    if (g_count % 32) FAIL(__builtin_return_address(0), "%s: expected whole warps, found %u threads", what, g_count);
+    warp.mine[g_current % 32] = mine;
+    gather(0xffffffffu, 0, what, __builtin_return_address(0), [&] { work(warp.mine); });
 }
 
 void* shared(const void* key, unsigned long bytes) {
