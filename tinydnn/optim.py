@@ -41,6 +41,9 @@ class Optimizer(ABC):
 
         A backward function of a pass before this step is of no use after it: it would meet the new values.
         """
+        for name, parameter in self.parameters.items():
+            if parameter.grad is None:
+                raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
         self.prepare()
         self.apply()
 
@@ -53,9 +56,6 @@ class Optimizer(ABC):
 
     def apply(self) -> None:
         """What `step` does with the gradients; on a GPU, where it may be captured and replayed, all in one launch."""
-        for name, parameter in self.parameters.items():
-            if parameter.grad is None:
-                raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
         if self._lies_flat():
             self._flat["grad"].fill({name: one.grad for name, one in self.parameters.items() if one.grad is not None})
             self._move_flat(*(flat.whole for flat in self._flat.values()))

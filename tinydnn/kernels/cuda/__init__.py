@@ -10,8 +10,10 @@ from tinydnn.kernels.cuda import (
     softmax_cross_entropy,
     update,
 )
+from tinydnn.kernels.cuda.source import RawKernel
 
 __all__ = [
+    "RawKernel",
     "batchnorm2d",
     "conv2d",
     "conv2d_relu_maxpool2d",

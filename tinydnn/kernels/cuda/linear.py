@@ -17,19 +17,19 @@ def _float32(x: Array, w: Array, b: Array) -> bool:
 @ops.linear.implementation("tf32", device="cuda", priority=30, supports=_float32, precision="tf32")
 def linear(x: Array, w: Array, b: Array) -> tuple[Array, Backward]:
     """The reference, with cuBLAS free to use TF32: its tensor cores then wait for memory, not for arithmetic."""
-    with _tf32_products(x):
+    with tf32_products(x):
         z = x @ w.T
     z += b
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
-        with _tf32_products(x):
+        with tf32_products(x):
             return dz @ w if need_dx else None, dz.T @ x, dz.sum(axis=0)
 
     return z, backward
 
 
 @contextmanager
-def _tf32_products(x: Array) -> Iterator[None]:
+def tf32_products(x: Array) -> Iterator[None]:
     """Let CuPy's matrix products of float32 arrays use TF32 within the block. An emulated GPU has no cuBLAS."""
     if array_module(x) is np:
         yield

@@ -4,6 +4,7 @@ What stands around a launch (checks, shapes of grids, arguments) is the same cod
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -48,6 +49,21 @@ class Source:
         self.launch(kernel, (blocks(count, THREADS),), THREADS, *arguments)
 
 
+class RawKernel:
+    """A kernel of one's own, launched as CuPy's RawKernel is: on CuPy arrays by it, on an emulated GPU on NumPy's.
+
+    code: CUDA source. name: the kernel in it, declared `extern "C"`, or a template's such as `relu<float>`.
+    """
+
+    def __init__(self, code: str, name: str) -> None:
+        self.code, self.name = code, name
+
+    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any], shared_mem: int = 0) -> None:
+        """Launch it."""
+        function = _compiled(self.code, self.name, emulation())
+        function(tuple(grid), tuple(block), tuple(args), shared_mem=shared_mem)
+
+
 def sources() -> dict[str, Source]:
     """Every file of kernels by its name."""
     return dict(_sources)
@@ -75,14 +91,19 @@ def int32(*numbers: Any) -> tuple[np.int32, ...]:
 
 @cache
 def _function(file: str, kernel: str, orders: tuple[str, ...] | None) -> Any:
-    text = _sources[file].text
+    return _compiled(_sources[file].text, kernel, orders)
+
+
+@cache
+def _compiled(text: str, kernel: str, orders: tuple[str, ...] | None) -> Any:
     if orders is not None:
         from tinydnn.kernels.cuda.emulator import Module
 
         return Module(code=text, name_expressions=[kernel], orders=orders).get_function(kernel)
     import cupy
 
-    return cupy.RawModule(code=text, options=("--std=c++17",), name_expressions=[kernel]).get_function(kernel)
+    names = None if re.search(rf'extern\s+"C"[^;{{]*\b{re.escape(kernel)}\s*\(', text) else [kernel]
+    return cupy.RawModule(code=text, options=("--std=c++17",), name_expressions=names).get_function(kernel)
 
 
 def _with_includes(file: str, seen: set[str]) -> str:
