@@ -8,17 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinydnn.backend import check_device, emulated
-from tinydnn.errors import InputError
-
-
-def why_no_gpu() -> str:
-    """What is missing; nothing where a GPU is there."""
-    try:
-        check_device("cuda")
-    except InputError as error:
-        return str(error)
-    return ""
+from tinydnn.backend import emulated
 
 
 @dataclass(frozen=True)
@@ -34,8 +24,7 @@ class Device:
 def device(request):
     """An emulated GPU, then a real one."""
     if request.param == "gpu":
-        if why := why_no_gpu():
-            pytest.skip(why)
+        request.getfixturevalue("real_gpu")
         import cupy
 
         yield Device("gpu", cupy.asarray, cupy.asnumpy)
