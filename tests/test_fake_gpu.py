@@ -5,6 +5,7 @@ So no line of the way to a GPU is first run on a real one.
 
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
 from types import ModuleType, SimpleNamespace
 
@@ -23,6 +24,7 @@ from tinydnn.gpu_step import GpuStep
 from tinydnn.kernels.cuda import source
 from tinydnn.kernels.cuda.emulator import Module
 from tinydnn.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from tinydnn.models import baseline_cnn
 
 
 class FakeArray(np.ndarray):
@@ -133,6 +135,7 @@ def cupy(monkeypatch):
         get_elapsed_time=lambda begin, end: 1e3 * (end.at - begin.at), alloc_pinned_memory=bytearray,
         MemoryPool=lambda: SimpleNamespace(malloc=None, total_bytes=lambda: 1 << 20), using_allocator=nothing,
     )  # fmt: skip
+    module.get_default_memory_pool = module.cuda.MemoryPool
     monkeypatch.setitem(sys.modules, "cupy", module)
     products = SimpleNamespace(get_compute_type=lambda t: 0, set_compute_type=lambda t, c: None, COMPUTE_TYPE_TF32=3)
     monkeypatch.setitem(sys.modules, "cupy._core", SimpleNamespace(_routines_linalg=products))
@@ -232,3 +235,18 @@ def test_a_kernel_that_writes_to_its_inputs_on_the_gpu_is_told_so(cupy):
         assert "writes to its inputs" in {one.what for one in check("relu", "writes on a gpu", "cuda").findings}
     finally:
         del ops.relu.implementations["writes on a gpu"]
+
+
+def test_the_contestant_of_the_benchmark_steps_and_tells_its_memory(cupy, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    from contestants_cuda import tinydnn_run
+
+    model = baseline_cnn(image_size=16)
+    model = Sequential(*(layer for layer in model.layers if not isinstance(layer, Dropout)))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 1, 16, 16)).astype(np.uint8)
+    start = {"pixels": pixels, "y": np.arange(2), "shift": 100.0, "scale": 50.0, **model.state()}
+    run, memory = tinydnn_run("tinydnn tf32", 3, 16, start)
+    losses, seconds = run(2)
+    assert len(losses) == len(seconds) == 2
+    assert np.isfinite(losses).all()
+    assert memory() > 0

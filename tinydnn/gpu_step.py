@@ -22,7 +22,8 @@ WARM_UPS = 2  # runs before a capture, in which kernels are compiled and memory 
 class GpuStep:
     """Training steps of a model on the batches of a feed; `step(indices)` returns the batch's loss and accuracy.
 
-    The model's parameters must be on the GPU. `graph=False` launches kernel by kernel.
+    The model's parameters must be on the GPU. `graph=False` launches kernel by kernel. `result`, on the GPU, is where a
+    step leaves loss and accuracy.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class GpuStep:
         self._replay = Replay(self._work, self._xp) if graph else None
         self._dropouts = [layer for layer in model.layers if isinstance(layer, Dropout)]
         self._masks: list[Array] = []
-        self._result = self._xp.zeros(2, np.float32)  # loss and accuracy
+        self.result = self._xp.zeros(2, np.float32)  # loss and accuracy
         self.stream = None if self._xp is np else self._xp.cuda.Stream()
 
     def __call__(self, indices: Array, *, then: Array | None = None) -> tuple[float, float]:
@@ -42,7 +43,7 @@ class GpuStep:
             self.launch(indices)
             if then is not None:
                 self.feed.prefetch(then)
-            loss, accuracy = to_device(self._result, "cpu").tolist()  # waits for the GPU
+            loss, accuracy = to_device(self.result, "cpu").tolist()  # waits for the GPU
         return loss, accuracy
 
     def launch(self, indices: Array) -> None:
@@ -65,14 +66,18 @@ class GpuStep:
         """A context in which work goes to this step's stream."""
         return nullcontext() if self.stream is None else self.stream
 
+    def pool_bytes(self) -> int:
+        """The memory of the captured step's own pool."""
+        return 0 if self._replay is None else self._replay.pool_bytes()
+
     def _work(self) -> None:
         x, y = self.feed.batch()
         logits, backward = self.model(x, training=True)
         loss, loss_backward = ops.softmax_cross_entropy(logits, y)
         backward(loss_backward(), need_dx=False)
         self.optimizer.apply()
-        self._result[0] = loss
-        self._result[1] = (logits.argmax(axis=1) == y).mean()
+        self.result[0] = loss
+        self.result[1] = (logits.argmax(axis=1) == y).mean()
 
     def _draw_masks(self) -> None:
         """Draw on the CPU, as everywhere. In the first step the layers, which learn their shapes, draw themselves."""
@@ -102,6 +107,10 @@ class Replay:
         self._runs = 0
         self._graph: Any = None
         self._pool: Any = None if xp is np else xp.cuda.MemoryPool()
+
+    def pool_bytes(self) -> int:
+        """How large the pool is."""
+        return 0 if self._pool is None else int(self._pool.total_bytes())
 
     def __call__(self, places: list[Array]) -> None:
         """Do the work, on the arrays in `places` among others."""

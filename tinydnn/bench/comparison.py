@@ -79,8 +79,12 @@ def compare(
     dtype: str = "float32",
     seconds: float = SECONDS,
     device: str = "cpu",
+    tf32: Peaks | None = None,
 ) -> Comparison:
-    """Time the named implementations, which all cover the case; the baseline is one of them."""
+    """Time the named implementations, which all cover the case; the baseline is one of them.
+
+    `tf32`: the peaks of those whose products are TF32's.
+    """
     case = bench_case(operation, shapes)
     arrays = [x if x is None else to_device(np.ascontiguousarray(x, dtype), device) for x in case.arrays()]
     labels = {name: _label(case, name, arrays) for name in names}
@@ -90,8 +94,9 @@ def compare(
     lines = []
     for which, (cost, direction) in enumerate(zip(both, DIRECTIONS, strict=True)):
         samples: dict[str, Sample] = {name: getattr(timing, direction) for name, timing in timings.items()}
-        _, bound = cost.bound(peaks)
         for name, sample in samples.items():
+            inexact = ops.operations()[operation].implementations[name].precision == "tf32"
+            _, bound = cost.bound(tf32 if inexact and tf32 is not None else peaks)
             others = [one.median for other, one in samples.items() if other != name]
             lines.append(
                 Line(

@@ -64,13 +64,15 @@ def bench(
         raise InputError(f"{op}: expected an implementation that covers this case, found none among {uncovered}")
 
     found: Machine | Gpu
+    tf32 = None
     if device == "cpu":
         found, peaks = machine(), measure_peaks(dtype)
         print_machine(found, peaks)
         where = f"{found.cpu}, {found.threads} threads"
     else:
         found, peaks = gpu(), gpu_peaks(dtype)
-        print_gpu(found, peaks)
+        tf32 = gpu_peaks(dtype, precision="tf32") if dtype == "float32" else None
+        print_gpu(found, peaks, tf32)
         where = found.name
     say("")
     print_case(bench_case(op, shapes), dtype, peaks)
@@ -89,7 +91,7 @@ def bench(
         beside = baseline or default_baseline(op, [name for name in right if name not in own] or right)
         if beside not in right:
             raise InputError(f"--baseline: expected one of {', '.join(right)}, found {beside}")
-        comparison = compare(op, right, beside, peaks, shapes=shapes, dtype=dtype, device=device)
+        comparison = compare(op, right, beside, peaks, shapes=shapes, dtype=dtype, device=device, tf32=tf32)
         print_table(comparison)
         result |= as_dict(comparison)
         if sweep:

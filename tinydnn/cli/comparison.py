@@ -25,12 +25,13 @@ def print_machine(found: "Machine", peaks: "Peaks") -> None:
         say("Other programs are running: times are doubtful, ratios less so.")
 
 
-def print_gpu(found: "Gpu", peaks: "Peaks") -> None:
+def print_gpu(found: "Gpu", peaks: "Peaks", tf32: "Peaks | None") -> None:
     """Which GPU computes, and how fast it can be."""
     size = f"{found.memory / 1e9:.0f} GB, L2 {found.l2 / 1e6:.0f} MB"
     say(f"{found.name}, {found.multiprocessors} multiprocessors, {size}")
     say(f"driver {found.driver}, CUDA {found.cuda}, CuPy {found.cupy}")
-    say(f"peaks, measured: {peaks.gflops:.0f} GFLOP/s in products of that precision, {peaks.gbytes:.0f} GB/s copied")
+    inexact = f", {tf32.gflops:.0f} in TF32" if tf32 else ""
+    say(f"peaks, measured: {peaks.gflops:.0f} GFLOP/s in products{inexact}; {peaks.gbytes:.0f} GB/s copied")
 
 
 def print_case(case: "Case", dtype: str, peaks: "Peaks") -> None:
