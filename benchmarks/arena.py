@@ -120,4 +120,6 @@ def compete(
 def disagreement(scores: list[Score]) -> float:
     """The largest relative difference between the losses of any two contestants at the same step."""
     losses = np.array([score.losses for score in scores if not score.failure])
+    if not len(losses):
+        return 0.0
     return float(np.max((losses.max(axis=0) - losses.min(axis=0)) / losses.min(axis=0)))

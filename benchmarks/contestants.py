@@ -12,6 +12,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from contestants_cuda import NOT_WEIGHTS, TINYDNN_CUDA, TORCH_CUDA, Run, tinydnn_run, torch_run
+
 LEARNING_RATE, MOMENTUM = 0.005, 0.9
 TINYDNN = ("tinydnn numpy", "tinydnn numba")
 TORCH = ("torch eager nchw", "torch eager channels-last", "torch compile")
@@ -54,7 +56,7 @@ def torch_step(name: str, batch: int, size: int, threads: int, start: Any) -> St
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
     layout = torch.contiguous_format if name == "torch eager nchw" else torch.channels_last
-    weights = [torch.tensor(start[key]) for key in start.files if key not in ("x", "y")]  # kernel, bias, kernel, …
+    weights = [torch.tensor(start[key]) for key in start.files if key not in NOT_WEIGHTS]  # kernel, bias, kernel, …
     layers: list[nn.Module] = []
     for w, _ in zip(weights[0::2], weights[1::2], strict=True):
         if w.ndim == 4:
@@ -83,16 +85,25 @@ def torch_step(name: str, batch: int, size: int, threads: int, start: Any) -> St
     return step
 
 
-def serve(step: Step) -> None:
-    """Do what the lines on standard input say. The first step, with compilation, is timed apart."""
-    for line in sys.stdin:
-        asked = json.loads(line)
+def timed(step: Step) -> Run:
+    """Steps one by one, by the clock."""
+
+    def run(count: int) -> tuple[list[float], list[float]]:
         losses, seconds = [], []
-        for _ in range(asked["steps"]):
+        for _ in range(count):
             begin = perf_counter()
             losses.append(step())
             seconds.append(perf_counter() - begin)
-        print(json.dumps({"losses": losses, "seconds": seconds, "peak_memory_mb": peak_memory_mb()}), flush=True)
+        return losses, seconds
+
+    return run
+
+
+def serve(run: Run, memory: Callable[[], float]) -> None:
+    """Do what the lines on standard input say. The first step, with compilation, is timed apart."""
+    for line in sys.stdin:
+        losses, seconds = run(json.loads(line)["steps"])
+        print(json.dumps({"losses": losses, "seconds": seconds, "peak_memory_mb": memory()}), flush=True)
 
 
 def peak_memory_mb() -> float:
@@ -117,9 +128,13 @@ def main() -> None:
     import numpy as np
 
     with np.load(path) as start:
-        build = tinydnn_step if name in TINYDNN else torch_step
-        step = build(name, batch, size, threads, start)
-    serve(step)
+        if name in TINYDNN_CUDA or name in TORCH_CUDA:
+            on_gpu = tinydnn_run if name in TINYDNN_CUDA else torch_run
+            run, memory = on_gpu(name, batch, size, start)
+        else:
+            build = tinydnn_step if name in TINYDNN else torch_step
+            run, memory = timed(build(name, batch, size, threads, start)), peak_memory_mb
+    serve(run, memory)
 
 
 if __name__ == "__main__":

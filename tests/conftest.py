@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinydnn.backend import check_device
 from tinydnn.data.matlab import write_slice
+from tinydnn.errors import InputError
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,3 +52,12 @@ def learnable():
 def slices(tmp_path_factory):
     """A folder of 60 small slices, twenty of each class, which nobody writes to."""
     return write_learnable(tmp_path_factory.mktemp("slices"), 60)
+
+
+@pytest.fixture(scope="session")
+def real_gpu():
+    """Skips, and says what is missing, where there is no GPU."""
+    try:
+        check_device("cuda")
+    except InputError as error:
+        pytest.skip(str(error))

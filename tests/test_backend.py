@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tinydnn
-from tinydnn.backend import array_module, check_device, device_of, to_device
+from tinydnn.backend import array_module, check_device, device_of, emulated, to_device
 from tinydnn.errors import InputError
 
 PACKAGE = Path(tinydnn.__file__).parent
@@ -37,6 +37,8 @@ def cupy(monkeypatch):
     """A module `cupy` with one GPU, of the few names that the backend calls."""
 
     class Device:
+        compute_capability = "90"
+
         def __init__(self, number):
             self.number = number
 
@@ -94,14 +96,35 @@ def test_a_missing_driver_is_named(cupy):
         raise FakeDriverError("no CUDA-capable device")
 
     cupy.cuda.runtime.getDeviceCount = no_driver
-    with pytest.raises(InputError, match="device cuda: no usable NVIDIA driver or GPU"):
+    with pytest.raises(
+        InputError, match=r"device cuda: expected an NVIDIA GPU with its driver, found none .*; use --device cpu"
+    ):
         check_device("cuda")
+
+
+def test_a_gpu_that_is_too_old_is_named(cupy):
+    cupy.cuda.Device.compute_capability = "75"
+    with pytest.raises(
+        InputError, match=r"device cuda: expected compute capability 8\.0 \(Ampere\) or newer, found 75"
+    ):
+        check_device("cuda")
+
+
+def test_on_an_emulated_gpu_numpy_arrays_are_on_a_gpu(no_cupy):
+    x = np.arange(3.0)
+    with emulated():
+        assert device_of(x) == "cuda"
+        assert array_module(x) is np
+        assert to_device(x, "cuda:1") is x
+        assert to_device(x, "cpu") is x
+        assert check_device("cuda") == "cuda"
+    assert device_of(x) == "cpu"
 
 
 def test_without_cupy_a_cuda_device_asks_for_the_extra(no_cupy):
-    with pytest.raises(InputError, match=r"device cuda: needs CuPy; install the extra"):
+    with pytest.raises(InputError, match=r"device cuda: expected CuPy, found none; install tinydnn\[cuda\]"):
         check_device("cuda")
-    with pytest.raises(InputError, match="needs CuPy"):
+    with pytest.raises(InputError, match="expected CuPy"):
         to_device(np.zeros(3), "cuda")
 
 

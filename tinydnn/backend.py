@@ -6,6 +6,9 @@ when somebody asks for a CUDA device.
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -16,6 +19,30 @@ from tinydnn.errors import InputError
 
 # A NumPy array, or the CuPy array that stands in its place on a GPU.
 Array: TypeAlias = npt.NDArray[Any]
+
+OLDEST = 80  # compute capability, ten times: with cp.async and TF32 on tensor cores
+
+# The orders in which the threads of an emulated GPU take turns; None where no GPU is emulated.
+_emulation: ContextVar[tuple[str, ...] | None] = ContextVar("emulation", default=None)
+
+
+@contextmanager
+def emulated(*orders: str) -> Iterator[None]:
+    """Within the block, NumPy arrays stand for arrays on a GPU: "cuda" is there, and its kernels run on the CPU.
+
+    `orders`: those in which the threads of a block take turns, of "forward", "reverse" and "random"; every kernel runs
+    once in each, all three where none is named.
+    """
+    token = _emulation.set(orders or ("forward", "reverse", "random"))
+    try:
+        yield
+    finally:
+        _emulation.reset(token)
+
+
+def emulation() -> tuple[str, ...] | None:
+    """The orders of the emulated GPU, here and now; None where there is none."""
+    return _emulation.get()
 
 
 def array_module(x: Any) -> ModuleType:
@@ -28,7 +55,7 @@ def array_module(x: Any) -> ModuleType:
 
 def device_of(x: Any) -> str:
     """The kind of device that holds `x`: "cpu" or "cuda"."""
-    return "cpu" if array_module(x) is np else "cuda"
+    return "cpu" if array_module(x) is np and emulation() is None else "cuda"
 
 
 def to_device(x: Any, device: str) -> Array:
@@ -38,9 +65,38 @@ def to_device(x: Any, device: str) -> Array:
     """
     module, number = _open(device)
     if module is np:
-        return x.get() if device_of(x) == "cuda" else np.asarray(x)
+        return np.asarray(x) if array_module(x) is np else x.get()
     with module.cuda.Device(number):
         return module.asarray(x)
+
+
+def upload(values: Any, into: Array) -> None:
+    """Write NumPy numbers into an array that is there already, wherever it is."""
+    xp = array_module(into)
+    if xp is np:
+        into[...] = values
+    else:
+        into.set(np.ascontiguousarray(values, into.dtype), stream=xp.cuda.get_current_stream())  # type: ignore[attr-defined]
+
+
+@contextmanager
+def device_errors(device: str) -> Iterator[None]:
+    """Raise as `InputError` what a person can mend of a GPU's refusals: too little memory."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "OutOfMemoryError":  # CuPy's, which need not be imported to ask
+            raise
+        raise InputError(
+            f"device {device}: not enough memory on the GPU ({error}); a smaller --batch-size or --size needs less"
+        ) from None
+
+
+def use_device(device: str) -> None:
+    """Let new arrays of CuPy lie on this device from now on, and its work run there."""
+    module, number = _open(device)
+    if module is not np:
+        module.cuda.Device(number).use()
 
 
 def check_device(device: str) -> str:
@@ -56,15 +112,24 @@ def _open(device: str) -> tuple[ModuleType, int]:
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
     if match is None:
         raise InputError(f'device: expected "cpu", "cuda" or "cuda:N", found {device!r}')
+    if emulation() is not None:
+        return np, 0
     try:
         import cupy
     except ImportError as error:
-        raise InputError(f"device {device}: needs CuPy; install the extra, as in tinydnn[cuda]") from error
+        raise InputError(
+            f"device {device}: expected CuPy, found none; install tinydnn[cuda] (CUDA 13) or tinydnn[cuda12]"
+        ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise InputError(f"device {device}: no usable NVIDIA driver or GPU ({error})") from error
+        raise InputError(
+            f"device {device}: expected an NVIDIA GPU with its driver, found none ({error}); use --device cpu"
+        ) from error
     number = int(match[1] or 0)
     if number >= count:
         raise InputError(f"device {device}: expected a number below {count}, the GPUs found here")
+    capability = str(cupy.cuda.Device(number).compute_capability)
+    if int(capability) < OLDEST:
+        raise InputError(f"device {device}: expected compute capability 8.0 (Ampere) or newer, found {capability}")
     return cupy, number

@@ -7,7 +7,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tinydnn.backend import Array, array_module
+from tinydnn.backend import Array, array_module, device_of, upload
+from tinydnn.kernels.cuda import update
+from tinydnn.kernels.cuda.flat import Flat
 from tinydnn.layers import Parameter
 
 CHUNK = 1 << 14  # numbers
@@ -32,6 +34,7 @@ class Optimizer(ABC):
             slot: {name: array_module(one.value).zeros_like(one.value) for name, one in self.parameters.items()}
             for slot in slots
         }
+        self._flat: dict[str, Flat] = {}  # on a GPU: the values, the gradients and each slot
 
     def step(self) -> None:
         """Move every parameter, in place, by what its gradient asks for.
@@ -41,8 +44,22 @@ class Optimizer(ABC):
         for name, parameter in self.parameters.items():
             if parameter.grad is None:
                 raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
+        self.prepare()
+        self.apply()
+
+    def prepare(self) -> None:
+        """What `step` does before it looks at gradients: count, and on a GPU bring there what changes by the step."""
         self.steps += 1
         self.lr = float(self.lr)  # a NumPy number would make float64 of float32
+        if self._lies_flat():
+            upload(np.array(self._rates(), np.float32), self._flat["rates"].whole)
+
+    def apply(self) -> None:
+        """What `step` does with the gradients; on a GPU, where it may be captured and replayed, all in one launch."""
+        if self._lies_flat():
+            self._flat["grad"].fill({name: one.grad for name, one in self.parameters.items() if one.grad is not None})
+            self._move_flat(*(flat.whole for flat in self._flat.values()))
+            return
         for name, parameter in self.parameters.items():
             assert parameter.grad is not None
             parameter.value = _in_one_piece(parameter.value)
@@ -55,6 +72,32 @@ class Optimizer(ABC):
             for start in range(0, len(flat[0]), step):
                 theta, g, *slots = (array[start : start + step] for array in flat)
                 theta -= self._change(theta, g, *slots)
+
+    def _rates(self) -> tuple[float, ...]:
+        """What changes from step to step, as the kernel of `_move_flat` wants it; nothing where there is none."""
+        return ()
+
+    def _move_flat(self, rates: Array, theta: Array, g: Array, *slots: Array) -> None:
+        """`_change` for all parameters at once, and the subtraction, on a GPU."""
+        raise NotImplementedError
+
+    def _lies_flat(self) -> bool:
+        """Whether all lies in one buffer, where it is on a GPU and there is a kernel for it; else bring it there."""
+        values = {name: one.value for name, one in self.parameters.items()}
+        first = next(iter(values.values()), None)
+        if first is None or device_of(first) == "cpu" or first.dtype != np.float32 or not self._rates():
+            return False
+        held = {"theta": values, **self.slots}
+        if not all(name in self._flat and self._flat[name].holds(arrays) for name, arrays in held.items()):
+            flat = {name: Flat(arrays) for name, arrays in held.items()}
+            rates = Flat({"rates": array_module(first).zeros(len(self._rates()), np.float32)}, align=1)
+            empty = {name: array_module(first).zeros_like(value) for name, value in values.items()}
+            theta = flat.pop("theta")
+            self._flat = {"rates": rates, "theta": theta, "grad": Flat(empty), **flat}
+            for name, parameter in self.parameters.items():
+                parameter.value = theta.views[name]
+            self.slots = {slot: dict(one.views) for slot, one in flat.items()}
+        return True
 
     @abstractmethod
     def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
@@ -86,6 +129,14 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov: expected a momentum above 0, found 0")
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("velocity",) if momentum else ())
         self.momentum, self.nesterov = float(momentum), nesterov
+
+    def _rates(self) -> tuple[float, ...]:
+        return (self.lr,)
+
+    def _move_flat(self, rates: Array, theta: Array, g: Array, *slots: Array) -> None:
+        velocity = slots[0] if slots else None
+        options = update.Sgd(self.momentum, self.weight_decay, self.nesterov)
+        update.sgd(theta, g, velocity, rates, options)
 
     def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
         if self.weight_decay:
@@ -123,6 +174,13 @@ class Adam(Optimizer):
             raise ValueError(f"Adam: eps: expected a number above 0, found {eps}")
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("mean", "square"))
         self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
+
+    def _rates(self) -> tuple[float, ...]:
+        return (self.lr, *(1 - beta ** max(self.steps, 1) for beta in self.betas))
+
+    def _move_flat(self, rates: Array, theta: Array, g: Array, *slots: Array) -> None:
+        mean, square = slots
+        update.adam(theta, g, mean, square, rates, update.Adam(*self.betas, self.eps, self.weight_decay))
 
     def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
         m, v = slots

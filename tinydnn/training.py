@@ -1,15 +1,17 @@
 """The training loop, which yields records and knows no screen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
 
 from tinydnn import objective, ops, prediction
-from tinydnn.backend import Array, to_device
+from tinydnn.backend import Array, device_errors, to_device
 from tinydnn.data.ahead import one_ahead
 from tinydnn.data.augment import Augmentation
 from tinydnn.data.batches import epoch_batches
@@ -17,6 +19,8 @@ from tinydnn.data.dataset import Dataset
 from tinydnn.data.draws import Draws
 from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
+from tinydnn.feeding import make_feed
+from tinydnn.gpu_step import GpuStep
 from tinydnn.layers import Sequential
 from tinydnn.optim import Optimizer, Schedule
 
@@ -78,7 +82,8 @@ class Trainer:
     With `select`, the watched slices choose: the epoch with the lowest loss on them, whose weights `take_best()` brings
     back. So they must be no test slices then. Without, nothing is chosen by them.
 
-    The optimiser comes with the learning rate at the top of the schedule, which then sets it for every step.
+    The optimiser comes with the learning rate at the top of the schedule, which then sets it for every step. On a GPU
+    (`device`, where the model is already) a step runs as `GpuStep`, `precision` says how exact products must be there.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class Trainer:
         augment: Augmentation = NO_AUGMENTATION,
         label_smoothing: float = 0.0,
         select: bool = False,
+        precision: str = "fp32",
     ) -> None:
         if batch_size > len(train):
             raise InputError(f"batch size: expected at most {len(train)}, the slices to train on, found {batch_size}")
@@ -108,6 +114,12 @@ class Trainer:
         self.train, self.watch = train, watch
         self.batch_size, self.epochs, self.seed, self.device = batch_size, epochs, seed, device
         self.augment, self.label_smoothing, self.select = augment, label_smoothing, select
+        self.precision = precision
+        self.gpu_step: GpuStep | None = None
+        if device != "cpu" and not augment and not label_smoothing and not objective.learns_regions(model):
+            with device_errors(device):
+                feed = make_feed(dataset, normalise, batch_size, device)
+                self.gpu_step = GpuStep(model, optimizer, feed, precision=precision)
         self.peak_rate = optimizer.lr
         self.iteration = 0
         self.records: list[Record] = []
@@ -134,18 +146,14 @@ class Trainer:
         while self.iteration < self.iterations:
             epoch, done = divmod(self.iteration, self.iterations_per_epoch)
             batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)[done:]
-            start = perf_counter()
-            for x, y, masks in one_ahead(partial(self._load, epoch=epoch), batches):
-                yield self._keep(self.step(x, y, masks, since=start))
-                start = perf_counter()
+            for step in self.steps(batches, epoch):
+                yield self._keep(step)
             yield self._keep(self.validate())
 
     def step(self, x: Array, y: Array, masks: Array | None, *, since: float) -> Step:
         """One iteration on pictures, labels and masks: forward, backward, update. Its time counts from `since`."""
-        epoch = self.iteration // self.iterations_per_epoch + 1
         self.optimizer.lr = self.schedule(self.iteration)
-
-        with np.errstate(all="ignore"):  # what overflows shows in the loss
+        with self._computing():
             if masks is None:
                 loss = objective.slice_loss(self.model, x, y, label_smoothing=self.label_smoothing)
             else:
@@ -153,14 +161,47 @@ class Trainer:
             self._require_finite(float(loss.total), f"the loss of iteration {self.iteration + 1}")
             loss.backward()
             self.optimizer.step()
+            accuracy = float((loss.logits.argmax(axis=1) == y).mean())
+        return self._done(float(loss.of_slices), accuracy, since)
 
+    def steps(self, batches: list[Array], epoch: int) -> Iterator[Step]:
+        """An iteration on each of these batches of slices; the next batch is made ready meanwhile."""
+        return self._computed(batches, epoch) if self.gpu_step is None else self._replayed(batches, self.gpu_step)
+
+    def _computed(self, batches: list[Array], epoch: int) -> Iterator[Step]:
+        start = perf_counter()
+        for x, y, masks in one_ahead(partial(self._load, epoch=epoch), batches):
+            yield self.step(x, y, masks, since=start)
+            start = perf_counter()
+
+    def _replayed(self, batches: list[Array], gpu_step: GpuStep) -> Iterator[Step]:
+        """On a GPU, where a step is captured once and then replayed."""
+        for indices, then in zip_longest(batches, batches[1:]):
+            start = perf_counter()
+            self.optimizer.lr = self.schedule(self.iteration)
+            with self._computing():
+                loss, accuracy = gpu_step(indices, then=then)
+            self._require_finite(loss, f"the loss of iteration {self.iteration + 1}")
+            yield self._done(loss, accuracy, start)
+
+    def _done(self, loss: float, accuracy: float, since: float) -> Step:
+        """Count the iteration, and the record of it."""
+        epoch = self.iteration // self.iterations_per_epoch + 1
         self.iteration += 1
-        accuracy = float((loss.logits.argmax(axis=1) == y).mean())
-        return Step(epoch, self.iteration, self.optimizer.lr, float(loss.of_slices), accuracy, perf_counter() - since)
+        return Step(epoch, self.iteration, self.optimizer.lr, loss, accuracy, perf_counter() - since)
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """As exactly as was asked for; what overflows shows in the loss."""
+        with np.errstate(all="ignore"), ops.precision(self.precision), device_errors(self.device):
+            yield
 
     def validate(self) -> Validation:
         """Evaluate the model as it is on the slices that are watched."""
-        found = evaluate(self.model, self.dataset, self.watch, self.normalise, device=self.device)
+        gpu = self.gpu_step
+        load = None if gpu is None else gpu.feed.load
+        with self._computing(), nullcontext() if gpu is None else gpu.on_stream():
+            found = evaluate(self.model, self.dataset, self.watch, self.normalise, device=self.device, load=load)
         self._require_finite(found.loss, f"the held-out loss after iteration {self.iteration}")
         self.last_evaluation = found
         epoch = self.iteration // self.iterations_per_epoch
@@ -215,12 +256,17 @@ def evaluate(
     *,
     device: str = "cpu",
     views: int = 1,
+    load: Callable[[Array], tuple[Array, Array]] | None = None,
 ) -> Evaluation:
-    """Send the slices of `indices` through the model in evaluation mode, a few at a time; `views` of each."""
+    """Send the slices of `indices` through the model in evaluation mode, a few at a time; `views` of each.
+
+    `load` brings slices from where they lie already, as `load_batch` does from the dataset.
+    """
     losses, probabilities, labels = [], [], []
     with np.errstate(all="ignore"):  # what overflows shows in the loss
         for start in range(0, len(indices), EVALUATION_BATCH):
-            x, y = load_batch(dataset, indices[start : start + EVALUATION_BATCH], normalise, device)
+            some = indices[start : start + EVALUATION_BATCH]
+            x, y = load_batch(dataset, some, normalise, device) if load is None else load(some)
             logits = prediction.logits(model, x, views)
             losses.append(float(ops.softmax_cross_entropy(logits, y)[0]) * len(y))
             probabilities.append(to_device(ops.softmax(logits), "cpu"))

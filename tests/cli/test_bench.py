@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,51 @@ def test_misuse_is_told_in_one_line(arguments, told):
     assert done.stderr.startswith("tinydnn: ")
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+CUDA_RELU = """
+import numpy as np
+from tinydnn import ops
+from tinydnn.backend import array_module
+from tinydnn.kernels.cuda import RawKernel
+
+KERNEL = RawKernel(\"\"\"
+extern "C" __global__ void relu(const float* x, float* z, int n) {
+    int k = blockIdx.x * blockDim.x + threadIdx.x;
+    if (k CONDITION n) z[k] = x[k] > 0 ? x[k] : 0;
+}\"\"\", "relu")
+
+@ops.relu.implementation("mine", device="cuda", supports=lambda x: x.dtype == np.float32)
+def relu(x):
+    xp = array_module(x)
+    x = xp.ascontiguousarray(x)
+    z = xp.empty(x.shape, x.dtype)
+    KERNEL((-(-x.size // 64),), (64,), (x, z, SIZE))
+    return z, lambda dz: dz * (x > 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "size", "told"),
+    [
+        ("<", "np.int32(x.size)", "relu: mine: right on 7 cases"),
+        ("<=", "np.int32(x.size)", "out of bounds: thread "),
+        ("<", "x.size", "argument 2: expected int32, found int64"),
+    ],
+)
+def test_a_cuda_kernel_is_checked_without_a_gpu(condition, size, told, tmp_path):
+    if shutil.which("g++") is None:
+        pytest.skip("the emulated GPU needs g++, which is not installed")
+    file = tmp_path / "mine.py"
+    file.write_text(CUDA_RELU.replace("CONDITION", condition).replace("SIZE", size))
+    done = run("bench", "relu", "--load", str(file), "--device", "emulated")
+    assert told in done.stdout, done.stderr
+    assert done.returncode == (0 if condition == "<" and "int32" in size else 1)
+    assert "checked, not timed" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_kernel_for_the_other_device_is_told_so(good):
+    done = run("check", "relu", "--load", good, "--device", "emulated")
+    assert done.returncode == 2
+    assert 'expected a kernel for cuda, as in implementation(…, device="cuda"), found none' in done.stderr

@@ -45,7 +45,7 @@ class Outcome:
         return not self.findings
 
 
-def check(operation: str, implementation: str) -> Outcome:
+def check(operation: str, implementation: str, device: str = "cpu") -> Outcome:
     """Put an implementation through every case that it supports, up to the third fault."""
     found = ops.operations()[operation].implementations[implementation]
     findings: dict[str, Finding] = {}
@@ -54,11 +54,11 @@ def check(operation: str, implementation: str) -> Outcome:
         if case.operation != operation or len(findings) == ENOUGH:
             continue
         try:
-            if implementation not in case.implementations():
+            subject = Subject(case, found, device)
+            if not subject.dtypes:
                 continue
             tried += 1
             start = perf_counter()
-            subject = Subject(case, found)
             subject.run("float32")
             first_call = first_call or perf_counter() - start
             for probe in PROBES:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinydnn import ops
-from tinydnn.backend import Array
+from tinydnn.backend import Array, array_module, to_device
 from tinydnn.bench.costs import Cost, bench_case, costs
+from tinydnn.bench.gpu import race_on_gpu
 from tinydnn.bench.peaks import Peaks
 from tinydnn.bench.timing import SECONDS, Pass, Sample, Timing, race
 from tinydnn.bench.verdict import Verdict, suspicion, verdict
@@ -32,6 +33,8 @@ class Line:
     ratio: float
     verdict: Verdict
     suspicion: str
+    cpu: float | None = None
+    launches: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: times in seconds."""
@@ -52,15 +55,17 @@ class Comparison:
     lines: tuple[Line, ...]
 
 
-def able(operation: str, names: Sequence[str], shapes: tuple[Shape, ...]) -> tuple[list[str], list[str]]:
+def able(
+    operation: str, names: Sequence[str], shapes: tuple[Shape, ...], device: str = "cpu", dtype: str = "float64"
+) -> tuple[list[str], list[str]]:
     """Those that cover the case, and those that do not."""
-    covering = bench_case(operation, shapes).implementations()
+    covering = bench_case(operation, shapes).implementations("cpu" if device == "cpu" else "cuda", dtype)
     return [name for name in names if name in covering], [name for name in names if name not in covering]
 
 
 def default_baseline(operation: str, names: Sequence[str]) -> str:
     """The plain way to be fast in NumPy, where there is one: what a kernel of one's own has to beat."""
-    preferred = ("im2col", "fused", "pairs", "threads", "reference")
+    preferred = ("im2col", "im2col cublas", "fused", "pairs", "threads", "reference")
     return next((name for name in preferred if name in names), names[0])
 
 
@@ -73,18 +78,25 @@ def compare(
     shapes: tuple[Shape, ...] = (),
     dtype: str = "float32",
     seconds: float = SECONDS,
+    device: str = "cpu",
+    tf32: Peaks | None = None,
 ) -> Comparison:
-    """Time the named implementations, which all cover the case; the baseline is one of them."""
+    """Time the named implementations, which all cover the case; the baseline is one of them.
+
+    `tf32`: the peaks of those whose products are TF32's.
+    """
     case = bench_case(operation, shapes)
-    arrays = [x if x is None else np.ascontiguousarray(x, dtype) for x in case.arrays()]
+    arrays = [x if x is None else to_device(np.ascontiguousarray(x, dtype), device) for x in case.arrays()]
     labels = {name: _label(case, name, arrays) for name in names}
-    timings = race({name: a_pass(case, name, arrays) for name in names}, seconds=seconds)
+    passes = {name: a_pass(case, name, arrays) for name in names}
+    timings = race(passes, seconds=seconds) if device == "cpu" else race_on_gpu(passes, seconds=seconds)
     both = costs(case, dtype)
     lines = []
-    for cost, direction in zip(both, DIRECTIONS, strict=True):
+    for which, (cost, direction) in enumerate(zip(both, DIRECTIONS, strict=True)):
         samples: dict[str, Sample] = {name: getattr(timing, direction) for name, timing in timings.items()}
-        _, bound = cost.bound(peaks)
         for name, sample in samples.items():
+            inexact = ops.operations()[operation].implementations[name].precision == "tf32"
+            _, bound = cost.bound(tf32 if inexact and tf32 is not None else peaks)
             others = [one.median for other, one in samples.items() if other != name]
             lines.append(
                 Line(
@@ -98,6 +110,8 @@ def compare(
                     samples[baseline].median / sample.median,
                     Verdict.BASELINE if name == baseline else verdict(sample, samples[baseline]),
                     suspicion(sample.median, bound, others),
+                    None if (cpu := timings[name].cpu) is None else cpu[which],
+                    timings[name].launches[which],
                 )
             )
     return Comparison(case, dtype, baseline, both, timings, tuple(lines))
@@ -109,7 +123,7 @@ def a_pass(case: Case, name: str, arrays: list[Array | None]) -> Pass:
     def run() -> tuple[Array, Any]:
         with ops.use(**{case.operation: name}):
             value, backward = ops.operations()[case.operation](*arrays, *case.extras(*arrays), **case.options)
-        return value, partial(backward, np.ones_like(value)) if value.shape else backward
+        return value, partial(backward, array_module(value).ones_like(value)) if value.shape else backward
 
     return run
 

@@ -12,14 +12,18 @@ ROWS = (8, 32, 128, 512)
 SECONDS = 0.7  # for each kernel at each size
 
 
-def sweep_sizes(operation: str, names: Sequence[str], baseline: str, peaks: Peaks, dtype: str) -> list[Comparison]:
+def sweep_sizes(
+    operation: str, names: Sequence[str], baseline: str, peaks: Peaks, dtype: str, device: str = "cpu"
+) -> list[Comparison]:
     """Pictures of other sizes, or other numbers of rows, in place of the typical layer's."""
     comparisons = []
     for shapes in _shapes(operation):
-        here, _ = able(operation, names, shapes)
+        here, _ = able(operation, names, shapes, device, dtype)
         if here:
             beside = baseline if baseline in here else here[0]
-            comparisons.append(compare(operation, here, beside, peaks, shapes=shapes, dtype=dtype, seconds=SECONDS))
+            comparisons.append(
+                compare(operation, here, beside, peaks, shapes=shapes, dtype=dtype, seconds=SECONDS, device=device)
+            )
     return comparisons
 
 

@@ -61,6 +61,8 @@ class Timing:
     forward: Sample
     backward: Sample
     temporary: int
+    cpu: tuple[float, float] | None = None  # on a GPU: seconds of Python and launches, forward and backward
+    launches: tuple[int | None, int | None] = (None, None)  # on a GPU, where they can be counted
 
 
 def race(

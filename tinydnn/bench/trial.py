@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinydnn import ops
+from tinydnn.backend import Array, array_module, device_of, to_device
 from tinydnn.data import cache
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
@@ -30,11 +31,12 @@ class Trial:
         return float(np.max(np.abs(own - reference) / np.abs(reference)))
 
 
-def trial(operation: str, name: str, *, steps: int = STEPS) -> Trial:
+def trial(operation: str, name: str, *, steps: int = STEPS, device: str = "cpu") -> Trial:
     """Train the baseline network on phantoms from the same seed, once with the kernel wherever it covers the layer."""
     path = cache.prepared(cache.phantoms(PHANTOMS, size=SIZE), size=SIZE)
     dataset = Dataset.open(path)
-    x, y = Normalisation.fit(dataset, np.arange(PHANTOMS))(dataset.read(np.arange(PHANTOMS))), dataset.labels
+    x = to_device(Normalisation.fit(dataset, np.arange(PHANTOMS))(dataset.read(np.arange(PHANTOMS))), device)
+    y = to_device(dataset.labels, device)
     references = dict.fromkeys(ops.operations(), "reference")
     if operation == "conv2d_relu_maxpool2d":  # else the parts are chosen, and run one by one
         for part in ("conv2d", "relu", "maxpool2d"):
@@ -47,12 +49,13 @@ def trial(operation: str, name: str, *, steps: int = STEPS) -> Trial:
     return Trial(own, reference, any((one.operation, one.implementation) == (operation, kernel.label) for one in calls))
 
 
-def _losses(x: np.ndarray, y: np.ndarray, steps: int) -> list[float]:
+def _losses(x: Array, y: Array, steps: int) -> list[float]:
     model = baseline_cnn(image_size=SIZE, seed=0)
+    model.to(device_of(x))
     optimizer = SGD(model.parameters(), lr=0.005, momentum=0.9)
     losses = []
     for step in range(steps):
-        chosen = np.arange(step * BATCH, (step + 1) * BATCH) % len(x)
+        chosen = array_module(x).arange(step * BATCH, (step + 1) * BATCH) % len(x)
         logits, backward = model(x[chosen], training=True)
         loss, loss_backward = ops.softmax_cross_entropy(logits, y[chosen])
         backward(loss_backward(), need_dx=False)

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tinydnn.atomic import write_whole
-from tinydnn.backend import check_device
+from tinydnn.backend import check_device, use_device
 from tinydnn.cli.app import app
-from tinydnn.cli.check import Load, Only, Op, selected, show
-from tinydnn.cli.comparison import as_dict, draw_roofline, print_case, print_machine, print_table
+from tinydnn.cli.check import EMULATED, Load, Only, Op, check_all, selected, show
+from tinydnn.cli.comparison import as_dict, draw_roofline, print_case, print_gpu, print_machine, print_table
 from tinydnn.cli.display import say
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:
+    from tinydnn.bench.gpu import Gpu
+    from tinydnn.bench.machine import Machine
     from tinydnn.bench.peaks import Peaks
     from tinydnn.gradcheck.cases import Shape
 
@@ -29,7 +31,9 @@ def bench(
     baseline: Annotated[str | None, typer.Option(help="The implementation to compare with.")] = None,
     shape: Annotated[str | None, typer.Option(help="Of x, and of w where there is one: 8x16x64x64,32x16x3x3.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    device: Annotated[str, typer.Option(help="cpu.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, cuda:N, or emulated: checks a GPU's kernels on the CPU.")
+    ] = "cpu",
     threads: Threads = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Also at other sizes.")] = False,
     train: Annotated[bool, typer.Option("--train", help="Also train with each loaded kernel, and without.")] = False,
@@ -40,28 +44,42 @@ def bench(
     from tinydnn.bench.checking import check
     from tinydnn.bench.comparison import able, compare, default_baseline
     from tinydnn.bench.costs import bench_case
+    from tinydnn.bench.gpu import gpu, gpu_peaks
     from tinydnn.bench.machine import machine
     from tinydnn.bench.peaks import peaks as measure_peaks
 
     if dtype not in ("float32", "float64"):
         raise InputError(f"--dtype: expected float32 or float64, found {dtype}")
-    if check_device(device) != "cpu":
-        raise InputError(f"--device: expected cpu, found {device}: kernels are timed on the CPU alone so far")
-    names, loaded = selected(op, load, only, others=True)
+    if device == EMULATED:
+        say("On an emulated GPU kernels are checked, not timed.")
+        if not all(outcome.passed for outcome in check_all(op, load, only, device)):
+            raise typer.Exit(1)
+        return
+    use_device(check_device(device))
+    names, loaded = selected(op, load, only, others=True, device=device)
     own = loaded.names if loaded else ()
     shapes = _shapes(shape)
-    names, uncovered = able(op, names, shapes)
+    names, uncovered = able(op, names, shapes, device, dtype)
     if not names:
         raise InputError(f"{op}: expected an implementation that covers this case, found none among {uncovered}")
 
-    found, peaks = machine(), measure_peaks(dtype)
-    print_machine(found, peaks)
+    found: Machine | Gpu
+    tf32 = None
+    if device == "cpu":
+        found, peaks = machine(), measure_peaks(dtype)
+        print_machine(found, peaks)
+        where = f"{found.cpu}, {found.threads} threads"
+    else:
+        found, peaks = gpu(), gpu_peaks(dtype)
+        tf32 = gpu_peaks(dtype, precision="tf32") if dtype == "float32" else None
+        print_gpu(found, peaks, tf32)
+        where = found.name
     say("")
     print_case(bench_case(op, shapes), dtype, peaks)
     say("")
     if loaded:
         say(f"{loaded.path} took {loaded.seconds:.2f} s to load")
-    outcomes = {name: check(op, name) for name in names}
+    outcomes = {name: check(op, name, device) for name in names}
     for outcome in outcomes.values():
         show(outcome)
     for name in uncovered:
@@ -73,16 +91,16 @@ def bench(
         beside = baseline or default_baseline(op, [name for name in right if name not in own] or right)
         if beside not in right:
             raise InputError(f"--baseline: expected one of {', '.join(right)}, found {beside}")
-        comparison = compare(op, right, beside, peaks, shapes=shapes, dtype=dtype)
+        comparison = compare(op, right, beside, peaks, shapes=shapes, dtype=dtype, device=device, tf32=tf32)
         print_table(comparison)
         result |= as_dict(comparison)
         if sweep:
-            result["sweep"] = _sweep(op, right, beside, peaks, dtype, plot)
+            result["sweep"] = _sweep(op, right, beside, peaks, dtype, plot, device)
         elif plot is not None:
-            draw_roofline(plot, comparison, peaks, found)
+            draw_roofline(plot, comparison, peaks, where)
     if train:
         for name in (one for one in own if one in right):
-            _train(op, name)
+            _train(op, name, device)
     if json_file is not None:
         with write_whole(json_file) as path:
             path.write_text(json.dumps(result, indent=1) + "\n")
@@ -103,10 +121,10 @@ def _shapes(text: str | None) -> "tuple[Shape, ...]":
     return shapes
 
 
-def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str, plot: Path | None) -> Any:
+def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str, plot: Path | None, device: str) -> Any:
     from tinydnn.bench.sweep import sweep_sizes
 
-    comparisons = sweep_sizes(op, names, baseline, peaks, dtype)
+    comparisons = sweep_sizes(op, names, baseline, peaks, dtype, device)
     for direction in ("forward", "backward"):
         say("")
         say(f"{direction}, median ms    " + "  ".join(f"{name:>12}" for name in names))
@@ -125,10 +143,10 @@ def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str,
     return [as_dict(comparison) for comparison in comparisons]
 
 
-def _train(op: str, name: str) -> None:
+def _train(op: str, name: str, device: str) -> None:
     from tinydnn.bench.trial import AGREEMENT, trial
 
-    found = trial(op, name)
+    found = trial(op, name, device=device)
     say("")
     say(f"Training the baseline network on phantoms, from the same seed:\nstep  {name:>12}     reference")
     for step, (own, reference) in enumerate(zip(found.own, found.reference, strict=True), start=1):

@@ -1,10 +1,12 @@
 """`tinydnn check`: is a kernel right?"""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tinydnn.backend import check_device, emulated, use_device
 from tinydnn.cli.app import app
 from tinydnn.cli.display import say
 from tinydnn.cli.threads import Threads
@@ -19,21 +21,40 @@ Load = Annotated[Path | None, typer.Option(help="A Python file that registers ke
 Only = Annotated[str | None, typer.Option(help="Names of implementations, with commas between them.")]
 
 
-@app.command()
-def check(op: Op, load: Load = None, only: Only = None, threads: Threads = None) -> None:
-    """Check kernels against the reference; the exit status is 1 where one fails."""
-    from tinydnn.bench.checking import check as check_one
+EMULATED = "emulated"
 
-    names, _ = selected(op, load, only)
-    outcomes = [check_one(op, name) for name in names]
-    for outcome in outcomes:
-        show(outcome)
+
+@app.command()
+def check(
+    op: Op,
+    load: Load = None,
+    only: Only = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or emulated: a GPU's kernels on the CPU.")] = "cpu",
+    threads: Threads = None,
+) -> None:
+    """Check kernels against the reference; the exit status is 1 where one fails."""
+    outcomes = check_all(op, load, only, device)
     if not all(outcome.passed for outcome in outcomes):
         raise typer.Exit(1)
 
 
+def check_all(op: str, load: Path | None, only: str | None, device: str) -> "list[Outcome]":
+    """Check each kernel and show what is found, on a device or on an emulated GPU."""
+    from tinydnn.bench.checking import check as check_one
+
+    with emulated() if device == EMULATED else nullcontext():
+        device = "cuda" if device == EMULATED else check_device(device)
+        use_device(device)
+        names, _ = selected(op, load, only, device=device)
+        outcomes = []
+        for name in names:
+            outcomes.append(check_one(op, name, device))
+            show(outcomes[-1])
+    return outcomes
+
+
 def selected(
-    op: str, load: Path | None, only: str | None, *, others: bool = False
+    op: str, load: Path | None, only: str | None, *, others: bool = False, device: str = "cpu"
 ) -> tuple[list[str], "Loaded | None"]:
     """The implementations to look at: those of --only, else those of the file (and `others` after them), else all."""
     import tinydnn.kernels  # noqa: F401 - registers the implementations
@@ -44,9 +65,12 @@ def selected(
     if op not in known:
         raise InputError(f"OP: expected an operation ({', '.join(sorted(known))}), found {op}")
     loaded = load_file(load, op) if load is not None else None
-    here = [one.name for one in known[op].implementations.values() if one.device in ("cpu", "any")]
+    kind = "cpu" if device == "cpu" else "cuda"
+    here = [one.name for one in known[op].implementations.values() if one.device in (kind, "any")]
+    if loaded and not set(loaded.names) & set(here):
+        raise InputError(f'{load}: expected a kernel for {kind}, as in implementation(…, device="{kind}"), found none')
     if only is None:
-        own = list(loaded.names) if loaded else []
+        own = [name for name in loaded.names if name in here] if loaded else []
         return own + [name for name in here if (others or not own) and name not in own], loaded
     asked = [name.strip() for name in only.split(",")]
     for name in asked:

@@ -9,6 +9,7 @@ from tinydnn.cli.start import blas_note
 
 if TYPE_CHECKING:
     from tinydnn.bench.comparison import Comparison
+    from tinydnn.bench.gpu import Gpu
     from tinydnn.bench.machine import Machine
     from tinydnn.bench.peaks import Peaks
     from tinydnn.gradcheck.cases import Case
@@ -22,6 +23,15 @@ def print_machine(found: "Machine", peaks: "Peaks") -> None:
         say(note)
     if found.busy:
         say("Other programs are running: times are doubtful, ratios less so.")
+
+
+def print_gpu(found: "Gpu", peaks: "Peaks", tf32: "Peaks | None") -> None:
+    """Which GPU computes, and how fast it can be."""
+    size = f"{found.memory / 1e9:.0f} GB, L2 {found.l2 / 1e6:.0f} MB"
+    say(f"{found.name}, {found.multiprocessors} multiprocessors, {size}")
+    say(f"driver {found.driver}, CUDA {found.cuda}, CuPy {found.cupy}")
+    inexact = f", {tf32.gflops:.0f} in TF32" if tf32 else ""
+    say(f"peaks, measured: {peaks.gflops:.0f} GFLOP/s in products{inexact}; {peaks.gbytes:.0f} GB/s copied")
 
 
 def print_case(case: "Case", dtype: str, peaks: "Peaks") -> None:
@@ -52,6 +62,9 @@ def print_table(comparison: "Comparison") -> None:
                 f"{line.label:{width}}  {ms[0]:9.3f} {ms[1]:8.3f} {ms[2]:8.3f}  {line.sample.noise:5.0%}  "
                 f"{line.gflops:7.1f}  {line.gbytes:5.1f}  {line.share:8.0%}  {line.ratio:5.2f}  {line.verdict}"
             )
+            if line.cpu is not None:
+                launches = "launches not counted" if line.launches is None else f"{line.launches} launches"
+                say(f"{'':{width}}  {1e3 * line.cpu:9.3f} ms of Python and launching, {launches}")
             if line.suspicion:
                 say(f"{'':{width}}  {line.suspicion}")
     say("")
@@ -76,7 +89,7 @@ def as_dict(comparison: "Comparison") -> dict[str, Any]:
     }
 
 
-def draw_roofline(path: Path, comparison: "Comparison", peaks: "Peaks", found: "Machine") -> None:
+def draw_roofline(path: Path, comparison: "Comparison", peaks: "Peaks", where: str) -> None:
     """Draw every kernel under the roof of the measured peaks."""
     from tinydnn.plots import Point, roofline
 
@@ -84,6 +97,6 @@ def draw_roofline(path: Path, comparison: "Comparison", peaks: "Peaks", found: "
     points = [Point(one.name, one.direction, intensity[one.direction], one.gflops) for one in comparison.lines]
     case = comparison.case
     title = f"{case.operation} of {', '.join('x'.join(map(str, shape)) for shape in case.shapes if shape)}"
-    note = f"{comparison.dtype}; {found.cpu}, {found.threads} threads; peaks as measured"
+    note = f"{comparison.dtype}; {where}; peaks as measured"
     roofline(path, points, gflops=peaks.gflops, gbytes=peaks.gbytes, title=title, note=note)
     say(f"Roofline: {path}")

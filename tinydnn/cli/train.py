@@ -64,6 +64,7 @@ def train(
     seed: Annotated[int, typer.Option(help="Decides split, weights, shuffling and dropout.")] = 0,
     skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    precision: Annotated[str, typer.Option(help="fp32, or tf32: faster on a GPU, products to 3 digits.")] = "fp32",
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the run; runs/MODEL-N where not given.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,

@@ -1,6 +1,5 @@
 """What is kept in the user's cache folder: prepared files, found again by what the slices are, and phantoms."""
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -11,17 +10,9 @@ from tinydnn.data.partial import BusyError
 from tinydnn.data.prepare import Progress, prepare
 from tinydnn.data.sources import open_source
 from tinydnn.errors import InputError
+from tinydnn.places import cache_folder
 
 PREPARED_SUFFIXES = (".h5", ".hdf5")
-
-
-def cache_folder() -> Path:
-    """Where prepared files are kept: the variable TINYDNN_CACHE, else the system's place for caches."""
-    if folder := os.environ.get("TINYDNN_CACHE"):
-        return Path(folder)
-    import pooch
-
-    return Path(pooch.os_cache("tinydnn"))
 
 
 def prepared(

@@ -44,9 +44,9 @@ class Case:
         rng = np.random.default_rng(seed)
         return [None if shape is None else rng.standard_normal(shape) for shape in self.shapes]
 
-    def implementations(self, device: str = "cpu") -> list[str]:
+    def implementations(self, device: str = "cpu", dtype: str = "float64") -> list[str]:
         """The names of the implementations on `device` that support this case."""
-        arrays = self.arrays()
+        arrays = [x if x is None else x.astype(dtype) for x in self.arrays()]
         return [
             one.name
             for one in ops.operations()[self.operation].implementations.values()

@@ -1,5 +1,5 @@
 """The speed: other implementations of the operations, which register when this package is imported."""
 
-from tinydnn.kernels import cpu
+from tinydnn.kernels import cpu, cuda
 
-__all__ = ["cpu"]
+__all__ = ["cpu", "cuda"]

@@ -46,8 +46,10 @@ class BatchNorm2d(Layer):
 
     def _follow(self, mean: Array, var: Array, count: int) -> None:
         kept, unbiased = 1 - self.momentum, count / max(count - 1, 1)
-        self.running_mean.value = kept * self.running_mean.value + self.momentum * mean
-        self.running_var.value = kept * self.running_var.value + self.momentum * unbiased * var
+        # In place, because a step that a GPU replays writes where it wrote at first.
+        for running, batch in ((self.running_mean.value, mean), (self.running_var.value, unbiased * var)):
+            running *= kept
+            running += self.momentum * batch
 
     def config(self) -> dict[str, int | float | bool | None]:
         """The arguments that the layer was made with."""

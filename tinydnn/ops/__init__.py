@@ -9,7 +9,19 @@ from tinydnn.ops.global_avgpool2d import global_avgpool2d
 from tinydnn.ops.linear import linear
 from tinydnn.ops.maxpool2d import maxpool2d
 from tinydnn.ops.mean_squared_error import mean_squared_error
-from tinydnn.ops.operation import Backward, Call, Implementation, Operation, chosen, operation, operations, trace, use
+from tinydnn.ops.operation import (
+    PRECISIONS,
+    Backward,
+    Call,
+    Implementation,
+    Operation,
+    chosen,
+    operation,
+    operations,
+    precision,
+    trace,
+    use,
+)
 from tinydnn.ops.region_cross_entropy import region_cross_entropy
 from tinydnn.ops.region_vote import region_vote
 from tinydnn.ops.relu import relu
@@ -17,6 +29,7 @@ from tinydnn.ops.sigmoid import sigmoid
 from tinydnn.ops.softmax_cross_entropy import softmax, softmax_cross_entropy
 
 __all__ = [
+    "PRECISIONS",
     "Backward",
     "Call",
     "Implementation",
@@ -34,6 +47,7 @@ __all__ = [
     "moments",
     "operation",
     "operations",
+    "precision",
     "region_cross_entropy",
     "region_vote",
     "relu",

@@ -22,6 +22,7 @@ Function: TypeAlias = Callable[P, tuple[Array, Backward]]
 
 REFERENCE = "reference"
 DEVICES = ("cpu", "cuda", "any")
+PRECISIONS = ("fp32", "tf32")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Implementation:
 
     `device` is "cpu", "cuda" or "any". Among those that support the arguments, the one of the highest
     `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for. One that
-    is `forward_only` computes the value, and the reference the gradients.
+    is `forward_only` computes the value, and the reference the gradients. `precision` is "tf32" where products of
+    float32 numbers are only good to three digits; such a one runs by itself only within `precision("tf32")`.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Implementation:
     priority: int
     supports: Callable[..., bool]
     forward_only: bool = False
+    precision: str = "fp32"
 
     @property
     def label(self) -> str:
@@ -56,6 +59,7 @@ class Call:
 
 _operations: dict[str, "Operation[Any]"] = {}
 _choices: ContextVar[dict[str, str]] = ContextVar("choices", default={})  # noqa: B039 - never written to
+_precision: ContextVar[str] = ContextVar("precision", default="fp32")
 _traces: ContextVar[tuple[list[Call], ...]] = ContextVar("traces", default=())
 
 
@@ -97,6 +101,7 @@ class Operation(Generic[P]):
         device: str = "cpu",
         priority: int = 0,
         supports: Callable[..., bool] | None = None,
+        precision: str = "fp32",
     ) -> Callable[[Function[P]], Function[P]]:
         """Register the decorated function as the implementation `name` of this operation.
 
@@ -106,7 +111,7 @@ class Operation(Generic[P]):
         """
 
         def register(function: Function[P]) -> Function[P]:
-            self._register(name, device, priority, supports, function)
+            self._register(name, device, priority, supports, function, precision=precision)
             return function
 
         return register
@@ -145,11 +150,13 @@ class Operation(Generic[P]):
         supports: Callable[..., bool] | None,
         function: Function[P],
         forward_only: bool = False,
+        precision: str = "fp32",
     ) -> None:
         if device not in DEVICES:
             raise ValueError(
                 f"{self.name} implementation {name!r}: device: expected one of {', '.join(DEVICES)}, found {device!r}"
             )
+        _require_precision(f"{self.name} implementation {name!r}", precision)
         expected, found = _parameters(self.implementations[REFERENCE].function), _parameters(function)
         if expected != found:
             raise TypeError(
@@ -161,7 +168,9 @@ class Operation(Generic[P]):
                 f"{self.name} implementation {name!r}: expected a new name, found one that "
                 f"{taken.function.__module__} has registered"
             )
-        self.implementations[name] = Implementation(name, function, device, priority, supports or _always, forward_only)
+        self.implementations[name] = Implementation(
+            name, function, device, priority, supports or _always, forward_only, precision
+        )
 
     def _choose(self, *args: Any, **kwargs: Any) -> Implementation:
         # All arrays are on one device (checked), so one of them speaks for all.
@@ -178,7 +187,10 @@ class Operation(Generic[P]):
         able = (
             candidate
             for candidate in self.implementations.values()
-            if candidate.priority > 0 and candidate.device in (device, "any") and candidate.supports(*args, **kwargs)
+            if candidate.priority > 0
+            and candidate.device in (device, "any")
+            and candidate.precision in ("fp32", _precision.get())
+            and candidate.supports(*args, **kwargs)
         )
         return max(able, key=lambda one: one.priority, default=self.implementations[REFERENCE])
 
@@ -229,6 +241,17 @@ def chosen(*names: str) -> bool:
 
 
 @contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Within the block, products of float32 numbers may be as inexact as `name` says: "fp32" or "tf32"."""
+    _require_precision("precision", name)
+    token = _precision.set(name)
+    try:
+        yield
+    finally:
+        _precision.reset(token)
+
+
+@contextmanager
 def trace() -> Iterator[list[Call]]:
     """Record which implementation ran, call by call: `with ops.trace() as calls: …`."""
     calls: list[Call] = []
@@ -254,6 +277,11 @@ def _checked(backward: Backward, value: Array, name: str) -> Backward:
         return backward(dz, **kwargs)
 
     return checked
+
+
+def _require_precision(what: str, found: str) -> None:
+    if found not in PRECISIONS:
+        raise ValueError(f"{what}: precision: expected one of {', '.join(PRECISIONS)}, found {found!r}")
 
 
 def _parameters(function: Callable[..., Any]) -> str:

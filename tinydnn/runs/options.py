@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
-from tinydnn import optim
+from tinydnn import ops, optim
 from tinydnn.data.augment import parse
 from tinydnn.data.crop import Crop
 from tinydnn.errors import InputError
@@ -53,6 +53,7 @@ class Options:
     seed: int = 0
     skip_broken: bool = False
     device: str = "cpu"
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         # These may come from a file, too.
@@ -67,6 +68,9 @@ class Options:
         _one_of("model", self.model, MODELS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
+        _one_of("precision", self.precision, ops.PRECISIONS)
+        on_cpu = self.device == "cpu" and self.precision != "fp32"
+        _require("precision", self.precision, not on_cpu, "fp32 on the CPU (tf32 is for --device cuda)")
         _one_of("split", self.split, SPLITS if self.fold is None else (*SPLITS, "official"))
         _one_of("normalise", self.normalise, ("standard", "minmax"))
         _require("epochs", self.epochs, self.epochs >= 1, "at least 1")

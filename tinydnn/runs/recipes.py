@@ -9,7 +9,18 @@ from tinydnn.errors import InputError
 from tinydnn.runs.options import Options
 
 FOLDER = Path(__file__).parent / "recipes"
-NOT_OF_A_RECIPE = {"recipe", "data", "split", "test_fraction", "folds", "fold", "seed", "skip_broken", "device"}
+NOT_OF_A_RECIPE = {
+    "recipe",
+    "data",
+    "split",
+    "test_fraction",
+    "folds",
+    "fold",
+    "seed",
+    "skip_broken",
+    "device",
+    "precision",
+}
 
 
 def names() -> list[str]:

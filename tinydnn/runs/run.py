@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from tinydnn import ops, plots
-from tinydnn.backend import to_device
+from tinydnn.backend import device_errors, to_device, use_device
 from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, save_model
 from tinydnn.data.augment import parse
 from tinydnn.data.dataset import Dataset
@@ -44,7 +44,9 @@ class Run:
             classes=len(dataset.class_names),
             seed=options.seed,
         )
-        model.to(options.device)
+        with device_errors(options.device):
+            use_device(options.device)
+            model.to(options.device)
         batches = max(len(self.split.train) // options.batch_size, 1)  # where none is full, the trainer says so
         self.trainer = Trainer(
             model,
@@ -61,6 +63,7 @@ class Run:
             augment=parse(options.augment),
             label_smoothing=options.label_smoothing,
             select=options.validation > 0,
+            precision=options.precision,
         )
 
     @property
@@ -179,7 +182,7 @@ class Run:
     def implementations(self) -> list[str]:
         """Which implementation of which operation runs in the model, "operation: implementation", each once."""
         picture = to_device(np.zeros((1, *self.dataset.images.shape[1:]), np.float32), self.options.device)
-        with ops.trace() as calls:
+        with ops.trace() as calls, ops.precision(self.options.precision):
             self.trainer.model.predict(picture)
         return list(dict.fromkeys(f"{call.operation}: {call.implementation}" for call in calls))
 

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Runs the GPU tests and every GPU benchmark, and leaves what they found in one folder:
+#
+#     benchmarks/gpu_report.sh [FOLDER]        (gpu-report where not given)
+#
+# It needs CUDA 13's driver, CuPy, PyTorch and this package, and no network. Each part has a limit of its own, so that all of it
+# ends within 8 minutes; one that fails or runs out of time is named at the end, and the others run all the same.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+out=$(realpath -m "${1:-gpu-report}")
+mkdir -p "$out"
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" MPLBACKEND=Agg
+failed=()
+
+part() {  # NAME SECONDS COMMAND...
+    local name=$1 limit=$2 begin=$SECONDS
+    shift 2
+    printf '\n== %s (%ss so far)\n' "$name" "$SECONDS"
+    timeout --kill-after=5 "$limit" "$@" 2>&1 | tee "$out/$name.txt"
+    local status=${PIPESTATUS[0]}
+    [ "$status" -eq 0 ] || failed+=("$name (exit status $status)")
+    printf '   %s took %ss\n' "$name" "$((SECONDS - begin))"
+}
+
+python -c 'from tinydnn.backend import check_device; check_device("cuda")' 2>"$out/gpu.txt" || {
+    tail -n 1 "$out/gpu.txt"
+    exit 2
+}
+nvidia-smi > "$out/nvidia-smi.txt" 2>&1
+
+part tests 120 python -m pytest -q -m gpu -p no:cacheprovider tests/kernels/cuda tests/test_gpu_step.py
+
+few=(--rounds 3 --seconds 0.4)
+best="tinydnn tf32 graph,tinydnn fp32 graph,torch eager channels-last tf32,torch compile tf32,torch eager channels-last fp32"
+part train-step-128 140 python benchmarks/train_step.py --device cuda --batch 128 "${few[@]}" --json "$out/train-step-128.json"
+part train-step-32-512 80 python benchmarks/train_step.py --device cuda --batch 32,512 --only "$best" "${few[@]}" \
+    --json "$out/train-step-32-512.json"
+
+part time-to-accuracy 80 python benchmarks/time_to_accuracy.py --json "$out/time-to-accuracy.json"
+
+typical=(conv2d:32x16x128x128,32x16x3x3 conv2d_relu_maxpool2d:32x16x128x128,32x16x3x3
+    conv2d_relu_maxpool2d:32x1x256x256,16x1x3x3 conv2d_relu_maxpool2d:32x64x32x32,128x64x3x3
+    maxpool2d:32x32x128x128 batchnorm2d:32x32x128x128 softmax_cross_entropy:128x3 linear:128x32768,128x32768)
+for one in "${typical[@]}"; do
+    [ "$SECONDS" -lt 455 ] || { failed+=("bench ${one%%:*} (no time left)"); continue; }
+    name="bench-${one%%:*}-${one##*:}"
+    part "${name%%,*}" 25 python -m tinydnn bench "${one%%:*}" --shape "${one##*:}" --device cuda --json "$out/${name%%,*}.json"
+done
+
+printf '\nAll of it took %ss; the results are in %s\n' "$SECONDS" "$out"
+if [ "${#failed[@]}" -gt 0 ]; then
+    printf 'Failed: %s\n' "${failed[@]}"
+    exit 1
+fi

@@ -1,0 +1,35 @@
+"""Every test of a kernel runs on an emulated GPU, and on a real one where there is one."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinydnn.backend import emulated
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a test runs: `put` brings an array there, `get` brings one back."""
+
+    name: str
+    put: Callable[[np.ndarray], Any]
+    get: Callable[[Any], np.ndarray]
+
+
+@pytest.fixture(params=["emulated", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request):
+    """An emulated GPU, then a real one."""
+    if request.param == "gpu":
+        request.getfixturevalue("real_gpu")
+        import cupy
+
+        yield Device("gpu", cupy.asarray, cupy.asnumpy)
+    else:
+        if shutil.which("g++") is None:
+            pytest.skip("the emulated GPU needs g++, which is not installed")
+        with emulated():
+            yield Device("emulated", np.asarray, np.asarray)

@@ -1,0 +1,44 @@
+"""The fully connected layer on a GPU with TF32 products; without, the reference's own matrix products run there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from tinydnn import ops
+from tinydnn.backend import Array, array_module
+from tinydnn.ops.operation import Backward
+
+
+def _float32(x: Array, w: Array, b: Array) -> bool:
+    return x.dtype == np.float32
+
+
+@ops.linear.implementation("tf32", device="cuda", priority=30, supports=_float32, precision="tf32")
+def linear(x: Array, w: Array, b: Array) -> tuple[Array, Backward]:
+    """The reference, with cuBLAS free to use TF32: its tensor cores then wait for memory, not for arithmetic."""
+    with tf32_products(x):
+        z = x @ w.T
+    z += b
+
+    def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
+        with tf32_products(x):
+            return dz @ w if need_dx else None, dz.T @ x, dz.sum(axis=0)
+
+    return z, backward
+
+
+@contextmanager
+def tf32_products(x: Array) -> Iterator[None]:
+    """Let CuPy's matrix products of float32 arrays use TF32 within the block. An emulated GPU has no cuBLAS."""
+    if array_module(x) is np:
+        yield
+        return
+    from cupy._core import _routines_linalg as products
+
+    before = products.get_compute_type(np.float32)
+    products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32)
+    try:
+        yield
+    finally:
+        products.set_compute_type(np.float32, before)
