@@ -31,7 +31,7 @@ def test_the_loss_of_slices_is_their_cross_entropy():
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_gradient_of_the_loss_of_regions_is_the_numeric_one(smoothing):
     model = region_cnn(image_size=16).astype(np.float64)
-    parameter = model.parameters()["14-batchnorm2d/gamma"]
+    parameter = model.parameters()["13-batchnorm2d/gamma"]
 
     def loss(gamma):
         parameter.value = gamma

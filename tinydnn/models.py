@@ -72,7 +72,7 @@ def region_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3,
     (`tinydnn.objective`), and needs none once it is trained.
 
     Batches are normalised after pooling, where a quarter of the numbers is left; convolution, ReLU and pooling then run
-    as one kernel.
+    as one kernel. Not so after the first block, which has the most numbers, and whose input is normalised already.
 
     Source: Long, Shelhamer and Darrell, Fully Convolutional Networks for Semantic Segmentation.
     """
@@ -82,7 +82,7 @@ def region_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3,
     previous = in_channels
     for channels, pool in REGION_BLOCKS:
         layers += [Conv2d(previous, channels, 3, padding=1, rng=rng), ReLU(), *[MaxPool2d(2)] * pool]
-        layers.append(BatchNorm2d(channels))
+        layers += [BatchNorm2d(channels)] * (previous > in_channels)
         previous = channels
     of_regions = Conv2d(previous, classes + 1, 1, rng=rng)
     of_regions.weight.value *= np.float32(0.1)  # as `_classifier` does
