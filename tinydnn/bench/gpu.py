@@ -157,7 +157,7 @@ def _launches(run: Pass) -> tuple[int | None, int | None]:
         return None, None
 
 
-def _nodes(work: Callable[[], Any]) -> tuple[int, Any]:
+def _nodes(work: Callable[[], Any]) -> tuple[int | None, Any]:
     import cupy
 
     stream = cupy.cuda.get_current_stream()
@@ -166,7 +166,8 @@ def _nodes(work: Callable[[], Any]) -> tuple[int, Any]:
         returned = work()
     finally:
         graph = stream.end_capture()
-    return len(re.findall(r'^\s*"?graph_\d+_node_\d+"?\s*\[', graph.debug_dot_str(), re.MULTILINE)), returned
+    nodes = re.findall(r'^\s*"?graph_\d+_node_\d+"?\s*\[', graph.debug_dot_str(), re.MULTILINE)
+    return len(nodes) or None, returned
 
 
 def _as_list(returned: Any) -> list[Any]:

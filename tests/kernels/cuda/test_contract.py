@@ -7,6 +7,7 @@ import pytest
 
 import tinydnn.kernels  # noqa: F401 - registers the implementations
 from tinydnn import ops
+from tinydnn.backend import array_module
 from tinydnn.gradcheck.cases import CASES
 from tinydnn.gradcheck.compare import compare
 
@@ -27,7 +28,8 @@ def precision(case, name):
 
 
 def channels_last(x):
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if x.ndim > 1 else x
+    xp = array_module(x)
+    return xp.moveaxis(xp.ascontiguousarray(xp.moveaxis(x, 1, -1)), -1, 1) if x.ndim > 1 else x
 
 
 def as_it_is(x):
@@ -65,7 +67,7 @@ def test_the_same_inputs_give_the_same_bits_in_any_memory_layout_and_are_left_al
     plain = [x if x is None else device.put(x.astype(dtype)) for x in case.arrays()]
     results = []
     for layout in (as_it_is, as_it_is, channels_last, backwards):
-        arrays = [x if x is None else device.put(layout(x.astype(dtype))) for x in case.arrays()]
+        arrays = [x if x is None else layout(device.put(x.astype(dtype))) for x in case.arrays()]
         if layout is as_it_is:
             arrays = plain
         value, backward = function(*arrays)

@@ -16,7 +16,6 @@ from tinydnn.backend import emulation
 
 HERE = Path(__file__).parent
 PLAIN_SHARED = 48 << 10  # bytes of dynamic shared memory that a kernel gets without asking
-NULL = np.uintp(0)
 THREADS = 256  # of a block, where the kernel does not say
 
 _sources: dict[str, "Source"] = {}
@@ -41,8 +40,7 @@ class Source:
         function = _function(self.file, kernel, emulation())
         if shared > PLAIN_SHARED:
             function.max_dynamic_shared_size_bytes = shared
-        given = tuple(NULL if one is None else one for one in arguments)
-        function(tuple(int(size) for size in grid), (block,), given, shared_mem=shared)
+        function(tuple(int(size) for size in grid), (block,), arguments, shared_mem=shared)
 
     def launch_for_each(self, kernel: str, count: int, *arguments: Any) -> None:
         """Run a kernel with at least `count` threads, a thread for each number."""

@@ -90,9 +90,11 @@ class Function:
         if len(args) != len(self.parameters):
             raise EmulatorError(f"{self.name}: expected {len(self.parameters)} arguments, found {len(args)}")
         for number, (arg, expected) in enumerate(zip(args, self.parameters, strict=True)):
+            if arg is None and expected.startswith("*"):
+                continue
             found = f"*{arg.dtype}" if isinstance(arg, np.ndarray) else _scalar(arg)
             if found != expected and not (expected == "*void" and found.startswith("*")):
-                if {found, expected} <= {"*uint8", "*bool"} or (expected.startswith("*") and _is_null(arg)):
+                if {found, expected} <= {"*uint8", "*bool"}:
                     continue
                 raise EmulatorError(f"{self.name}: argument {number}: expected {_told(expected)}, found {_told(found)}")
 
@@ -127,7 +129,7 @@ class _Launch:
                 address = self._address(found[0]) if found else 0
                 cells.append(ctypes.c_void_p(address))
             else:
-                cells.append(np.array(arg))
+                cells.append(ctypes.c_void_p(0) if arg is None else np.array(arg))
         pointers = [one.ctypes.data if isinstance(one, np.ndarray) else ctypes.addressof(one) for one in cells]
         areas = []
         for one, start in zip(self.arrays, self.starts, strict=True):
@@ -196,10 +198,6 @@ def _scalar(arg: Any) -> str:
     if isinstance(arg, int | float):
         return "int64" if isinstance(arg, int) else "float64"
     raise EmulatorError(f"expected an array or a number as an argument of a kernel, found {type(arg).__name__}")
-
-
-def _is_null(arg: Any) -> bool:
-    return isinstance(arg, np.uintp) and arg == 0
 
 
 def _told(kind: str) -> str:
