@@ -34,16 +34,18 @@ class Optimizer(ABC):
         }
 
     def step(self) -> None:
-        """Move every parameter, in place, by what its gradient asks for.
+        """Move every parameter that is not frozen, in place, by what its gradient asks for, at its own rate.
 
         A backward function of a pass before this step is of no use after it: it would meet the new values.
         """
         for name, parameter in self.parameters.items():
-            if parameter.grad is None:
+            if parameter.grad is None and parameter.rate:
                 raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
         self.steps += 1
         self.lr = float(self.lr)  # a NumPy number would make float64 of float32
         for name, parameter in self.parameters.items():
+            if not parameter.rate:
+                continue
             assert parameter.grad is not None
             parameter.value = _in_one_piece(parameter.value)
             for of_all in self.slots.values():
@@ -54,10 +56,10 @@ class Optimizer(ABC):
             step = CHUNK if array_module(parameter.value) is np else len(flat[0])
             for start in range(0, len(flat[0]), step):
                 theta, g, *slots = (array[start : start + step] for array in flat)
-                theta -= self._change(theta, g, *slots)
+                theta -= self._change(theta, g, self.lr * parameter.rate, *slots)
 
     @abstractmethod
-    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
+    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
         """What to subtract from some numbers θ, whose gradient is g; moves their running averages on, in place."""
 
 
@@ -87,15 +89,15 @@ class SGD(Optimizer):
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("velocity",) if momentum else ())
         self.momentum, self.nesterov = float(momentum), nesterov
 
-    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
+    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
         if self.weight_decay:
             g = g + self.weight_decay * theta
         if not self.momentum:
-            return self.lr * g
+            return lr * g
         (v,) = slots
         v *= self.momentum
         v += g
-        return self.lr * (g + self.momentum * v if self.nesterov else v)
+        return lr * (g + self.momentum * v if self.nesterov else v)
 
 
 class Adam(Optimizer):
@@ -124,7 +126,7 @@ class Adam(Optimizer):
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, slots=("mean", "square"))
         self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
 
-    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
+    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
         m, v = slots
         if self.weight_decay:
             g = g + self.weight_decay * theta
@@ -134,7 +136,7 @@ class Adam(Optimizer):
         v *= beta_2
         v += (1 - beta_2) * g * g
         m_hat, v_hat = m / (1 - beta_1**self.steps), v / (1 - beta_2**self.steps)
-        return self.lr * m_hat / (array_module(g).sqrt(v_hat) + self.eps)
+        return lr * m_hat / (array_module(g).sqrt(v_hat) + self.eps)
 
 
 Schedule: TypeAlias = Callable[[int], float]

@@ -11,7 +11,7 @@ from tinydnn import ops
 from tinydnn.backend import Array, to_device
 from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.normalise import Normalisation
+from tinydnn.data.preprocessing import AnyNormalisation
 from tinydnn.errors import InputError
 from tinydnn.layers import Sequential
 from tinydnn.optim import Optimizer, Schedule
@@ -78,7 +78,7 @@ class Trainer:
         optimizer: Optimizer,
         schedule: Schedule,
         dataset: Dataset,
-        normalise: Normalisation,
+        normalise: AnyNormalisation,
         *,
         train: Array,
         test: Array,
@@ -171,7 +171,7 @@ class Trainer:
 
 
 def evaluate(
-    model: Sequential, dataset: Dataset, indices: Array, normalise: Normalisation, *, device: str = "cpu"
+    model: Sequential, dataset: Dataset, indices: Array, normalise: AnyNormalisation, *, device: str = "cpu"
 ) -> Evaluation:
     """Send the slices of `indices` through the model in evaluation mode, a few at a time."""
     losses, probabilities, labels = [], [], []
@@ -185,7 +185,7 @@ def evaluate(
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
 
 
-def load_batch(dataset: Dataset, indices: Array, normalise: Normalisation, device: str) -> tuple[Array, Array]:
+def load_batch(dataset: Dataset, indices: Array, normalise: AnyNormalisation, device: str) -> tuple[Array, Array]:
     """Normalised pictures (B, C, H, W) float32 and their labels (B,) on the device."""
     x, y = normalise(dataset.read(indices)), dataset.labels[indices]
     return to_device(x, device), to_device(y, device)

@@ -37,6 +37,10 @@ class ConvReluPool:
         )
         return value, self.conv.setting_gradients(op_backward)
 
+    def predict(self, x: Array) -> Array:
+        """The value alone."""
+        return self(x)[0]
+
 
 def calls(layers: Sequence[Layer]) -> Iterator[tuple[int, int, ConvReluPool | Layer]]:
     """What to call, one after the other, to run the layers: (index of the first layer that it does, how many, call).
