@@ -90,6 +90,7 @@ def hold_to_pytorch(name, model, torch, size, count=2):
         "feature map": relative(value, expected.detach().numpy()),
         "input gradient": relative(dx, given.grad.numpy()),
     }
+    found["prediction"] = relative(model.predict(x), expected.detach().numpy())
     for key, one in theirs.named_parameters():
         found[key] = relative(ours[f"features.{key}"].grad, one.grad.numpy())
     return found
@@ -113,7 +114,7 @@ def test_a_trunk_with_its_published_weights_is_pytorchs(name, torch, real_weight
     model = NETWORKS[name].trunk(image_size=128)
     load(model, real_weights / f"{FILES[name]}.safetensors", part="features")
     found = hold_to_pytorch(name, model, torch, 128)
-    print(name, found["feature map"], found["input gradient"])
+    print(name, {key: found[key] for key in ("feature map", "prediction", "input gradient")})
     assert max(found.values()) < 1e-4, found
 
 

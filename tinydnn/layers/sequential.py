@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.errors import InputError
 from tinydnn.layers.fusion import calls
@@ -43,8 +44,8 @@ class Sequential(Layer):
         is frozen, a training pass keeps nothing, so that there is no dx.
         """
         front = self.frozen_front() if training else 0
-        for _, _, call in calls(self.layers[:front]):
-            x = call.predict(x)
+        if front:
+            x = self.cut(front)[0].predict(x)
         steps: list[tuple[int, Backward]] = []
         for index, _, call in calls(self.layers[front:]):
             x, step = call(x, training=training)
@@ -65,8 +66,9 @@ class Sequential(Layer):
 
     def predict(self, x: Array) -> Array:
         """The value for x in evaluation mode; what one layer needed is given back before the next begins."""
-        for _, _, call in calls(self.layers):
-            x = call.predict(x)
+        with ops.predicting():
+            for _, _, call in calls(self.layers):
+                x = call.predict(x)
         return x
 
     def freeze(self, part: str) -> None:
@@ -75,11 +77,20 @@ class Sequential(Layer):
         part: the name of a layer, or what the names of several begin with: "features" is all of "features.0",
         "features.1" …
         """
-        self._set_rates(slice(0, self._find(part)[-1] + 1), 0.0)
+        self._set_rates(slice(0, self.end_of(part)), 0.0)
 
     def unfreeze(self, *, from_layer: str | None = None, rate: float = 1.0) -> None:
         """Let the layers from this one on (None: all) learn, at `rate` times the optimiser's learning rate."""
         self._set_rates(slice(0 if from_layer is None else self._find(from_layer)[0], None), rate)
+
+    def end_of(self, part: str) -> int:
+        """How many layers there are up to the last of `part`."""
+        return self._find(part)[-1] + 1
+
+    def before(self, part: str) -> str | None:
+        """The name of the layer before the first of `part`; None where that is the first of all."""
+        first = self._find(part)[0]
+        return self.names[first - 1] if first else None
 
     def _set_rates(self, layers: slice, rate: float) -> None:
         for layer in self.layers[layers]:

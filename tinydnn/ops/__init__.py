@@ -3,13 +3,25 @@
 from tinydnn.ops.avgpool2d import avgpool2d
 from tinydnn.ops.batchnorm2d import batchnorm2d, moments
 from tinydnn.ops.conv2d import conv2d
+from tinydnn.ops.conv2d_relu import conv2d_relu
 from tinydnn.ops.conv2d_relu_maxpool2d import conv2d_relu_maxpool2d
 from tinydnn.ops.dropout import dropout
 from tinydnn.ops.global_avgpool2d import global_avgpool2d
 from tinydnn.ops.linear import linear
 from tinydnn.ops.maxpool2d import maxpool2d
 from tinydnn.ops.mean_squared_error import mean_squared_error
-from tinydnn.ops.operation import Backward, Call, Implementation, Operation, chosen, operation, operations, trace, use
+from tinydnn.ops.operation import (
+    Backward,
+    Call,
+    Implementation,
+    Operation,
+    chosen,
+    operation,
+    operations,
+    predicting,
+    trace,
+    use,
+)
 from tinydnn.ops.relu import relu
 from tinydnn.ops.sigmoid import sigmoid
 from tinydnn.ops.softmax_cross_entropy import softmax, softmax_cross_entropy
@@ -23,6 +35,7 @@ __all__ = [
     "batchnorm2d",
     "chosen",
     "conv2d",
+    "conv2d_relu",
     "conv2d_relu_maxpool2d",
     "dropout",
     "global_avgpool2d",
@@ -32,6 +45,7 @@ __all__ = [
     "moments",
     "operation",
     "operations",
+    "predicting",
     "relu",
     "sigmoid",
     "softmax",

@@ -29,8 +29,9 @@ class Implementation:
     """One way to compute an operation.
 
     `device` is "cpu", "cuda" or "any". Among those that support the arguments, the one of the highest
-    `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for. One that
-    is `forward_only` computes the value, and the reference the gradients.
+    `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for. Where no
+    gradient will be asked for (`predicting`), `when_predicting` counts in its place. One that is `forward_only`
+    computes the value, and the reference the gradients.
     """
 
     name: str
@@ -39,6 +40,11 @@ class Implementation:
     priority: int
     supports: Callable[..., bool]
     forward_only: bool = False
+    when_predicting: int | None = None
+
+    def rank(self) -> int:
+        """The priority here and now."""
+        return self.when_predicting if _predicting.get() and self.when_predicting is not None else self.priority
 
     @property
     def label(self) -> str:
@@ -56,6 +62,7 @@ class Call:
 
 _operations: dict[str, "Operation[Any]"] = {}
 _choices: ContextVar[dict[str, str]] = ContextVar("choices", default={})  # noqa: B039 - never written to
+_predicting: ContextVar[bool] = ContextVar("predicting", default=False)
 _traces: ContextVar[tuple[list[Call], ...]] = ContextVar("traces", default=())
 
 
@@ -96,6 +103,7 @@ class Operation(Generic[P]):
         *,
         device: str = "cpu",
         priority: int = 0,
+        when_predicting: int | None = None,
         supports: Callable[..., bool] | None = None,
     ) -> Callable[[Function[P]], Function[P]]:
         """Register the decorated function as the implementation `name` of this operation.
@@ -106,7 +114,7 @@ class Operation(Generic[P]):
         """
 
         def register(function: Function[P]) -> Function[P]:
-            self._register(name, device, priority, supports, function)
+            self._register(name, device, priority, supports, function, when_predicting=when_predicting)
             return function
 
         return register
@@ -145,6 +153,7 @@ class Operation(Generic[P]):
         supports: Callable[..., bool] | None,
         function: Function[P],
         forward_only: bool = False,
+        when_predicting: int | None = None,
     ) -> None:
         if device not in DEVICES:
             raise ValueError(
@@ -161,7 +170,9 @@ class Operation(Generic[P]):
                 f"{self.name} implementation {name!r}: expected a new name, found one that "
                 f"{taken.function.__module__} has registered"
             )
-        self.implementations[name] = Implementation(name, function, device, priority, supports or _always, forward_only)
+        self.implementations[name] = Implementation(
+            name, function, device, priority, supports or _always, forward_only, when_predicting
+        )
 
     def _choose(self, *args: Any, **kwargs: Any) -> Implementation:
         # All arrays are on one device (checked), so one of them speaks for all.
@@ -178,9 +189,9 @@ class Operation(Generic[P]):
         able = (
             candidate
             for candidate in self.implementations.values()
-            if candidate.priority > 0 and candidate.device in (device, "any") and candidate.supports(*args, **kwargs)
+            if candidate.rank() > 0 and candidate.device in (device, "any") and candidate.supports(*args, **kwargs)
         )
-        return max(able, key=lambda one: one.priority, default=self.implementations[REFERENCE])
+        return max(able, key=lambda one: one.rank(), default=self.implementations[REFERENCE])
 
 
 def operation(*, check: Callable[P, None]) -> Callable[[Function[P]], Operation[P]]:
@@ -226,6 +237,20 @@ def use(**choices: str) -> Iterator[None]:
 def chosen(*names: str) -> bool:
     """Whether `use` has named an implementation, here and now, for any of these operations."""
     return any(name in _choices.get() for name in names)
+
+
+@contextmanager
+def predicting() -> Iterator[None]:
+    """Within the block, no gradient will be asked for, so that the choice may fall on what is faster and less exact.
+
+    A value that is rounded otherwise changes little by itself. But it may change who wins in a pooling and what ReLU
+    cuts off, and then a gradient goes another way.
+    """
+    token = _predicting.set(True)
+    try:
+        yield
+    finally:
+        _predicting.reset(token)
 
 
 @contextmanager
