@@ -1,6 +1,6 @@
 """The training loop, which yields records and knows no screen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
@@ -42,6 +42,15 @@ class Validation:
 
 
 Record: TypeAlias = Step | Validation
+
+
+@dataclass(frozen=True)
+class View:
+    """What an iteration works on: a chain, the pictures that it sees, and what brings them to its scale."""
+
+    model: Sequential
+    dataset: Dataset
+    normalise: Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ class Trainer:
             raise InputError(f"batch size: expected at most {len(train)}, the slices to train on, found {batch_size}")
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.dataset, self.normalise = dataset, normalise
+        self.view = View(model, dataset, normalise)
         self.train, self.test = train, test
         self.batch_size, self.epochs, self.seed, self.device = batch_size, epochs, seed, device
         self.peak_rate = optimizer.lr
@@ -117,20 +127,24 @@ class Trainer:
             yield self._keep(self.validate())
         while self.iteration < self.iterations:
             epoch, done = divmod(self.iteration, self.iterations_per_epoch)
+            self.begin_epoch(epoch + 1)
             batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)
             for indices in batches[done:]:
                 yield self._keep(self.step(indices))
             yield self._keep(self.validate())
 
+    def begin_epoch(self, epoch: int) -> None:
+        """What is to be done before an epoch (the first is 1) or what is left of it: here nothing."""
+
     def step(self, indices: Array) -> Step:
         """One iteration on the slices of `indices`: forward, backward, update."""
         start = perf_counter()
         epoch = self.iteration // self.iterations_per_epoch + 1
-        x, y = load_batch(self.dataset, indices, self.normalise, self.device)
+        x, y = load_batch(self.view.dataset, indices, self.view.normalise, self.device)
         self.optimizer.lr = self.schedule(self.iteration)
 
         with np.errstate(all="ignore"):  # what overflows shows in the loss
-            logits, backward = self.model(x, training=True)
+            logits, backward = self.view.model(x, training=True)
             loss, loss_backward = ops.softmax_cross_entropy(logits, y)
             self._require_finite(float(loss), f"the loss of iteration {self.iteration + 1}")
             backward(loss_backward(), need_dx=False)
@@ -142,7 +156,8 @@ class Trainer:
 
     def validate(self) -> Validation:
         """Evaluate the model as it is on the slices that are held out."""
-        found = evaluate(self.model, self.dataset, self.test, self.normalise, device=self.device)
+        view = self.view
+        found = evaluate(view.model, view.dataset, self.test, view.normalise, device=self.device)
         self._require_finite(found.loss, f"the held-out loss after iteration {self.iteration}")
         self.last_evaluation = found
         epoch = self.iteration // self.iterations_per_epoch
@@ -171,7 +186,7 @@ class Trainer:
 
 
 def evaluate(
-    model: Sequential, dataset: Dataset, indices: Array, normalise: AnyNormalisation, *, device: str = "cpu"
+    model: Sequential, dataset: Dataset, indices: Array, normalise: Callable[[Array], Array], *, device: str = "cpu"
 ) -> Evaluation:
     """Send the slices of `indices` through the model in evaluation mode, a few at a time."""
     losses, probabilities, labels = [], [], []
@@ -185,7 +200,9 @@ def evaluate(
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
 
 
-def load_batch(dataset: Dataset, indices: Array, normalise: AnyNormalisation, device: str) -> tuple[Array, Array]:
+def load_batch(
+    dataset: Dataset, indices: Array, normalise: Callable[[Array], Array], device: str
+) -> tuple[Array, Array]:
     """Normalised pictures (B, C, H, W) float32 and their labels (B,) on the device."""
     x, y = normalise(dataset.read(indices)), dataset.labels[indices]
     return to_device(x, device), to_device(y, device)

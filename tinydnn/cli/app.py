@@ -12,10 +12,13 @@ from tinydnn.errors import InputError
 INTERRUPTED = 130  # the exit status of programs that Ctrl-C has ended
 COMMANDS = (
     "train",
+    "finetune",
     "evaluate",
     "predict",
     "prepare",
     "download",
+    "weights",
+    "features",
     "gradcheck",
     "worked_example",
     "info",

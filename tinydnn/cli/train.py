@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PHANTOMS = 600
 FEW_ITERATIONS = 100  # the paper takes 190
+RANDOM = "random"  # weights that are no file
 
 
 @app.command()
@@ -54,19 +55,30 @@ def train(
 ) -> None:
     """Train a network on brain-tumour slices (without DATA: on synthetic phantoms) and show what it learned."""
     from tinydnn.runs import Options, Run
+
+    carry_out(context, Options, Run, out, resume)
+
+
+def carry_out(
+    context: typer.Context, options_type: "type[Options]", run_type: "type[Run]", out: Path | None, resume: bool
+) -> None:
+    """Train as a command's options say, from the beginning or from where its folder stands, and show it."""
     from tinydnn.runs.files import alone_in
 
     given = {name: value for name, value in context.params.items() if name not in ("out", "resume", "threads")}
-    if data is not None:
-        given["data"] = str(Path(data).absolute())  # so that the run can be resumed from another folder
-    options = Options(**given)
+    for name in {"data", "weights"} & given.keys():
+        if given[name] is not None and given[name] != RANDOM:
+            given[name] = str(Path(given[name]).absolute())  # so that the run can be resumed from another folder
+    options = options_type(**given)
     if resume:
         options = _resumed(options, out, explicit={name for name in given if _is_explicit(context, name)})
     folder = _folder(out, options, resume)
     check_device(options.device)
     try:
-        run = Run(folder, options, _open(options))
+        run = run_type(folder, options, _open(options))
         with alone_in(folder):
+            with progress_bar("Computing features") as progress:
+                run.prepare(progress)
             run.start()
             _introduce(run)
             if run.complete:
@@ -75,7 +87,7 @@ def train(
             _train(run)
             print_metrics(run.finish())
     except KeyboardInterrupt:
-        _stopped("Stopped.", folder)
+        _stopped("Stopped.", folder, options.command)
     say(f"Model, pictures and figures are in {folder}")
 
 
@@ -88,22 +100,23 @@ def _train(run: "Run") -> None:
                 run.save()
                 break
     if interrupted:
-        _stopped(f"Stopped after iteration {trainer.iteration} of {trainer.iterations}.", run.folder)
+        _stopped(
+            f"Stopped after iteration {trainer.iteration} of {trainer.iterations}.", run.folder, run.options.command
+        )
 
 
-def _stopped(what: str, folder: Path) -> NoReturn:
+def _stopped(what: str, folder: Path, name: str) -> NoReturn:
     """Say how to go on, and end the program."""
     from tinydnn.runs.files import CONFIG
 
     begun = (folder / CONFIG).exists()
-    command = f"tinydnn train --out {shlex.quote(str(folder))} --resume" if begun else "the same command"
+    command = f"tinydnn {name} --out {shlex.quote(str(folder))} --resume" if begun else "the same command"
     say(f"{what} Go on with: {command}")
     sys.exit(INTERRUPTED)
 
 
 def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Options":
     """The options that the run began with; those given anew must be the same."""
-    from tinydnn.runs import Options
     from tinydnn.runs.files import holds_a_run, read_config
 
     if out is None:
@@ -111,12 +124,12 @@ def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Optio
     if not holds_a_run(out):
         say(f"Nothing to go on with is in {out} yet: starting from the beginning.")
         return options
-    before = Options(**read_config(out)["options"])
+    before = type(options)(**read_config(out, type(options))["options"])
     for name in explicit - {"data"}:  # the data may have moved; its contents are compared
-        then, now = (one.learning_rate if name == "lr" else getattr(one, name) for one in (before, options))
+        then, now = before.chosen(name), options.chosen(name)
         if then != now:
             raise InputError(
-                f"--{name.replace('_', '-')}: expected {then!r}, with which the run in {out} began, found {now!r}"
+                f"--{options.flag(name)}: expected {then!r}, with which the run in {out} began, found {now!r}"
             )
     return replace(before, data=options.data) if "data" in explicit else before
 
@@ -167,6 +180,8 @@ def _introduce(run: "Run") -> None:
     say(f"{trainer.epochs} epochs of {trainer.iterations_per_epoch} iterations of {trainer.batch_size} slices")
     if trainer.iterations < FEW_ITERATIONS:
         say("That is few steps to learn in; a smaller --batch-size gives more of them.")
+    for line in run.notes():
+        say(line)
     say(f"What runs: {', '.join(run.implementations())}")
     if note := blas_note():
         say(note)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
+from typing import ClassVar
 
 from tinydnn import optim
 from tinydnn.errors import InputError
@@ -38,28 +39,40 @@ class Options:
     skip_broken: bool = False
     device: str = "cpu"
 
+    models: ClassVar[Mapping[str, object]] = MODELS
+    normalisations: ClassVar[tuple[str, ...]] = ("standard", "minmax")
+    command: ClassVar[str] = "train"
+
     def __post_init__(self) -> None:
         # These may come from a file, too.
-        _require("data", self.data, isinstance(self.data, str | None), "a path")
-        _require("device", self.device, isinstance(self.device, str), "a name")
+        require("data", self.data, isinstance(self.data, str | None), "a path")
+        require("device", self.device, isinstance(self.device, str), "a name")
         for name in ("epochs", "batch_size", "size", "seed"):
             value = getattr(self, name)
-            _require(name.replace("_", "-"), value, type(value) is int, "a whole number")
-        _one_of("model", self.model, MODELS)
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("split", self.split, ("slice", "patient"))
-        _one_of("normalise", self.normalise, ("standard", "minmax"))
-        _require("epochs", self.epochs, self.epochs >= 1, "at least 1")
-        _require("batch-size", self.batch_size, self.batch_size >= 1, "at least 1")
-        _require("size", self.size, 16 <= self.size <= 1024, "16 to 1024 pixels")
-        _require("seed", self.seed, self.seed >= 0, "at least 0")
-        _require("test-fraction", self.test_fraction, 0 < self.test_fraction < 1, "a number between 0 and 1")
-        _require("momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
+            require(name.replace("_", "-"), value, type(value) is int, "a whole number")
+        one_of(self.flag("model"), self.model, self.models)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("split", self.split, ("slice", "patient"))
+        one_of("normalise", self.normalise, self.normalisations)
+        require("epochs", self.epochs, self.epochs >= 1, "at least 1")
+        require("batch-size", self.batch_size, self.batch_size >= 1, "at least 1")
+        require("size", self.size, 16 <= self.size <= 1024, "16 to 1024 pixels")
+        require("seed", self.seed, self.seed >= 0, "at least 0")
+        require("test-fraction", self.test_fraction, 0 < self.test_fraction < 1, "a number between 0 and 1")
+        require("momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
         decay = self.weight_decay
-        _require("weight-decay", decay, isfinite(decay) and decay >= 0, "a number of at least 0")
+        require("weight-decay", decay, isfinite(decay) and decay >= 0, "a number of at least 0")
         rate = self.learning_rate
-        _require("lr", rate, isfinite(rate) and rate > 0, "a number above 0")
+        require("lr", rate, isfinite(rate) and rate > 0, "a number above 0")
+
+    def flag(self, name: str) -> str:
+        """What an option is called on the command line, without its dashes."""
+        return name.replace("_", "-")
+
+    def chosen(self, name: str) -> object:
+        """The value of an option, also where it was left open."""
+        return self.learning_rate if name == "lr" else getattr(self, name)
 
     @property
     def learning_rate(self) -> float:
@@ -84,11 +97,11 @@ class Options:
         return optim.constant(self.learning_rate)
 
 
-def _one_of(option: str, found: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
+def one_of(option: str, found: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
     if found not in known:
         raise InputError(f"--{option}: expected one of {', '.join(known)}, found {found!r}")
 
 
-def _require(option: str, found: object, good: bool, expected: str) -> None:
+def require(option: str, found: object, good: bool, expected: str) -> None:
     if not good:
         raise InputError(f"--{option}: expected {expected}, found {found}")
