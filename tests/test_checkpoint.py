@@ -142,7 +142,11 @@ class OwnReLU(ReLU):
     ("model", "error", "words"),
     [
         (Sequential(OwnReLU(), input_shape=(1, 2, 2)), TypeError, "00-ownrelu: expected a layer that a file"),
-        (Sequential(Sequential(ReLU()), input_shape=(1, 2, 2)), TypeError, "found Sequential"),
+        (
+            Sequential(Sequential(OwnReLU()), input_shape=(1, 2, 2)),
+            TypeError,
+            "00-sequential/00-ownrelu: expected a layer",
+        ),
         (Sequential(ReLU()), ValueError, "expected an input_shape"),
     ],
 )

@@ -37,12 +37,12 @@ class Optimizer(ABC):
         self._flat: dict[str, Flat] = {}  # on a GPU: the values, the gradients and each slot
 
     def step(self) -> None:
-        """Move every parameter, in place, by what its gradient asks for.
+        """Move every parameter that is not frozen, in place, by what its gradient asks for, at its own rate.
 
         A backward function of a pass before this step is of no use after it: it would meet the new values.
         """
         for name, parameter in self.parameters.items():
-            if parameter.grad is None:
+            if parameter.grad is None and parameter.rate:
                 raise ValueError(f"{type(self).__name__}: {name}: expected a gradient, found none; run backward first")
         self.prepare()
         self.apply()
@@ -61,6 +61,8 @@ class Optimizer(ABC):
             self._move_flat(*(flat.whole for flat in self._flat.values()))
             return
         for name, parameter in self.parameters.items():
+            if not parameter.rate:
+                continue
             assert parameter.grad is not None
             parameter.value = _in_one_piece(parameter.value)
             for of_all in self.slots.values():
@@ -71,7 +73,7 @@ class Optimizer(ABC):
             step = CHUNK if array_module(parameter.value) is np else len(flat[0])
             for start in range(0, len(flat[0]), step):
                 theta, g, *slots = (array[start : start + step] for array in flat)
-                theta -= self._change(theta, g, *slots)
+                theta -= self._change(theta, g, self.lr * parameter.rate, *slots)
 
     def _rates(self) -> tuple[float, ...]:
         """What changes from step to step, as the kernel of `_move_flat` wants it; nothing where there is none."""
@@ -87,6 +89,8 @@ class Optimizer(ABC):
         first = next(iter(values.values()), None)
         if first is None or device_of(first) == "cpu" or first.dtype != np.float32 or not self._rates():
             return False
+        if any(one.rate != 1 for one in self.parameters.values()):
+            return False
         held = {"theta": values, **self.slots}
         if not all(name in self._flat and self._flat[name].holds(arrays) for name, arrays in held.items()):
             flat = {name: Flat(arrays) for name, arrays in held.items()}
@@ -100,7 +104,7 @@ class Optimizer(ABC):
         return True
 
     @abstractmethod
-    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
+    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
         """What to subtract from some numbers θ, whose gradient is g; moves their running averages on, in place."""
 
 
@@ -138,15 +142,15 @@ class SGD(Optimizer):
         options = update.Sgd(self.momentum, self.weight_decay, self.nesterov)
         update.sgd(theta, g, velocity, rates, options)
 
-    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
+    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
         if self.weight_decay:
             g = g + self.weight_decay * theta
         if not self.momentum:
-            return self.lr * g
+            return lr * g
         (v,) = slots
         v *= self.momentum
         v += g
-        return self.lr * (g + self.momentum * v if self.nesterov else v)
+        return lr * (g + self.momentum * v if self.nesterov else v)
 
 
 class Adam(Optimizer):
@@ -182,7 +186,7 @@ class Adam(Optimizer):
         mean, square = slots
         update.adam(theta, g, mean, square, rates, update.Adam(*self.betas, self.eps, self.weight_decay))
 
-    def _change(self, theta: Array, g: Array, *slots: Array) -> Array:
+    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
         m, v = slots
         if self.weight_decay:
             g = g + self.weight_decay * theta
@@ -192,7 +196,7 @@ class Adam(Optimizer):
         v *= beta_2
         v += (1 - beta_2) * g * g
         m_hat, v_hat = m / (1 - beta_1**self.steps), v / (1 - beta_2**self.steps)
-        return self.lr * m_hat / (array_module(g).sqrt(v_hat) + self.eps)
+        return lr * m_hat / (array_module(g).sqrt(v_hat) + self.eps)
 
 
 Schedule: TypeAlias = Callable[[int], float]

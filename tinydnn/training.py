@@ -18,6 +18,7 @@ from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.draws import Draws
 from tinydnn.data.normalise import Normalisation
+from tinydnn.data.preprocessing import AnyNormalisation
 from tinydnn.errors import InputError
 from tinydnn.feeding import make_feed
 from tinydnn.gpu_step import GpuStep
@@ -51,6 +52,15 @@ class Validation:
 
 
 Record: TypeAlias = Step | Validation
+
+
+@dataclass(frozen=True)
+class View:
+    """What an iteration works on: a chain, the pictures that it sees, and what brings them to its scale."""
+
+    model: Sequential
+    dataset: Dataset
+    normalise: Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ class Trainer:
         optimizer: Optimizer,
         schedule: Schedule,
         dataset: Dataset,
-        normalise: Normalisation,
+        normalise: AnyNormalisation,
         *,
         train: Array,
         watch: Array,
@@ -111,12 +121,14 @@ class Trainer:
             raise InputError("model: expected slices with the masks of their tumours, from which it learns, found none")
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.dataset, self.normalise = dataset, normalise
+        self.view = View(model, dataset, normalise)
         self.train, self.watch = train, watch
         self.batch_size, self.epochs, self.seed, self.device = batch_size, epochs, seed, device
         self.augment, self.label_smoothing, self.select = augment, label_smoothing, select
         self.precision = precision
         self.gpu_step: GpuStep | None = None
-        if device != "cpu" and not augment and not label_smoothing and not objective.learns_regions(model):
+        plain = not augment and not label_smoothing and not objective.learns_regions(model)
+        if device != "cpu" and plain and isinstance(normalise, Normalisation):
             with device_errors(device):
                 feed = make_feed(dataset, normalise, batch_size, device)
                 self.gpu_step = GpuStep(model, optimizer, feed, precision=precision)
@@ -145,19 +157,23 @@ class Trainer:
             yield self._keep(self.validate())
         while self.iteration < self.iterations:
             epoch, done = divmod(self.iteration, self.iterations_per_epoch)
+            self.begin_epoch(epoch + 1)
             batches = epoch_batches(self.train, self.batch_size, seed=self.seed, epoch=epoch)[done:]
             for step in self.steps(batches, epoch):
                 yield self._keep(step)
             yield self._keep(self.validate())
+
+    def begin_epoch(self, epoch: int) -> None:
+        """What is to be done before an epoch (the first is 1) or what is left of it: here nothing."""
 
     def step(self, x: Array, y: Array, masks: Array | None, *, since: float) -> Step:
         """One iteration on pictures, labels and masks: forward, backward, update. Its time counts from `since`."""
         self.optimizer.lr = self.schedule(self.iteration)
         with self._computing():
             if masks is None:
-                loss = objective.slice_loss(self.model, x, y, label_smoothing=self.label_smoothing)
+                loss = objective.slice_loss(self.view.model, x, y, label_smoothing=self.label_smoothing)
             else:
-                loss = objective.region_loss(self.model, x, y, masks, label_smoothing=self.label_smoothing)
+                loss = objective.region_loss(self.view.model, x, y, masks, label_smoothing=self.label_smoothing)
             self._require_finite(float(loss.total), f"the loss of iteration {self.iteration + 1}")
             loss.backward()
             self.optimizer.step()
@@ -198,10 +214,10 @@ class Trainer:
 
     def validate(self) -> Validation:
         """Evaluate the model as it is on the slices that are watched."""
-        gpu = self.gpu_step
+        view, gpu = self.view, self.gpu_step
         load = None if gpu is None else gpu.feed.load
         with self._computing(), nullcontext() if gpu is None else gpu.on_stream():
-            found = evaluate(self.model, self.dataset, self.watch, self.normalise, device=self.device, load=load)
+            found = evaluate(view.model, view.dataset, self.watch, view.normalise, device=self.device, load=load)
         self._require_finite(found.loss, f"the held-out loss after iteration {self.iteration}")
         self.last_evaluation = found
         epoch = self.iteration // self.iterations_per_epoch
@@ -236,12 +252,13 @@ class Trainer:
 
         What augmentation draws depends on the seed, the epoch and each slice alone.
         """
-        x, y, masks = to_device(self.dataset.read(indices), self.device), self.dataset.labels[indices], None
+        seen, y, masks = self.view, self.dataset.labels[indices], None
+        x = to_device(seen.dataset.read(indices), self.device)
         if objective.learns_regions(self.model):
             masks = to_device(self.dataset.read_masks(indices), self.device)
         if self.augment:
             x, masks = self.augment(x, Draws(self.seed, epoch, indices, len(self.dataset)), masks)
-        return self.normalise(x), to_device(y, self.device), masks
+        return seen.normalise(x), to_device(y, self.device), masks
 
     def _keep(self, record: Record) -> Record:
         self.records.append(record)
@@ -252,7 +269,7 @@ def evaluate(
     model: Sequential,
     dataset: Dataset,
     indices: Array,
-    normalise: Normalisation,
+    normalise: Callable[[Array], Array],
     *,
     device: str = "cpu",
     views: int = 1,
@@ -274,6 +291,8 @@ def evaluate(
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
 
 
-def load_batch(dataset: Dataset, indices: Array, normalise: Normalisation, device: str) -> tuple[Array, Array]:
+def load_batch(
+    dataset: Dataset, indices: Array, normalise: Callable[[Array], Array], device: str
+) -> tuple[Array, Array]:
     """Normalised pictures (B, C, H, W) float32 and their labels (B,) on the device."""
     return normalise(to_device(dataset.read(indices), device)), to_device(dataset.labels[indices], device)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pooch
 import pytest
 
-from tinydnn.data.cache import cache_folder, phantoms, prepared
+from tinydnn.data.cache import phantoms, prepared
 from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
+from tinydnn.places import cache_folder
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,8 @@ from tinydnn.errors import InputError
 
 CONTENT = {number: np.random.default_rng(number).bytes(700_000 + number) for number in (1, 2)}
 PUBLISHED = [
-    PublishedFile(f"{number}.zip", number, len(data), hashlib.md5(data).hexdigest()) for number, data in CONTENT.items()
+    PublishedFile(f"{number}.zip", str(number), len(data), f"md5:{hashlib.md5(data).hexdigest()}")
+    for number, data in CONTENT.items()
 ]
 
 
@@ -86,7 +87,7 @@ def test_the_published_files_are_four_zips_and_the_folds():
     ]
     assert FILES[-1].name == "cvind.mat"
     assert sum(file.size for file in FILES) == 879_499_062
-    assert all(len(file.md5) == 32 for file in FILES)
+    assert all(len(file.checksum) == 36 for file in FILES)
 
 
 def test_files_arrive_whole(server, tmp_path):
@@ -145,7 +146,7 @@ def test_a_server_that_knows_no_ranges_starts_over(server, tmp_path):
 
 def test_wrong_bytes_are_not_kept(server, tmp_path):
     server.content[1] = bytes(len(CONTENT[1]))
-    with pytest.raises(InputError, match=r"1\.zip: expected md5 [0-9a-f]{32}, found other bytes"):
+    with pytest.raises(InputError, match=r"1\.zip: expected md5:[0-9a-f]{32}, found other bytes"):
         fetch(server, tmp_path)
     assert files(tmp_path) == {}
 

@@ -7,10 +7,11 @@ from tinydnn import ops
 
 @pytest.fixture
 def fastest():
-    """A function that names the implementation of an operation that runs by itself, where it covers the arguments."""
+    """A function that names the implementation of an operation that runs by itself for these arguments."""
 
-    def name(operation):
+    def name(operation, *arguments, **options):
         implementations = ops.operations()[operation].implementations.values()
-        return max((one for one in implementations if one.device != "cuda"), key=lambda one: one.priority).name
+        able = (one for one in implementations if one.device != "cuda" and one.supports(*arguments, **options))
+        return max(able, key=lambda one: one.priority).name
 
     return name

@@ -16,6 +16,9 @@ def model(dtype, **pool):
     return chain.astype(dtype)
 
 
+SMALL = np.ones((1, 2, 8, 8), np.float32), np.ones((4, 2, 3, 3), np.float32), None  # what its convolutions see
+
+
 def run(chain, x):
     """Value, gradient of x and of every parameter, and what ran."""
     with ops.trace() as calls:
@@ -32,7 +35,7 @@ def test_values_and_gradients_are_those_of_the_layers_one_by_one(dtype, close, s
     fused, fused_calls = run(model(dtype), x)
     with ops.use(conv2d="im2col"):
         single, single_calls = run(model(dtype), x)
-    assert fused_calls == [("conv2d_relu_maxpool2d", fastest("conv2d_relu_maxpool2d"))] * 2
+    assert fused_calls == [("conv2d_relu_maxpool2d", fastest("conv2d_relu_maxpool2d", *SMALL))] * 2
     assert {name for name, _ in single_calls} == {"conv2d", "relu", "maxpool2d"}
     for name, array in single.items():
         assert fused[name].dtype == dtype, name
@@ -51,16 +54,30 @@ def test_the_choice_ends_with_its_block(fastest):
     with ops.use(conv2d="im2col"):
         pass
     _, calls = run(model(np.float32), np.ones((1, 2, 8, 8), np.float32))
-    assert dict(calls) == {"conv2d_relu_maxpool2d": fastest("conv2d_relu_maxpool2d")}
+    assert dict(calls) == {"conv2d_relu_maxpool2d": fastest("conv2d_relu_maxpool2d", *SMALL)}
 
 
-def test_where_no_kernel_covers_the_run_the_parts_run_one_by_one(fastest):
+def test_a_pooling_that_overlaps_is_left_to_itself(fastest):
     x = np.random.default_rng(0).standard_normal((2, 2, 12, 12))
     overlapping, calls = run(model(np.float64, stride=1), x)
-    assert {("conv2d", fastest("conv2d")), ("relu", fastest("relu")), ("maxpool2d", "reference")} <= set(calls)
+    assert "conv2d_relu_maxpool2d" not in dict(calls)
+    assert dict(calls)["conv2d_relu"] == fastest("conv2d_relu", *SMALL, padding=1)
     with ops.use(conv2d="reference"):
         single, _ = run(model(np.float64, stride=1), x)
     assert all(np.allclose(overlapping[name], single[name], rtol=1e-12) for name in single)
+
+
+def test_convolution_and_relu_are_fused_without_a_pooling(fastest):
+    draw = np.random.default_rng(0)
+    chain = Sequential(Conv2d(2, 4, 3, padding=1, rng=draw), ReLU(), Conv2d(4, 3, 3, stride=2, rng=draw), ReLU())
+    x = draw.standard_normal((2, 2, 9, 8)).astype(np.float32)
+    fused, calls = run(chain, x)
+    with ops.use(relu="reference"):
+        single, single_calls = run(chain, x)
+    assert [name for name, _ in calls if name == "conv2d_relu"] == ["conv2d_relu"] * 2
+    assert "conv2d_relu" not in dict(single_calls)
+    for name, array in single.items():
+        assert np.abs(fused[name] - array).max() <= 2e-5 * np.abs(array).max(), name
 
 
 def test_a_run_may_stand_anywhere_in_a_model():
@@ -70,7 +87,9 @@ def test_a_run_may_stand_anywhere_in_a_model():
         Linear(8, 2, rng=draw),
     )  # fmt: skip
     _, calls = run(chain, np.ones((1, 1, 8, 8), np.float32))
-    assert [name for name, _ in calls] == ["relu", "conv2d", "relu", "conv2d_relu_maxpool2d", "linear"]
+    inside = ("conv2d", "relu")  # where no kernel does both
+    told = [name for name, _ in calls[1:] if name not in inside]
+    assert [calls[0][0], *told] == ["relu", "conv2d_relu", "conv2d_relu_maxpool2d", "linear"]
 
 
 class LeakyReLU(ReLU):

@@ -33,16 +33,19 @@ def test_rows_hold_shapes_parameters_and_flops_counted_by_hand():
 
 
 def test_the_implementation_that_runs_is_named_for_every_layer(fastest):
+    block = np.ones((1, 1, 12, 12), np.float32), np.ones((2, 1, 3, 3), np.float32), None
+    strided = np.ones((1, 2, 6, 6), np.float32), np.ones((3, 2, 3, 3), np.float32), None
     found = [row.implementations for row in layer_rows(small(), (1, 12, 12))]
     assert found[:4] == [
-        (f"conv2d_relu_maxpool2d: {fastest('conv2d_relu_maxpool2d')}",), ("with 00-conv2d",), ("with 00-conv2d",),
-        ("conv2d: im2col",),
+        (f"conv2d_relu_maxpool2d: {fastest('conv2d_relu_maxpool2d', *block)}",),
+        ("with 00-conv2d",), ("with 00-conv2d",),
+        (f"conv2d: {fastest('conv2d', *strided, stride=2)}",),
     ]  # fmt: skip
     with ops.use(conv2d="reference"):
         found = [row.implementations for row in layer_rows(small(), (1, 12, 12))]
     assert found[:4] == [
         ("conv2d: reference",),
-        (f"relu: {fastest('relu')}",),
+        (f"relu: {fastest('relu', strided[0])}",),
         ("maxpool2d: pairs",),
         ("conv2d: reference",),
     ]

@@ -238,3 +238,21 @@ def test_a_forward_pass_alone_is_held_to_the_same_rules(squares):
         squares.forward("other")(lambda x: x)
     with ops.use(double="mine"), pytest.raises(ValueError, match="does not support"):
         squares(X, times=2)
+
+
+def test_where_no_gradient_will_be_asked_for_another_may_run():
+    @ops.relu.implementation("less exact", when_predicting=99)
+    def relu(x):
+        return np.maximum(x, 0), lambda dz: dz * (x > 0)
+
+    try:
+        x = np.ones(3)
+        usual = ops.relu.which(x)
+        assert usual != "less exact"
+        with ops.predicting():
+            assert ops.relu.which(x) == "less exact"
+            with ops.use(relu="reference"):
+                assert ops.relu.which(x) == "reference"
+        assert ops.relu.which(x) == usual
+    finally:
+        del ops.relu.implementations["less exact"]

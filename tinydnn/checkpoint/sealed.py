@@ -68,7 +68,7 @@ def _require_ours(file: h5py.File) -> None:
 def _digest(file: h5py.File) -> str:
     """SHA-256 over the names, shapes, types and values of all datasets and attributes but the digest itself."""
     digest = sha256()
-    for name, item in [("/", file), *_members(file, "")]:
+    for name, item in [("/", file), *members(file, "")]:
         attributes = {key: np.asarray(item.attrs[key]).tolist() for key in sorted(item.attrs) if key != "digest"}
         digest.update(f"{name} {json.dumps(attributes, default=str)}\n".encode())
         if isinstance(item, h5py.Dataset):
@@ -77,7 +77,7 @@ def _digest(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def _members(group: h5py.Group, path: str) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+def members(group: h5py.Group, path: str) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
     """Everything below `group`, by name. What a link could lead to is not the file's own, and not looked at."""
     for key in sorted(group):
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
@@ -88,4 +88,4 @@ def _members(group: h5py.Group, path: str) -> Iterator[tuple[str, h5py.Group | h
             raise ValueError(f"{path}{key}: expected an array that lies in the file, found shape {item.shape}")
         yield f"{path}{key}", item
         if isinstance(item, h5py.Group):
-            yield from _members(item, f"{path}{key}/")
+            yield from members(item, f"{path}{key}/")

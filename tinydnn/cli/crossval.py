@@ -41,7 +41,7 @@ def crossval(
     from tinydnn.runs.crossval import CrossValidation
     from tinydnn.runs.files import alone_in
 
-    given, _ = gathered(context)
+    given, _ = gathered(context, Options)
     options = Options(**given | {"split": by, "folds": folds, "fold": 1})
     folder = _folder(out, resume)
     check_device(options.device)

@@ -17,24 +17,25 @@ if TYPE_CHECKING:
     from tinydnn.runs import Options, Run
 
 PHANTOMS = 600
+RANDOM = "random"  # weights that are no file
 CHANGES = ("rotate", "shift", "zoom", "flip", "brightness", "contrast", "saturation", "cutout")
 
 
-def gathered(context: typer.Context) -> tuple[dict[str, Any], set[str]]:
-    """The options of a run from those of the command line, and the names of those that were given.
+def gathered(context: typer.Context, kind: "type[Options]") -> tuple[dict[str, Any], set[str]]:
+    """The options of a kind of run from those of the command line, and the names of those that were given.
 
     A recipe's stand where nothing else was given; single changes of the augmentation become part of its text.
     """
-    from tinydnn.runs import Options
     from tinydnn.runs.recipes import read_recipe
 
     parameters = context.params
     explicit = {name for name in parameters if _is_explicit(context, name)}
-    known = Options.__dataclass_fields__
+    known = kind.__dataclass_fields__
     given = {name: value for name, value in parameters.items() if name in known}
-    if given["data"] is not None:
-        given["data"] = str(Path(given["data"]).absolute())  # so that the run can be resumed from another folder
-    if given["recipe"] is not None:
+    for name in {"data", "weights"} & given.keys():
+        if given[name] not in (None, RANDOM):
+            given[name] = str(Path(given[name]).absolute())  # so that the run can be resumed from another folder
+    if given.get("recipe") is not None:
         recipe = read_recipe(given["recipe"])
         given |= {name: value for name, value in recipe.items() if name not in explicit}
         explicit = explicit | recipe.keys()

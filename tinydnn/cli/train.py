@@ -9,7 +9,7 @@ import typer
 
 from tinydnn.backend import check_device
 from tinydnn.cli.app import app
-from tinydnn.cli.display import describe, print_metrics, say, say_skipped
+from tinydnn.cli.display import describe, print_metrics, progress_bar, say, say_skipped
 from tinydnn.cli.running import gathered, open_dataset, stopped, train_run
 from tinydnn.cli.start import blas_note
 from tinydnn.cli.threads import Threads
@@ -71,39 +71,48 @@ def train(
 ) -> None:
     """Train a network on brain-tumour slices (without DATA: on synthetic phantoms) and show what it learned."""
     from tinydnn.runs import Options, Run
+
+    carry_out(context, Options, Run, out, resume)
+
+
+def carry_out(
+    context: typer.Context, options_type: "type[Options]", run_type: "type[Run]", out: Path | None, resume: bool
+) -> None:
+    """Train as a command's options say, from the beginning or from where its folder stands, and show it."""
     from tinydnn.runs.files import alone_in
 
-    given, explicit = gathered(context)
-    options = Options(**given)
+    given, explicit = gathered(context, options_type)
+    options = options_type(**given)
     if resume:
         options = _resumed(options, out, explicit)
     folder = _folder(out, options, resume)
     check_device(options.device)
     try:
-        run = Run(folder, options, open_dataset(options))
+        run = run_type(folder, options, open_dataset(options))
         with alone_in(folder):
+            with progress_bar("Computing features") as progress:
+                run.prepare(progress)
             run.start()
             _introduce(run)
             if run.complete:
                 say(f"The run in {folder} is complete already.")
                 return
-            train_run(run, _go_on(folder))
+            train_run(run, _go_on(folder, options))
             print_metrics(run.finish())
     except KeyboardInterrupt:
-        stopped("Stopped.", _go_on(folder))
+        stopped("Stopped.", _go_on(folder, options))
     say(f"Model, pictures and figures are in {folder}")
 
 
-def _go_on(folder: Path) -> str:
+def _go_on(folder: Path, options: "Options") -> str:
     from tinydnn.runs.files import CONFIG
 
     begun = (folder / CONFIG).exists()
-    return f"tinydnn train --out {shlex.quote(str(folder))} --resume" if begun else "the same command"
+    return f"tinydnn {options.command} --out {shlex.quote(str(folder))} --resume" if begun else "the same command"
 
 
 def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Options":
     """The options that the run began with; those given anew must be the same."""
-    from tinydnn.runs import Options
     from tinydnn.runs.files import holds_a_run, read_config
 
     if out is None:
@@ -111,12 +120,12 @@ def _resumed(options: "Options", out: Path | None, explicit: set[str]) -> "Optio
     if not holds_a_run(out):
         say(f"Nothing to go on with is in {out} yet: starting from the beginning.")
         return options
-    before = Options(**read_config(out)["options"])
+    before = type(options)(**read_config(out, type(options))["options"])
     for name in explicit - {"data"}:  # the data may have moved; its contents are compared
-        then, now = (one.learning_rate if name == "lr" else getattr(one, name) for one in (before, options))
+        then, now = before.chosen(name), options.chosen(name)
         if then != now:
             raise InputError(
-                f"--{name.replace('_', '-')}: expected {then!r}, with which the run in {out} began, found {now!r}"
+                f"--{options.flag(name)}: expected {then!r}, with which the run in {out} began, found {now!r}"
             )
     return replace(before, data=options.data) if "data" in explicit else before
 
@@ -152,6 +161,8 @@ def _introduce(run: "Run") -> None:
         say("That is few steps to learn in; a smaller --batch-size gives more of them.")
     if dataset.crop.uses_mask:
         say(MASK_NOTE)
+    for line in run.notes():
+        say(line)
     say(f"What runs: {', '.join(run.implementations())}")
     if note := blas_note():
         say(note)

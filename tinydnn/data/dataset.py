@@ -24,6 +24,9 @@ class Rows(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
 
+    @property
+    def dtype(self) -> np.dtype: ...
+
     def __getitem__(self, index: int | slice, /) -> np.ndarray: ...
 
 
@@ -31,7 +34,7 @@ class Rows(Protocol):
 class Dataset:
     """N slices of S x S pixels, their classes and their patients."""
 
-    images: Rows  # (N, 1, S, S) uint8
+    images: Rows  # (N, 1, S, S) uint8; or what a network has made of them, (N, …) float32
     labels: np.ndarray  # (N,) int64, counts from 0
     patients: np.ndarray  # (N,) str: the PID family; "" where unknown
     class_names: tuple[str, ...]
@@ -65,7 +68,7 @@ class Dataset:
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Images (B, 1, S, S) uint8 in the order of `indices`, one read each: memory is that of the batch."""
-        batch = np.empty((len(indices), *self.images.shape[1:]), np.uint8)
+        batch = np.empty((len(indices), *self.images.shape[1:]), self.images.dtype)
         for row, index in enumerate(indices):
             batch[row] = self.images[int(index)]
         return batch
@@ -113,6 +116,10 @@ class PackedMasks:
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.packed.shape[0], self.size, self.size)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(bool)
 
     def __getitem__(self, index: int | slice, /) -> np.ndarray:
         return np.unpackbits(self.packed[index], axis=-1, count=self.size).astype(bool)

@@ -26,6 +26,8 @@ class Normalisation:
     shift: float
     scale: float
 
+    channels = 1
+
     @classmethod
     def fit(cls, dataset: Dataset, indices: np.ndarray, kind: Literal["standard", "minmax"] = "standard") -> Self:
         """Take shift and scale from the slices `indices`, a few in memory at a time.

@@ -111,6 +111,10 @@ _CONVOLUTIONS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "more channels than a vector holds": ((2, 17, 5, 6), (18, 17, 3, 3), {"padding": 1}),
     "five pictures": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
     "large kernel": ((2, 2, 7, 8), (3, 2, 5, 5), {"padding": 2}),
+    "large kernel, stride 4": ((2, 3, 19, 24), (5, 3, 11, 11), {"stride": 4, "padding": 2}),
+    "1 × 1, stride 2": ((2, 5, 6, 7), (4, 5, 1, 1), {"stride": 2}),
+    "many channels": ((2, 25, 7, 6), (33, 25, 3, 3), {"padding": 1}),
+    "many channels, no padding": ((3, 32, 6, 11), (24, 32, 3, 3), {}),
 }
 
 # Each block with a convolution that leaves at least 2 × 2 pixels, and poolings that leave rows over or overlap.
@@ -127,6 +131,8 @@ _BLOCKS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "overlapping pooling": ((2, 2, 7, 6), (3, 2, 3, 3), {"padding": 1, "window": 3, "pool_stride": 2}),
     "more channels than a vector holds": ((2, 17, 5, 6), (18, 17, 3, 3), {"padding": 1}),
     "five pictures": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
+    "many channels": ((2, 25, 7, 6), (33, 25, 3, 3), {"padding": 1}),
+    "many channels, much padding": ((3, 32, 6, 9), (24, 32, 3, 3), {"padding": 2}),
     "pooling with gaps": ((2, 2, 8, 7), (3, 2, 3, 3), {"padding": 1, "window": 2, "pool_stride": 3}),
 }
 
@@ -143,6 +149,9 @@ _POOLINGS: dict[str, tuple[Shape, dict[str, int]]] = {
     "2 × 2 of many channels": ((2, 33, 3, 4), {}),
     "2 × 2 of five pictures": ((5, 2, 2, 8), {}),
     "2 × 2 of one row of windows": ((2, 3, 2, 9), {}),
+    "overlapping, many channels": ((2, 17, 8, 7), {"window": 3, "stride": 2}),
+    "overlapping, whole vectors of channels": ((3, 16, 5, 9), {"window": 3, "stride": 2}),
+    "with gaps, many channels": ((2, 20, 8, 9), {"window": 2, "stride": 3}),
 }
 
 _PICTURES: dict[str, Shape] = {
@@ -170,7 +179,11 @@ _LINEAR = {
 
 
 def _cases() -> Iterator[Case]:
-    for operation, table in (("conv2d", _CONVOLUTIONS), ("conv2d_relu_maxpool2d", _BLOCKS)):
+    for operation, table in (
+        ("conv2d", _CONVOLUTIONS),
+        ("conv2d_relu", _CONVOLUTIONS),
+        ("conv2d_relu_maxpool2d", _BLOCKS),
+    ):
         for label, (x, w, options) in table.items():
             yield Case(operation, label, (x, w, w[:1]), options)
         x, w, options = table["same size"]

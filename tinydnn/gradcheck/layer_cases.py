@@ -31,6 +31,12 @@ def _rng() -> np.random.Generator:
     return np.random.default_rng(7)
 
 
+def _concat() -> Layer:
+    one = layers.Sequential(layers.Conv2d(3, 2, 1, rng=_rng()), layers.Sigmoid())
+    three = layers.Sequential(layers.Conv2d(3, 4, 3, padding=1, rng=_rng()))
+    return layers.Concat(one, three)
+
+
 LAYER_CASES = (
     LayerCase("Conv2d", lambda: layers.Conv2d(3, 4, 3, stride=2, padding=1, rng=_rng()), (2, 3, 6, 5)),
     LayerCase("Linear", lambda: layers.Linear(4, 3, rng=_rng()), (5, 4)),
@@ -42,6 +48,7 @@ LAYER_CASES = (
     LayerCase("AvgPool2d", lambda: layers.AvgPool2d(2), (2, 3, 5, 6)),
     LayerCase("GlobalAvgPool2d", layers.GlobalAvgPool2d, (2, 3, 4, 5)),
     LayerCase("RegionVote", layers.RegionVote, (2, 4, 3, 5)),
+    LayerCase("Concat", _concat, (2, 3, 4, 5)),
     LayerCase("ReLU", layers.ReLU, (2, 3, 4, 5)),
     LayerCase("Sigmoid", layers.Sigmoid, (5, 4)),
     LayerCase("Flatten", layers.Flatten, (2, 3, 4, 5)),

@@ -1,6 +1,7 @@
 """Layers: an operation with its parameters, and the chain of them that is a model."""
 
 from tinydnn.layers.activation import ReLU, Sigmoid
+from tinydnn.layers.concat import Concat
 from tinydnn.layers.conv import Conv2d
 from tinydnn.layers.dropout import Dropout
 from tinydnn.layers.layer import Buffer, Layer, Parameter, he_normal
@@ -14,6 +15,7 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm2d",
     "Buffer",
+    "Concat",
     "Conv2d",
     "Dropout",
     "Flatten",

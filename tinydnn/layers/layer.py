@@ -16,10 +16,14 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass
 class Parameter:
-    """Numbers that are learned, and the gradient that the last backward pass has set for them."""
+    """Numbers that are learned, and the gradient that the last backward pass has set for them.
+
+    rate: how many times the optimiser's learning rate they are moved at; 0: they are frozen.
+    """
 
     value: Array
     grad: Array | None = None
+    rate: float = 1.0
 
 
 @dataclass

@@ -49,9 +49,11 @@ def summary(model: Sequential, input_shape: Shape) -> str:
     """The rows of `layer_rows` as a table with a total."""
     rows = list(layer_rows(model, input_shape))
     cells = [("layer", "output", "parameters", "FLOPs", "implementation")]
-    for row in rows:
+    for row, layer in zip(rows, model.layers, strict=True):
+        kind = type(layer).__name__.lower()
+        name = row.name if row.name.endswith(f"-{kind}") else f"{row.name} ({kind})"
         shape = " x ".join(str(size) for size in row.output_shape)
-        cells.append((row.name, shape, f"{row.parameters:,}", f"{row.flops:,}", ", ".join(row.implementations) or "-"))
+        cells.append((name, shape, f"{row.parameters:,}", f"{row.flops:,}", ", ".join(row.implementations) or "-"))
     parameters, flops = sum(row.parameters for row in rows), sum(row.flops for row in rows)
     cells.append(("all", "", f"{parameters:,}", f"{flops:,}", ""))
     widths = [max(len(line[column]) for line in cells) for column in range(5)]

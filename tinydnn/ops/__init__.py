@@ -3,6 +3,7 @@
 from tinydnn.ops.avgpool2d import avgpool2d
 from tinydnn.ops.batchnorm2d import batchnorm2d, moments
 from tinydnn.ops.conv2d import conv2d
+from tinydnn.ops.conv2d_relu import conv2d_relu
 from tinydnn.ops.conv2d_relu_maxpool2d import conv2d_relu_maxpool2d
 from tinydnn.ops.dropout import dropout
 from tinydnn.ops.global_avgpool2d import global_avgpool2d
@@ -19,6 +20,7 @@ from tinydnn.ops.operation import (
     operation,
     operations,
     precision,
+    predicting,
     trace,
     use,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "batchnorm2d",
     "chosen",
     "conv2d",
+    "conv2d_relu",
     "conv2d_relu_maxpool2d",
     "dropout",
     "global_avgpool2d",
@@ -48,6 +51,7 @@ __all__ = [
     "operation",
     "operations",
     "precision",
+    "predicting",
     "region_cross_entropy",
     "region_vote",
     "relu",

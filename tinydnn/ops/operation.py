@@ -30,9 +30,10 @@ class Implementation:
     """One way to compute an operation.
 
     `device` is "cpu", "cuda" or "any". Among those that support the arguments, the one of the highest
-    `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for. One that
-    is `forward_only` computes the value, and the reference the gradients. `precision` is "tf32" where products of
-    float32 numbers are only good to three digits; such a one runs by itself only within `precision("tf32")`.
+    `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for. Where no
+    gradient will be asked for (`predicting`), `when_predicting` counts in its place. One that is `forward_only`
+    computes the value, and the reference the gradients. `precision` is "tf32" where products of float32 numbers are
+    only good to three digits; such a one runs by itself only within `precision("tf32")`.
     """
 
     name: str
@@ -42,6 +43,11 @@ class Implementation:
     supports: Callable[..., bool]
     forward_only: bool = False
     precision: str = "fp32"
+    when_predicting: int | None = None
+
+    def rank(self) -> int:
+        """The priority here and now."""
+        return self.when_predicting if _predicting.get() and self.when_predicting is not None else self.priority
 
     @property
     def label(self) -> str:
@@ -60,6 +66,7 @@ class Call:
 _operations: dict[str, "Operation[Any]"] = {}
 _choices: ContextVar[dict[str, str]] = ContextVar("choices", default={})  # noqa: B039 - never written to
 _precision: ContextVar[str] = ContextVar("precision", default="fp32")
+_predicting: ContextVar[bool] = ContextVar("predicting", default=False)
 _traces: ContextVar[tuple[list[Call], ...]] = ContextVar("traces", default=())
 
 
@@ -100,6 +107,7 @@ class Operation(Generic[P]):
         *,
         device: str = "cpu",
         priority: int = 0,
+        when_predicting: int | None = None,
         supports: Callable[..., bool] | None = None,
         precision: str = "fp32",
     ) -> Callable[[Function[P]], Function[P]]:
@@ -111,7 +119,9 @@ class Operation(Generic[P]):
         """
 
         def register(function: Function[P]) -> Function[P]:
-            self._register(name, device, priority, supports, function, precision=precision)
+            self._register(
+                name, device, priority, supports, function, precision=precision, when_predicting=when_predicting
+            )
             return function
 
         return register
@@ -151,6 +161,7 @@ class Operation(Generic[P]):
         function: Function[P],
         forward_only: bool = False,
         precision: str = "fp32",
+        when_predicting: int | None = None,
     ) -> None:
         if device not in DEVICES:
             raise ValueError(
@@ -169,7 +180,7 @@ class Operation(Generic[P]):
                 f"{taken.function.__module__} has registered"
             )
         self.implementations[name] = Implementation(
-            name, function, device, priority, supports or _always, forward_only, precision
+            name, function, device, priority, supports or _always, forward_only, precision, when_predicting
         )
 
     def _choose(self, *args: Any, **kwargs: Any) -> Implementation:
@@ -187,12 +198,12 @@ class Operation(Generic[P]):
         able = (
             candidate
             for candidate in self.implementations.values()
-            if candidate.priority > 0
+            if candidate.rank() > 0
             and candidate.device in (device, "any")
             and candidate.precision in ("fp32", _precision.get())
             and candidate.supports(*args, **kwargs)
         )
-        return max(able, key=lambda one: one.priority, default=self.implementations[REFERENCE])
+        return max(able, key=lambda one: one.rank(), default=self.implementations[REFERENCE])
 
 
 def operation(*, check: Callable[P, None]) -> Callable[[Function[P]], Operation[P]]:
@@ -249,6 +260,20 @@ def precision(name: str) -> Iterator[None]:
         yield
     finally:
         _precision.reset(token)
+
+
+@contextmanager
+def predicting() -> Iterator[None]:
+    """Within the block, no gradient will be asked for, so that the choice may fall on what is faster and less exact.
+
+    A value that is rounded otherwise changes little by itself. But it may change who wins in a pooling and what ReLU
+    cuts off, and then a gradient goes another way.
+    """
+    token = _predicting.set(True)
+    try:
+        yield
+    finally:
+        _predicting.reset(token)
 
 
 @contextmanager

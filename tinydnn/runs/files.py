@@ -61,15 +61,18 @@ def remove_leftovers(folder: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a run. Raises `InputError` where there is none that can be read."""
+def read_config(folder: Path, kind: type[Options] = Options) -> dict[str, Any]:
+    """The `config.json` of a run with options of a kind. Raises `InputError` where there is none that can be read."""
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text())
-        missing = {field.name for field in fields(Options)} - config["options"].keys()
+        began = config.get("command", Options.command)
+        if began != kind.command:
+            raise ValueError(f"of `tinydnn {began}`, where one of `tinydnn {kind.command}` is needed")
+        missing = {field.name for field in fields(kind)} - config["options"].keys()
         if missing:
             raise ValueError(f"options: {', '.join(sorted(missing))} missing")
-        Options(**config["options"])
+        kind(**config["options"])
         config["data"]["content"], config["threads"]
     except FileNotFoundError:
         raise InputError(f"{folder}: expected a run to go on with, found no {CONFIG}") from None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
+from typing import ClassVar
 
 from tinydnn import ops, optim
 from tinydnn.data.augment import parse
@@ -55,41 +56,53 @@ class Options:
     device: str = "cpu"
     precision: str = "fp32"
 
+    models: ClassVar[Mapping[str, object]] = MODELS
+    normalisations: ClassVar[tuple[str, ...]] = ("standard", "minmax")
+    command: ClassVar[str] = "train"
+
     def __post_init__(self) -> None:
         # These may come from a file, too.
-        _require("data", self.data, isinstance(self.data, str | None), "a path")
-        _require("device", self.device, isinstance(self.device, str), "a name")
-        _require("recipe", self.recipe, isinstance(self.recipe, str | None), "a name")
-        _require("augment", self.augment, isinstance(self.augment, str), "a preset or changes")
-        _require("fold", self.fold, self.fold is None or type(self.fold) is int, "a whole number")
+        require("data", self.data, isinstance(self.data, str | None), "a path")
+        require("device", self.device, isinstance(self.device, str), "a name")
+        require("recipe", self.recipe, isinstance(self.recipe, str | None), "a name")
+        require("augment", self.augment, isinstance(self.augment, str), "a preset or changes")
+        require("fold", self.fold, self.fold is None or type(self.fold) is int, "a whole number")
         for name in ("epochs", "batch_size", "size", "seed", "views", "folds"):
             value = getattr(self, name)
-            _require(name.replace("_", "-"), value, type(value) is int, "a whole number")
-        _one_of("model", self.model, MODELS)
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("precision", self.precision, ops.PRECISIONS)
+            require(name.replace("_", "-"), value, type(value) is int, "a whole number")
+        one_of(self.flag("model"), self.model, self.models)
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
+        one_of("schedule", self.schedule, SCHEDULES)
+        one_of("precision", self.precision, ops.PRECISIONS)
         on_cpu = self.device == "cpu" and self.precision != "fp32"
-        _require("precision", self.precision, not on_cpu, "fp32 on the CPU (tf32 is for --device cuda)")
-        _one_of("split", self.split, SPLITS if self.fold is None else (*SPLITS, "official"))
-        _one_of("normalise", self.normalise, ("standard", "minmax"))
-        _require("epochs", self.epochs, self.epochs >= 1, "at least 1")
-        _require("batch-size", self.batch_size, self.batch_size >= 1, "at least 1")
-        _require("size", self.size, 16 <= self.size <= 1024, "16 to 1024 pixels")
-        _require("seed", self.seed, self.seed >= 0, "at least 0")
-        _require("test-fraction", self.test_fraction, 0 < self.test_fraction < 1, "a number between 0 and 1")
-        _require("validation", self.validation, 0 <= self.validation < 1, "at least 0 and below 1")
-        _require("views", self.views, self.views in VIEWS, f"one of {', '.join(map(str, VIEWS))}")
+        require("precision", self.precision, not on_cpu, "fp32 on the CPU (tf32 is for --device cuda)")
+        one_of("split", self.split, SPLITS if self.fold is None else (*SPLITS, "official"))
+        one_of("normalise", self.normalise, self.normalisations)
+        require("epochs", self.epochs, self.epochs >= 1, "at least 1")
+        require("batch-size", self.batch_size, self.batch_size >= 1, "at least 1")
+        require("size", self.size, 16 <= self.size <= 1024, "16 to 1024 pixels")
+        require("seed", self.seed, self.seed >= 0, "at least 0")
+        require("test-fraction", self.test_fraction, 0 < self.test_fraction < 1, "a number between 0 and 1")
+        require("validation", self.validation, 0 <= self.validation < 1, "at least 0 and below 1")
+        require("views", self.views, self.views in VIEWS, f"one of {', '.join(map(str, VIEWS))}")
         smoothing = self.label_smoothing
-        _require("label-smoothing", smoothing, 0 <= smoothing < 1, "at least 0 and below 1")
-        _require("folds", self.folds, self.folds >= 2, "at least 2")
-        _require("fold", self.fold, self.fold is None or 1 <= self.fold <= self.folds, f"1 to {self.folds}")
+        require("label-smoothing", smoothing, 0 <= smoothing < 1, "at least 0 and below 1")
+        require("folds", self.folds, self.folds >= 2, "at least 2")
+        require("fold", self.fold, self.fold is None or 1 <= self.fold <= self.folds, f"1 to {self.folds}")
         parse(self.augment), self.cropping
-        _require("momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
+        require("momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
         decay = self.weight_decay
-        _require("weight-decay", decay, isfinite(decay) and decay >= 0, "a number of at least 0")
+        require("weight-decay", decay, isfinite(decay) and decay >= 0, "a number of at least 0")
         rate = self.learning_rate
-        _require("lr", rate, isfinite(rate) and rate > 0, "a number above 0")
+        require("lr", rate, isfinite(rate) and rate > 0, "a number above 0")
+
+    def flag(self, name: str) -> str:
+        """What an option is called on the command line, without its dashes."""
+        return name.replace("_", "-")
+
+    def chosen(self, name: str) -> object:
+        """The value of an option, also where it was left open."""
+        return self.learning_rate if name == "lr" else getattr(self, name)
 
     @property
     def learning_rate(self) -> float:
@@ -119,11 +132,11 @@ class Options:
         return optim.constant(self.learning_rate)
 
 
-def _one_of(option: str, found: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
+def one_of(option: str, found: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
     if found not in known:
         raise InputError(f"--{option}: expected one of {', '.join(known)}, found {found!r}")
 
 
-def _require(option: str, found: object, good: bool, expected: str) -> None:
+def require(option: str, found: object, good: bool, expected: str) -> None:
     if not good:
         raise InputError(f"--{option}: expected {expected}, found {found}")

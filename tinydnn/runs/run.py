@@ -1,6 +1,6 @@
 """One training run and its folder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,7 @@ from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, sav
 from tinydnn.data.augment import parse
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
+from tinydnn.data.preprocessing import normalisation_config
 from tinydnn.data.split import shared_patients
 from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import thread_count
@@ -37,7 +38,11 @@ class Run:
         self.folder, self.options, self.dataset = folder, options, dataset
         self.split = parts(options, dataset)
         self.shared = shared_patients(dataset.patients, self.split) if dataset.patient_count else None
-        normalise = Normalisation.fit(dataset, self.split.train, cast(Any, options.normalise))
+        self.trainer = self.make_trainer()
+
+    def make_trainer(self) -> Trainer:
+        """The training as it stands before its first iteration."""
+        options, dataset = self.options, self.dataset
         model = MODELS[options.model](
             image_size=dataset.size,
             in_channels=dataset.images.shape[1],
@@ -47,24 +52,42 @@ class Run:
         with device_errors(options.device):
             use_device(options.device)
             model.to(options.device)
-        batches = max(len(self.split.train) // options.batch_size, 1)  # where none is full, the trainer says so
-        self.trainer = Trainer(
+        return Trainer(
             model,
             options.make_optimizer(model.parameters()),
-            options.make_schedule(options.epochs * batches),
+            options.make_schedule(options.epochs * self.batches),
             dataset,
-            normalise,
-            train=self.split.train,
-            watch=self.split.validation if options.validation else self.split.test,
-            batch_size=options.batch_size,
-            epochs=options.epochs,
-            seed=options.seed,
-            device=options.device,
-            augment=parse(options.augment),
-            label_smoothing=options.label_smoothing,
-            select=options.validation > 0,
-            precision=options.precision,
+            Normalisation.fit(dataset, self.split.train, cast(Any, options.normalise)),
+            **self.protocol(),
         )
+
+    @property
+    def batches(self) -> int:
+        """Iterations in an epoch; where not one batch is full, the trainer says so."""
+        return max(len(self.split.train) // self.options.batch_size, 1)
+
+    def protocol(self) -> dict[str, Any]:
+        """The arguments of a trainer that follow from split and options alone."""
+        options = self.options
+        return {
+            "train": self.split.train,
+            "watch": self.split.validation if options.validation else self.split.test,
+            "batch_size": options.batch_size,
+            "epochs": options.epochs,
+            "seed": options.seed,
+            "device": options.device,
+            "augment": parse(options.augment),
+            "label_smoothing": options.label_smoothing,
+            "select": options.validation > 0,
+            "precision": options.precision,
+        }
+
+    def prepare(self, progress: Callable[[int, int], None]) -> None:
+        """What is to be computed before the first iteration and takes a while: here nothing."""
+
+    def notes(self) -> list[str]:
+        """What there is to say of the model before it is trained, a line each."""
+        return []
 
     @property
     def complete(self) -> bool:
@@ -80,7 +103,7 @@ class Run:
         config = self._config()
         path = self.folder / files.CONFIG
         if path.exists():
-            before = files.read_config(self.folder)
+            before = files.read_config(self.folder, type(self.options))
             for name, then in before["options"].items():
                 if name != "data" and then != config["options"][name]:
                     raise InputError(
@@ -119,7 +142,7 @@ class Run:
             self.trainer.take_best()
         found = self._judge()
         metrics = measure(found, self.dataset, self.split.test, by_patient=self.options.split != "slice")
-        metrics |= self._protocol()
+        metrics |= self.described()
         files.write_predictions(self.folder / files.PREDICTIONS, found, self.dataset, self.split.test)
         # Again, because a run that was killed between checkpoint and history is resumed without another epoch.
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
@@ -137,9 +160,11 @@ class Run:
 
     def _judge(self) -> Evaluation:
         """What the finished model makes of the test slices."""
-        done = self.trainer.last_evaluation
-        if done is not None and not self.trainer.select and self.options.views == 1:
-            return done  # the last epoch's
+        if not self.trainer.select and self.options.views == 1:
+            if self.trainer.last_evaluation is None:  # the run was resumed after its last epoch
+                self.trainer.validate()
+            assert self.trainer.last_evaluation is not None
+            return self.trainer.last_evaluation
         return evaluate(
             self.trainer.model,
             self.dataset,
@@ -181,9 +206,9 @@ class Run:
 
     def implementations(self) -> list[str]:
         """Which implementation of which operation runs in the model, "operation: implementation", each once."""
-        picture = to_device(np.zeros((1, *self.dataset.images.shape[1:]), np.float32), self.options.device)
+        picture = self.trainer.normalise(np.zeros((1, *self.dataset.images.shape[1:]), np.uint8))
         with ops.trace() as calls, ops.precision(self.options.precision):
-            self.trainer.model.predict(picture)
+            self.trainer.model.predict(to_device(picture, self.options.device))
         return list(dict.fromkeys(f"{call.operation}: {call.implementation}" for call in calls))
 
     def shared_note(self) -> str:
@@ -192,7 +217,7 @@ class Run:
             return "Which patients they show is unknown."
         return f"{self.shared} of {len(self.split.test)} test slices show a patient who is in training too."
 
-    def _protocol(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """What a reader must know beside the figures."""
         train_patients, test_patients = (
             len(set(self.dataset.patients[part].tolist()) - {""}) for part in (self.split.train, self.split.test)
@@ -221,6 +246,7 @@ class Run:
     def _config(self) -> dict[str, Any]:
         dataset = self.dataset
         return {
+            "command": self.options.command,
             "options": asdict(self.options),
             "data": {
                 "source": dataset.source,
@@ -231,7 +257,7 @@ class Run:
                 "class_names": dataset.class_names,
                 "skipped": dataset.skipped,
             },
-            "normalisation": asdict(self.trainer.normalise),
+            "normalisation": normalisation_config(self.trainer.normalise),
             "iterations_per_epoch": self.trainer.iterations_per_epoch,
             "implementations": self.implementations(),
             "threads": thread_count(),

@@ -99,15 +99,24 @@ import numpy as np
 from tinydnn import ops
 from tinydnn.kernels.cpu.compiled.vectors import VECTOR_BYTES
 print(VECTOR_BYTES)
-x, w, b = (np.random.default_rng(0).standard_normal(shape) for shape in ((2, 5, 10, 9), (6, 5, 3, 3), 6))
-for operation in (ops.conv2d, ops.conv2d_relu_maxpool2d):
+shapes = ((2, 5, 10, 9), (6, 5, 3, 3), 6), ((2, 24, 10, 9), (25, 24, 3, 3), 25)
+for names in (("numba", "reference"), ("numba-winograd", "reference")):
+    for operation in (ops.conv2d, ops.conv2d_relu_maxpool2d):
+        results = []
+        x, w, b = (np.random.default_rng(0).standard_normal(shape) for shape in shapes["winograd" in names[0]])
+        for name in names:
+            with ops.use(**{operation.name: name}):
+                z, backward = operation(x, w, b, padding=1)
+                results.append((z, *backward(np.cos(np.arange(z.size)).reshape(z.shape))))
+        for found, wanted in zip(*results, strict=True):
+            assert np.abs(found - wanted).max() < 1e-11, operation.name
+for window, stride in ((2, 2), (3, 2)):
     results = []
     for name in ("numba", "reference"):
-        with ops.use(**{operation.name: name}):
-            z, backward = operation(x, w, b, padding=1)
-            results.append((z, *backward(np.cos(np.arange(z.size)).reshape(z.shape))))
-    for found, wanted in zip(*results, strict=True):
-        assert np.abs(found - wanted).max() < 1e-12, operation.name
+        with ops.use(maxpool2d=name):
+            z, backward = ops.maxpool2d(x, window=window, stride=stride)
+            results.append((z, backward(np.cos(np.arange(z.size)).reshape(z.shape))))
+    assert all(np.abs(found - wanted).max() < 1e-12 for found, wanted in zip(*results, strict=True))
 """
 
 

@@ -3,4 +3,9 @@
 from importlib.util import find_spec
 
 if find_spec("numba") is not None:
-    from tinydnn.kernels.cpu.compiled import conv2d, conv2d_relu_maxpool2d  # noqa: F401 - they register
+    from tinydnn.kernels.cpu.compiled import (  # noqa: F401 - they register
+        conv2d,
+        conv2d_relu_maxpool2d,
+        conv2d_winograd,
+        maxpool2d,
+    )

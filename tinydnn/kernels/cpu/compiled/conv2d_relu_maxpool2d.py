@@ -1,5 +1,7 @@
 """Convolution, ReLU and 2 × 2 max pooling at once, compiled by Numba, with threads over the pictures."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tinydnn import ops
@@ -7,6 +9,10 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Backward
+
+if TYPE_CHECKING:
+    from tinydnn.kernels.cpu.compiled import block
+    from tinydnn.kernels.cpu.compiled.layout import Planes
 
 BAND_BYTES = 1 << 18  # a band of rows and its gradient stay in a core's second-level cache
 
@@ -42,15 +48,7 @@ def conv2d_relu_maxpool2d(
     lie in memory as (N, H, W, C).
     """
     from tinydnn.kernels.cpu.compiled import block
-    from tinydnn.kernels.cpu.compiled.layout import (
-        Planes,
-        kernel_by_taps,
-        kernel_for_sums,
-        kernel_from_taps,
-        lanes,
-        pictures,
-        round_up,
-    )
+    from tinydnn.kernels.cpu.compiled.layout import kernel_for_sums, lanes, pictures, round_up
     from tinydnn.kernels.cpu.compiled.tiles import TILE
 
     (count, channels, *size), (out_channels, _, kh, kw), lane = x.shape, w.shape, lanes(x.dtype)
@@ -58,24 +56,13 @@ def conv2d_relu_maxpool2d(
     all_out = round_up(out_channels, lane)
     vectors = 1 if all_out // lane % 2 else 2
     columns = round_up(width, TILE // (4 * vectors))
-    row = max(size[1] + 2 * padding, 2 * columns + kw - 1)
-
-    def layout(chunk: int) -> tuple[Planes, block.Pooled, int]:
-        """How x lies in the workspace with so many channels to a pixel, what comes out, and the workspace's size."""
-        planes = round_up(channels, chunk) // chunk
-        fits = BAND_BYTES // (planes * row * chunk * x.itemsize)
-        band = min(height, max(1, (fits - kh) // 2))
-        plane = (2 * band + kh) * row * chunk
-        pooled = block.Pooled(height, columns, all_out, width, out_channels, band)
-        return Planes(chunk, row * chunk, plane, planes, padding), pooled, planes * plane
-
     z = empty((count, height, columns, all_out), x.dtype)
     winner = empty(z.shape, np.uint8)
     bias = np.zeros(all_out, x.dtype)
     if b is not None:
         bias[:out_channels] = b
     chunk = 1 if channels == 1 else lane
-    planes, pooled, room = layout(chunk)
+    planes, pooled, room = _layout(x, w, winner, width, padding, chunk)
     packed = kernel_for_sums(w, chunk, vectors * lane)
     forward = block.forward_kernel(channels == 1, vectors)
 
@@ -87,37 +74,71 @@ def conv2d_relu_maxpool2d(
     over_batch(count, forward_part)
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
-        dx = empty((count, *size, channels), x.dtype) if need_dx else None
-        dz_planes = Planes(lane, 0, width * lane, all_out // lane, 0)
-
-        def backward_part(part: slice) -> tuple[Array, Array]:
-            def given(planes: Planes, pooled: block.Pooled, room: int) -> tuple[object, ...]:
-                dz_row = zeros((width * all_out,), x.dtype)
-                seen = pictures(x), part.start, part.stop, zeros((room,), x.dtype), planes
-                return *seen, pictures(dz), dz_row, dz_planes, winner.reshape(-1), pooled
-
-            of_one, db = np.zeros((all_out // lane, kh, kw, lane), x.dtype), np.zeros(all_out, x.dtype)
-            if channels == 1:
-                block.first_backward_kernel(kh, kw)(*given(*layout(1)), of_one.reshape(-1), db)
-                if dx is None:
-                    return of_one, db
-            planes, pooled, room = layout(lane)
-            dw, sums = zeros(by_taps.shape, x.dtype), np.zeros(all_out, x.dtype)
-            dstore, places = zeros((room,), x.dtype), np.empty(out_channels * width, np.int64)
-            gradients, counts = np.empty(places.shape, x.dtype), np.empty(out_channels, np.int64)
-            block.backward_kernel(kh, kw, need_dx)(
-                *given(planes, pooled, room), by_taps.reshape(-1), dw.reshape(-1), sums,
-                dstore, z if dx is None else dx, places, gradients, counts,
-            )  # fmt: skip
-            return (of_one, db) if channels == 1 else (dw, sums)
-
-        by_taps = kernel_by_taps(w, lane)
-        dws, dbs = zip(*over_batch(count, backward_part), strict=True)
-        dw, db = np.sum(dws, axis=0), np.sum(dbs, axis=0)[:out_channels]
-        if channels == 1:
-            dw = np.ascontiguousarray(dw.transpose(0, 3, 1, 2).reshape(-1, 1, kh, kw)[:out_channels])
-        else:
-            dw = kernel_from_taps(dw, channels)
-        return None if dx is None else dx.transpose(0, 3, 1, 2), dw, None if b is None else db
+        dx, dw, db = gradients_of_winners(x, w, dz, winner, padding, need_dx)
+        return dx, dw, None if b is None else db
 
     return z.transpose(0, 3, 1, 2)[:, :out_channels, :, :width], backward
+
+
+def gradients_of_winners(
+    x: Array, w: Array, dz: Array, winner: Array, padding: int, need_dx: bool
+) -> tuple[Array | None, Array, Array]:
+    """(dx, dw, db) of the block, where `winner` (N, H', columns, channels) says who of the four won each pooled pixel.
+
+    Columns and channels of `winner` beyond those of dz are not looked at.
+    """
+    from tinydnn.kernels.cpu.compiled import block
+    from tinydnn.kernels.cpu.compiled.layout import Planes, kernel_by_taps, kernel_from_taps, lanes, pictures
+
+    (count, channels, *size), (out_channels, _, kh, kw), lane = x.shape, w.shape, lanes(x.dtype)
+    all_out, width = winner.shape[3], dz.shape[3]
+    dx = empty((count, *size, channels), x.dtype) if need_dx else None
+    dz_planes = Planes(lane, 0, width * lane, all_out // lane, 0)
+    by_taps = kernel_by_taps(w, lane)
+
+    def part(part: slice) -> tuple[Array, Array]:
+        def given(planes: Planes, pooled: "block.Pooled", room: int) -> tuple[object, ...]:
+            dz_row = zeros((width * all_out,), x.dtype)
+            seen = pictures(x), part.start, part.stop, zeros((room,), x.dtype), planes
+            return *seen, pictures(dz), dz_row, dz_planes, winner.reshape(-1), pooled
+
+        of_one, db = np.zeros((all_out // lane, kh, kw, lane), x.dtype), np.zeros(all_out, x.dtype)
+        if channels == 1:
+            layout = _layout(x, w, winner, width, padding, 1)
+            block.first_backward_kernel(kh, kw)(*given(*layout), of_one.reshape(-1), db)
+            if dx is None:
+                return of_one, db
+        planes, pooled, room = _layout(x, w, winner, width, padding, lane)
+        dw, sums = zeros(by_taps.shape, x.dtype), np.zeros(all_out, x.dtype)
+        dstore, places = zeros((room,), x.dtype), np.empty(out_channels * width, np.int64)
+        gradients, counts = np.empty(places.shape, x.dtype), np.empty(out_channels, np.int64)
+        block.backward_kernel(kh, kw, need_dx)(
+            *given(planes, pooled, room), by_taps.reshape(-1), dw.reshape(-1), sums,
+            dstore, np.empty((1, 1, 1, 1), x.dtype) if dx is None else dx, places, gradients, counts,
+        )  # fmt: skip
+        return (of_one, db) if channels == 1 else (dw, sums)
+
+    dws, dbs = zip(*over_batch(count, part), strict=True)
+    dw, db = np.sum(dws, axis=0), np.sum(dbs, axis=0)[:out_channels]
+    if channels == 1:
+        dw = np.ascontiguousarray(dw.transpose(0, 3, 1, 2).reshape(-1, 1, kh, kw)[:out_channels])
+    else:
+        dw = kernel_from_taps(dw, channels)
+    return None if dx is None else dx.transpose(0, 3, 1, 2), dw, db
+
+
+def _layout(
+    x: Array, w: Array, winner: Array, width: int, padding: int, chunk: int
+) -> "tuple[Planes, block.Pooled, int]":
+    """How x lies in the workspace with so many channels to a pixel, what comes out, and the workspace's size."""
+    from tinydnn.kernels.cpu.compiled import block
+    from tinydnn.kernels.cpu.compiled.layout import Planes, round_up
+
+    (_, channels, *size), (out_channels, _, kh, kw), (_, height, columns, all_out) = x.shape, w.shape, winner.shape
+    row = max(size[1] + 2 * padding, 2 * columns + kw - 1)
+    planes = round_up(channels, chunk) // chunk
+    fits = BAND_BYTES // (planes * row * chunk * x.itemsize)
+    band = min(height, max(1, (fits - kh) // 2))
+    plane = (2 * band + kh) * row * chunk
+    pooled = block.Pooled(height, columns, all_out, width, out_channels, band)
+    return Planes(chunk, row * chunk, plane, planes, padding), pooled, planes * plane

@@ -19,7 +19,7 @@ class Convolved(NamedTuple):
 
 
 @cache
-def forward_kernel(one_channel: bool, vectors: int) -> Any:
+def forward_kernel(chunk: int, vectors: int, stride: int, relu: bool) -> Any:
     """The convolution of pictures `start` … `stop − 1`."""
     pixels = TILE // (2 * vectors)
 
@@ -33,15 +33,15 @@ def forward_kernel(one_channel: bool, vectors: int) -> Any:
         for n in range(start, stop):
             for first in range(0, out.rows, out.band):
                 last = min(first + out.band, out.rows)
-                lay_out(x, n, first, last - first + kh - 1, store, layout)
+                lay_out(x, n, first * stride, (last - first - 1) * stride + kh, store, layout)
                 for i in range(first, last, 2):
                     for o in range(0, out.channels, group):
                         for j in range(0, out.columns, pixels):
-                            x_at = (i - first) * layout.row + j * layout.chunk
+                            x_at = ((i - first) * layout.row + j * layout.chunk) * stride
                             z_at = (n * out.rows + i) * z_row + j * out.channels + o
                             plain_tile(
                                 store, x_at, layout, w, o // group * size, kh, kw, bias, o,
-                                z, z_at, z_row, out.channels, one_channel, vectors,
+                                z, z_at, z_row, out.channels, chunk, vectors, stride, relu,
                             )  # fmt: skip
 
     return forward
@@ -54,7 +54,8 @@ def gradient_kernel(taps: int) -> Any:
     @compiled
     def gradient(
         x: Pictures, start: int, stop: int, store: Array, layout: Planes,
-        dz: Pictures, dz_store: Array, dz_layout: Planes, kh: int, kw: int, band: int, dw: Array, db: Array,
+        dz: Pictures, dz_store: Array, dz_layout: Planes, kh: int, kw: int, stride: int, band: int,
+        dw: Array, db: Array,
     ) -> None:  # fmt: skip
         _, out_channels, height, width = dz.shape
         group = min(GRADIENT_GROUP, dz_layout.chunk)
@@ -62,7 +63,7 @@ def gradient_kernel(taps: int) -> Any:
         for n in range(start, stop):
             for first in range(0, height, band):
                 rows = min(band, height - first)
-                lay_out(x, n, first, rows + kh - 1, store, layout)
+                lay_out(x, n, first * stride, (rows - 1) * stride + kh, store, layout)
                 lay_out(dz, n, first, rows, dz_store, dz_layout)
                 for o in range(0, out_channels, group):
                     dz_at = o // dz_layout.chunk * dz_layout.plane + o % dz_layout.chunk
@@ -70,7 +71,8 @@ def gradient_kernel(taps: int) -> Any:
                         for u in range(kh):
                             for v in range(0, kw, taps):
                                 gradient_tile(
-                                    store, k * layout.plane + u * layout.row + v * layout.chunk, layout.row,
+                                    store, k * layout.plane + u * layout.row + v * layout.chunk, stride * layout.row,
+                                    stride * layout.chunk,
                                     dz_store, dz_at, dz_layout.row, rows, width,
                                     dw, o * step + ((k * kh + u) * kw + v) * layout.chunk, step, taps,
                                 )  # fmt: skip

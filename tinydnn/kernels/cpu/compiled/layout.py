@@ -2,7 +2,7 @@
 
 A band of rows of a padded picture becomes planes (⌈C/L⌉, rows, columns, L): L channels, as many as a vector has lanes,
 side by side for each pixel. So a neighbouring pixel is a fixed number of bytes away, and L channels are one load. A
-picture of one channel stays one plane (rows, columns).
+picture of one channel stays one plane (rows, columns), and one of few channels one plane (rows, columns, C).
 """
 
 from typing import Any, NamedTuple
@@ -79,7 +79,8 @@ def lay_out(x: Pictures, n: int, first: int, rows: int, to: Array, into: Planes)
     _, channels, height, width = x.shape
     _, by_channel, by_row, by_column = x.strides
     item = to.itemsize
-    whole = channels // into.chunk if into.chunk > 1 and by_channel == item else 0  # chunks that are vectors in memory
+    vectors = into.chunk * item == VECTOR_BYTES and by_channel == item  # whether chunks are vectors in memory
+    whole = channels // into.chunk if vectors else 0
     for i in range(rows):
         inside = 0 <= first + i - into.padding < height
         source = x.address + n * x.strides[0] + (first + i - into.padding) * by_row

@@ -1,6 +1,4 @@
-"""The networks that come with tinydnn, each as its chain of layers."""
-
-from collections.abc import Callable
+"""The networks that tinydnn trains from scratch: the paper's, one with batch normalisation, one of regions."""
 
 import numpy as np
 
@@ -40,7 +38,7 @@ def baseline_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 
         layers += [Conv2d(previous, channels, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)]
         previous = channels
     features = previous * (image_size // 2 ** len(CHANNELS)) ** 2
-    head = [Flatten(), Linear(features, 128, rng=rng), ReLU(), _dropout(rng), _classifier(128, classes, rng)]
+    head = [Flatten(), Linear(features, 128, rng=rng), ReLU(), dropout(rng), classifier(128, classes, rng)]
     return Sequential(*layers, *head, input_shape=(in_channels, image_size, image_size))
 
 
@@ -60,7 +58,7 @@ def batchnorm_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int =
         convolution = Conv2d(previous, channels, 3, padding=1, bias=False, rng=rng)
         layers += [convolution, BatchNorm2d(channels), ReLU(), MaxPool2d(2)]
         previous = channels
-    head = [GlobalAvgPool2d(), _dropout(rng), _classifier(previous, classes, rng)]
+    head = [GlobalAvgPool2d(), dropout(rng), classifier(previous, classes, rng)]
     return Sequential(*layers, *head, input_shape=(in_channels, image_size, image_size))
 
 
@@ -85,23 +83,16 @@ def region_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3,
         layers += [BatchNorm2d(channels)] * (previous > in_channels)
         previous = channels
     of_regions = Conv2d(previous, classes + 1, 1, rng=rng)
-    of_regions.weight.value *= np.float32(0.1)  # as `_classifier` does
+    of_regions.weight.value *= np.float32(0.1)  # as `classifier` does
     return Sequential(*layers, of_regions, RegionVote(), input_shape=(in_channels, image_size, image_size))
 
 
-MODELS: dict[str, Callable[..., Sequential]] = {
-    "baseline": baseline_cnn,
-    "batchnorm": batchnorm_cnn,
-    "regions": region_cnn,
-}
-
-
-def _dropout(rng: np.random.Generator) -> Dropout:
+def dropout(rng: np.random.Generator) -> Dropout:
     """Dropout with a generator of its own, so that its draws do not depend on who else draws."""
     return Dropout(0.5, rng=rng.spawn(1)[0])
 
 
-def _classifier(features: int, classes: int, rng: np.random.Generator) -> Linear:
+def classifier(features: int, classes: int, rng: np.random.Generator) -> Linear:
     """The last layer, with a tenth of He's weights, so that training begins with nearly equal probabilities.
 
     He's rule keeps the size of numbers through ReLU, but max pooling picks the largest and lets them grow from block

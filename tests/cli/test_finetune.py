@@ -1,0 +1,158 @@
+"""`tinydnn finetune`, `features` and `weights`: what they say, what they leave, and how they go on."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from tinydnn.models import NETWORKS
+
+SMALL = ("--from", "squeezenet1_1", "--size", 48, "--batch-size", 16, "--head", "gap")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A file with weights of SqueezeNet's trunk, at random, as PyTorch names them."""
+    from tinydnn.weights.names import plain
+
+    path = tmp_path_factory.mktemp("weights") / "squeezenet.h5"
+    trunk = NETWORKS["squeezenet1_1"].trunk(seed=3)
+    table, data, begin = {}, [], 0
+    for name, one in trunk.parameters().items():
+        size = one.value.nbytes
+        table[plain(name)] = {"dtype": "F32", "shape": one.value.shape, "data_offsets": [begin, begin + size]}
+        data.append(one.value.tobytes())
+        begin += size
+    header = json.dumps(table).encode()
+    path = path.with_suffix(".safetensors")
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"".join(data))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(slices, weights, tmp_path_factory):
+    """The folder of a finished fine-tuning, made by the command in this process."""
+    import contextlib
+    import io
+    import sys
+    from unittest import mock
+
+    from tinydnn.cli import main
+
+    folder = tmp_path_factory.mktemp("runs") / "adapted"
+    arguments = ["finetune", slices, *SMALL, "--weights", weights, "--epochs", 2, "--unfreeze", "2:features.12"]
+    printed = io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["tinydnn", *map(str, arguments), "--out", str(folder)]),
+        contextlib.redirect_stdout(printed),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    assert end.value.code == 0
+    return folder, printed.getvalue()
+
+
+def test_it_says_where_the_weights_are_from_and_what_thaws_when(finished, weights):
+    lines = finished[1].splitlines()
+    told = next(line for line in lines if line.startswith("Weights: "))
+    assert told.startswith(f"Weights: {weights}, 50 arrays of 722,496 numbers taken over; left as they were: head.2")
+    assert "From epoch 1: frozen to features; features 512 a slice, computed once" in lines
+    assert "From epoch 2: frozen to features.11; features 512 x 2 x 2 a slice, computed once" in lines
+    assert any(line.startswith("Computing and finding features took ") for line in lines)
+    assert "95 % interval" in finished[1]
+
+
+def test_the_folder_is_that_of_any_run(finished, trained):
+    assert {path.name for path in finished[0].iterdir()} == {path.name for path in trained.folder.iterdir()}
+    config = json.loads((finished[0] / "config.json").read_text())
+    assert config["command"] == "finetune"
+    assert config["normalisation"]["order"] == "RGB"
+
+
+def test_its_model_predicts_and_is_evaluated(command, finished, slices):
+    found = command("predict", finished[0] / "model.h5", slices / "1.mat")
+    assert found.status == 0
+    assert any(name in found.out for name in ("meningioma", "glioma", "pituitary"))
+    assert command("evaluate", finished[0] / "model.h5", slices).status == 0
+
+
+def test_a_complete_run_is_not_gone_on_with_and_no_other_command_takes_it(command, finished):
+    assert "is complete already" in command("finetune", "--out", finished[0], "--resume").out
+    found = command("train", "--out", finished[0], "--resume")
+    assert found.status == 2
+    assert "found something else (of `tinydnn finetune`, where one of `tinydnn train` is needed)" in found.err
+
+
+def test_a_run_goes_on_with_the_options_that_it_began_with(command, finished, tmp_path):
+    copy = shutil.copytree(finished[0], tmp_path / "copy")
+    (copy / "metrics.json").unlink()
+    found = command("finetune", "--out", copy, "--resume", "--lr", 0.5)
+    assert (found.status, "--lr: expected 0.001, with which the run in" in found.err) == (2, True)
+    found = command("finetune", "--out", copy, "--resume", "--from", "vgg16")
+    assert "--from: expected 'squeezenet1_1'" in found.err
+    assert command("finetune", "--out", copy, "--resume").status == 0
+    before, after = (json.loads((one / "metrics.json").read_text()) for one in (finished[0], copy))
+    assert before["loss"] == pytest.approx(after["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--weights", "none.pth"], "none.pth: expected weights as safetensors, PyTorch's .pth"),
+        (["--weights", "random", "--unfreeze", "2:conv9"], "layer: expected one of features.0"),
+        (["--weights", "random", "--freeze-to", "conv9"], "layer: expected one of features.0"),
+        (["--weights", "random", "--size", 20], "squeezenet1_1: image size: expected more pixels for its poolings"),
+        ([], "squeezenet1_1: expected its weights, found none on this computer; fetch them with `tinydnn weights"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_line(command, slices, tmp_path, arguments, words):
+    found = command("finetune", slices, *SMALL, "--out", tmp_path / "run", *arguments)
+    assert found.status == 2
+    assert words in found.err
+    assert len(found.err.splitlines()) <= 2
+    assert "Traceback" not in found.err
+
+
+def test_features_are_written_with_what_they_belong_to(command, slices, weights, tmp_path):
+    out = tmp_path / "f.h5"
+    found = command("features", slices, *SMALL[:4], "--weights", weights, "--layer", "features.10", "-o", out)
+    assert found.status == 0
+    assert found.out.splitlines()[-1] == (
+        f"60 slices of 21 patients: 384 x 2 x 2 features each, after features.10, in {out}"
+    )
+    with h5py.File(out) as file:
+        assert file["feature"].shape == (60, 384, 2, 2)
+        assert np.ptp(file["feature"][:]) > 0
+        assert file["label"].shape == file["patient"].shape == file["file"].shape == (60,)
+        assert file["file"].asstr()[0] == "1.mat"
+        assert list(file.attrs["class_names"]) == ["meningioma", "glioma", "pituitary"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--from", "lenet", "-o", "f.h5"], "--from: expected one of vgg16, alexnet, squeezenet1_1, found 'lenet'"),
+        (["-o", "f.npz"], "--out: expected a name that ends in .h5 or .hdf5, found f.npz"),
+        (["--from", "squeezenet1_1", "--layer", "head", "-o", "f.h5"], "layer: expected one of features.0"),
+    ],
+)
+def test_features_of_nothing_are_refused(command, slices, weights, arguments, words):
+    found = command("features", slices, "--weights", weights, *arguments)
+    assert found.status == 2
+    assert words in found.err
+
+
+def test_weights_show_lists_what_a_file_holds(command, weights):
+    lines = command("weights", "show", weights).out.splitlines()
+    assert lines[0].split() == ["features.0.weight", "64", "x", "3", "x", "3", "x", "3", "float32"]
+    assert lines[-2] == "50 arrays, 722,496 numbers; names as in torchvision"
+    assert lines[-1] == "Pictures: RGB, divided by 255, minus (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225)"
+
+
+def test_weights_download_says_what_to_do_next(command, monkeypatch, tmp_path):
+    monkeypatch.setattr("tinydnn.weights.download", lambda network, folder, progress: tmp_path / f"{network}.pth")
+    lines = command("weights", "download", "vgg16").out.splitlines()
+    assert lines[0] == f"{tmp_path / 'vgg16.pth'}, checked. Licence: BSD 3-Clause, as torchvision."
+    assert lines[1] == "Use it with: tinydnn finetune DATA --from vgg16"

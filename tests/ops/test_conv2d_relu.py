@@ -1,0 +1,49 @@
+"""Convolution and ReLU at once are the two in sequence, in all implementations."""
+
+import numpy as np
+import pytest
+
+from tinydnn import ops
+
+SHAPES = {
+    "few channels": ((2, 3, 7, 6), (4, 3, 3, 3), {"padding": 1}),
+    "many channels": ((2, 24, 9, 6), (32, 24, 3, 3), {"padding": 1}),
+    "stride": ((2, 3, 23, 20), (16, 3, 11, 11), {"padding": 2, "stride": 4}),
+    "one pixel": ((2, 20, 5, 4), (8, 20, 1, 1), {}),
+}
+
+
+def passes(operation, name, arrays, options):
+    with ops.use(conv2d="reference", relu="reference", **({"conv2d_relu": name} if name else {})):
+        if name:
+            z, backward = operation(*arrays, **options)
+            return z, *backward(np.cos(np.arange(z.size)).reshape(z.shape).astype(z.dtype))
+        convolved, conv_backward = ops.conv2d(*arrays, **options)
+        z, relu_backward = ops.relu(convolved)
+        return z, *conv_backward(relu_backward(np.cos(np.arange(z.size)).reshape(z.shape).astype(z.dtype)))
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+@pytest.mark.parametrize("bias", [True, False])
+def test_value_and_gradients_are_those_of_the_two(shapes, bias):
+    x, w, options = SHAPES[shapes]
+    draw = np.random.default_rng(0)
+    arrays = draw.standard_normal(x), draw.standard_normal(w), draw.standard_normal(w[0]) if bias else None
+    wanted = passes(ops.conv2d_relu, None, arrays, options)
+    assert (wanted[0] == 0).any()
+    for name, one in ops.conv2d_relu.implementations.items():
+        if one.supports(*arrays, **options):
+            for found, expected in zip(passes(ops.conv2d_relu, name, arrays, options), wanted, strict=True):
+                if expected is not None:
+                    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("channels", [3, 32])
+def test_a_nan_is_not_cut_off(channels):
+    x, w = np.zeros((1, channels, 8, 8)), np.ones((24, channels, 3, 3))
+    x[0, 0, 3, 4] = np.nan
+    for name, one in ops.conv2d_relu.implementations.items():
+        if one.supports(x, w, None, padding=1):
+            with ops.use(conv2d_relu=name):
+                z, _ = ops.conv2d_relu(x, w, None, padding=1)
+            assert np.isnan(z[0, :, 3, 4]).all(), name

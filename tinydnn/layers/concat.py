@@ -1,0 +1,69 @@
+"""Branches side by side."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from tinydnn.backend import Array, array_module
+from tinydnn.layers.layer import Backward, Buffer, Layer, Parameter, Shape
+from tinydnn.layers.sequential import Sequential, collect
+
+
+class Concat(Layer):
+    """Branches that see the same x, with what they make of it joined along the channels.
+
+        z  = [f_1(x), f_2(x), …]        (N, C_1 + C_2 + …, H, W)
+        dx = Σ_k dx_k                   where branch k gets its own channels of dz
+
+    A branch is a `Sequential`; all must make pictures of one size.
+
+    Source: Szegedy et al., Going deeper with convolutions, section 4 (depth concatenation).
+    """
+
+    def __init__(self, *branches: Sequential) -> None:
+        if not branches:
+            raise ValueError("Concat: expected branches, found none")
+        self.branches = branches
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x: (N, C, H, W); the value: (N, the sum of the branches' channels, H', W')."""
+        values, steps = zip(*(branch(x, training=training) for branch in self.branches), strict=True)
+        edges = np.cumsum([0, *(value.shape[1] for value in values)]).tolist()
+
+        def backward(dz: Array, need_dx: bool = True) -> Array | None:
+            parts = [dz[:, start:stop] for start, stop in pairwise(edges)]
+            gradients = [step(part, need_dx=need_dx) for step, part in zip(steps, parts, strict=True)]
+            return sum(gradients[1:], start=gradients[0]) if need_dx else None
+
+        return self._join(values), backward
+
+    def predict(self, x: Array) -> Array:
+        """The value for x in evaluation mode, with nothing kept for a backward pass."""
+        return self._join([branch.predict(x) for branch in self.branches])
+
+    @staticmethod
+    def _join(values: list[Array] | tuple[Array, ...]) -> Array:
+        sizes = {value.shape[2:] for value in values}
+        if len(sizes) > 1:
+            raise ValueError(f"Concat: expected branches that make one size, found {sorted(sizes)}")
+        return array_module(values[0]).concatenate(values, axis=1)
+
+    def named_layers(self) -> list[tuple[str, Layer]]:
+        """The branches with their names, "NN-sequential"."""
+        return [(f"{index:02d}-sequential", branch) for index, branch in enumerate(self.branches)]
+
+    def parameters(self) -> dict[str, Parameter]:
+        """The learned numbers of all branches."""
+        return collect({name: branch.parameters() for name, branch in self.named_layers()})
+
+    def buffers(self) -> dict[str, Buffer]:
+        """The kept numbers of all branches."""
+        return collect({name: branch.buffers() for name, branch in self.named_layers()})
+
+    def generators(self) -> dict[str, np.random.Generator]:
+        """The random generators of all branches."""
+        return collect({name: branch.generators() for name, branch in self.named_layers()})
+
+    def flops(self, input_shape: Shape, output_shape: Shape) -> int:
+        """The sum over the branches."""
+        return sum(branch.flops(input_shape, output_shape) for branch in self.branches)

@@ -1,0 +1,32 @@
+"""The networks that come with tinydnn, each as its chain of layers.
+
+Those that it trains from scratch are in `baseline`, those that others have trained on ImageNet in `imagenet`.
+"""
+
+from collections.abc import Callable
+
+from tinydnn.layers import Sequential
+from tinydnn.models.adapted import HEADS, adapted
+from tinydnn.models.baseline import CHANNELS, baseline_cnn, batchnorm_cnn, region_cnn
+from tinydnn.models.imagenet import NETWORKS, Network, alexnet, squeezenet1_1, vgg16
+
+MODELS: dict[str, Callable[..., Sequential]] = {
+    "baseline": baseline_cnn,
+    "batchnorm": batchnorm_cnn,
+    "regions": region_cnn,
+}
+
+__all__ = [
+    "CHANNELS",
+    "HEADS",
+    "MODELS",
+    "NETWORKS",
+    "Network",
+    "adapted",
+    "alexnet",
+    "baseline_cnn",
+    "batchnorm_cnn",
+    "region_cnn",
+    "squeezenet1_1",
+    "vgg16",
+]

@@ -1,0 +1,33 @@
+"""Convolution and ReLU in one go: what deep networks repeat between two poolings."""
+
+from tinydnn.backend import Array
+from tinydnn.ops.conv2d import conv2d
+from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.relu import relu
+
+
+def _check(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> None:
+    conv2d.check(x, w, b, stride=stride, padding=padding)
+
+
+@operation(check=_check)
+def conv2d_relu(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> tuple[Array, Backward]:
+    """The two formulas in sequence.
+
+        z = relu(conv2d(x, w, b))
+
+    with the gradients of both. An implementation that does both at once need not keep what lies between: z alone says
+    where ReLU cut off.
+
+    x: (N, C, H, W). w: (O, C, kh, kw). b: (O,) or None. `backward(dz, need_dx=True)` returns (dx, dw, db) as
+    `conv2d` does.
+    """
+    convolved, conv_backward = conv2d(x, w, b, stride=stride, padding=padding)
+    z, relu_backward = relu(convolved)
+
+    def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
+        result: tuple[Array | None, Array, Array | None]
+        result = conv_backward(relu_backward(dz), need_dx=need_dx)
+        return result
+
+    return z, backward
