@@ -30,19 +30,18 @@ struct Picture {  // (N, H, W, C) in one piece; of a pooled gradient H and W are
     int height, width, channels;
 };
 
-// Begin to copy 8 channels of the pixels from (top, left) on to shared memory; zeros outside the picture.
+// Begin to copy 8 channels of the pixels from (top, left) on to shared memory, WIDTH (1 or 4) at once; zeros outside the
+// picture. Within a picture 32 bits count all numbers (the launch sees to that), so addresses cost few instructions.
+template <int WIDTH>
 __device__ __forceinline__ void load_picture(float* store, const Picture& x, int n, int top, int left, int channel) {
-    bool by_four = x.channels % 4 == 0;
-    int pieces = by_four ? CHUNK / 4 : CHUNK;
-    for (int k = threadIdx.x; k < EDGE * EDGE * pieces; k += blockDim.x) {
-        int pixel = k / pieces, c = k % pieces * (CHUNK / pieces), row = pixel / EDGE, column = pixel % EDGE;
+    constexpr int PIECES = CHUNK / WIDTH;
+    const float* picture = x.numbers + static_cast<long long>(n) * x.height * x.width * x.channels;
+    for (int k = threadIdx.x; k < EDGE * EDGE * PIECES; k += blockDim.x) {
+        int pixel = k / PIECES, c = k % PIECES * WIDTH, row = pixel / EDGE, column = pixel % EDGE;
         int y = top + row, at = left + column;
         bool inside = y >= 0 && y < x.height && at >= 0 && at < x.width && channel + c < x.channels;
-        long long from = ((static_cast<long long>(n) * x.height + y) * x.width + at) * x.channels + channel + c;
-        const float* source = inside ? x.numbers + from : x.numbers;
-        float* to = store + place(row, column) + c;
-        if (by_four) copy_async<16>(to, source, inside);
-        else copy_async<4>(to, source, inside);
+        const float* from = inside ? picture + (y * x.width + at) * x.channels + channel + c : x.numbers;
+        copy_async<4 * WIDTH>(store + place(row, column) + c, from, inside);
     }
 }
 
@@ -177,7 +176,8 @@ tile_conv(const float* x, const unsigned char* x_winner, int x_height, int x_wid
     auto load = [&](int chunk) {
         float* stage = memory + chunk % 2 * STAGE;
         if constexpr (POOLED_IN) load_pooled(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
-        else load_picture(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
+        else if (x_channels % 4 == 0) load_picture<4>(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
+        else load_picture<1>(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
         load_weights<OUT>(stage + X, w, chunk, first, all_channels);
         copies_end();
     };
