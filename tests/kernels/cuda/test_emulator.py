@@ -98,6 +98,15 @@ def test_an_argument_of_the_wrong_type_is_caught(args, expected):
     assert expected in fault(code, "k", (1,), (4,), args)
 
 
+def test_none_is_an_array_that_is_not_there():
+    code = 'extern "C" __global__ void k(float* x, const float* y, int n) { x[0] = y == nullptr ? n : y[0]; }'
+    x = np.zeros(1, np.float32)
+    kernel(code, "k")((1,), (1,), (x, None, np.int32(7)))
+    assert x[0] == 7
+    text = fault(code, "k", (1,), (1,), (x, np.ones(1, np.float32), None))
+    assert "expected an array or a number as an argument of a kernel, found NoneType" in text
+
+
 def test_blocks_that_write_to_one_place_are_a_race():
     code = 'extern "C" __global__ void k(float* x) { x[0] = blockIdx.x; }'
     assert "a race: thread 0 of block 1 writes memory that block 0 has written" in fault(

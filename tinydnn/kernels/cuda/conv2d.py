@@ -24,7 +24,7 @@ COLUMN_BYTES = 1 << 28  # of the matrix of windows: as many pictures at once as 
 
 
 def _by_tiles(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> bool:
-    return w.shape[2:] == (3, 3) and stride == 1 and padding <= 2 and x.dtype == np.float32
+    return w.shape[2:] == (3, 3) and stride == 1 and padding <= 2 and x.dtype == np.float32 and tiles.countable(x, w)
 
 
 @ops.conv2d.implementation("im2col cublas", device="cuda", priority=10)

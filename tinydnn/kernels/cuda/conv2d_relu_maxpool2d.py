@@ -26,7 +26,8 @@ def _covered(
     pool_stride: int | None = None,
 ) -> bool:
     kernel = w.shape[2:] == (3, 3) and stride == 1 and padding <= 2
-    return kernel and window == 2 and pool_stride in (None, 2) and x.dtype == np.float32
+    pooling = window == 2 and pool_stride in (None, 2)
+    return kernel and pooling and x.dtype == np.float32 and tiles.countable(x, w)
 
 
 def _one_channel(

@@ -15,67 +15,7 @@
 // once each. Shared memory: rows of 12 and of OUT + 8 numbers, and even and odd columns apart, so that the 32 lanes of
 // every fragment load meet 32 banks.
 #include "fragments.cuh"
-#include "pooling.cuh"
-
-constexpr int TILE = 16, EDGE = TILE + 2, CHUNK = 8, PIXEL = CHUNK + 4, TAPS = 9;
-
-// Where the pixel (row, column) of the tile with its border lies; even columns first, then odd ones.
-__device__ __forceinline__ int place(int row, int column) {
-    return (row * EDGE + (column & 1) * (EDGE / 2) + (column >> 1)) * PIXEL;
-}
-
-struct Picture {  // (N, H, W, C) in one piece; of a pooled gradient H and W are those after pooling
-    const float* numbers;
-    const unsigned char* winner;
-    int height, width, channels;
-};
-
-// Begin to copy 8 channels of the pixels from (top, left) on to shared memory; zeros outside the picture.
-__device__ __forceinline__ void load_picture(float* store, const Picture& x, int n, int top, int left, int channel) {
-    bool by_four = x.channels % 4 == 0;
-    int pieces = by_four ? CHUNK / 4 : CHUNK;
-    for (int k = threadIdx.x; k < EDGE * EDGE * pieces; k += blockDim.x) {
-        int pixel = k / pieces, c = k % pieces * (CHUNK / pieces), row = pixel / EDGE, column = pixel % EDGE;
-        int y = top + row, at = left + column;
-        bool inside = y >= 0 && y < x.height && at >= 0 && at < x.width && channel + c < x.channels;
-        long long from = ((static_cast<long long>(n) * x.height + y) * x.width + at) * x.channels + channel + c;
-        const float* source = inside ? x.numbers + from : x.numbers;
-        float* to = store + place(row, column) + c;
-        if (by_four) copy_async<16>(to, source, inside);
-        else copy_async<4>(to, source, inside);
-    }
-}
-
-// The same of the gradient before pooling: a pooled pixel becomes four, of which the winner has it all.
-__device__ __forceinline__ void load_pooled(float* store, const Picture& dz, int n, int top, int left, int channel) {
-    constexpr int SIDE = EDGE / 2 + 1;
-    for (int k = threadIdx.x; k < SIDE * SIDE * (CHUNK / 4); k += blockDim.x) {
-        int c = k % (CHUNK / 4) * 4, b = k / (CHUNK / 4) % SIDE, a = k / (CHUNK / 4) / SIDE;
-        int y = (top >> 1) + a, x = (left >> 1) + b;
-        bool inside = y >= 0 && y < dz.height && x >= 0 && x < dz.width;
-        long long pixel = (static_cast<long long>(n) * dz.height + y) * dz.width + x;
-        Gradient found = pooled_gradient(dz.numbers, dz.winner, inside ? pixel : 0, channel + c, dz.channels, inside);
-#pragma unroll
-        for (int phase = 0; phase < 4; phase++) {
-            int row = 2 * y + phase / 2 - top, column = 2 * x + phase % 2 - left;
-            if (row < 0 || row >= EDGE || column < 0 || column >= EDGE) continue;
-            float4 four;
-            four.x = found.winner[0] == phase ? found.value[0] : 0;
-            four.y = found.winner[1] == phase ? found.value[1] : 0;
-            four.z = found.winner[2] == phase ? found.value[2] : 0;
-            four.w = found.winner[3] == phase ? found.value[3] : 0;
-            *reinterpret_cast<float4*>(store + place(row, column) + c) = four;
-        }
-    }
-}
-
-// Begin to copy the weights of 8 input channels and OUT output channels: 9 · 8 rows.
-template <int OUT> __device__ __forceinline__ void load_weights(float* store, const float* w, int chunk, int first, int all) {
-    for (int k = threadIdx.x; k < TAPS * CHUNK * (OUT / 4); k += blockDim.x) {
-        int row = k / (OUT / 4), o = k % (OUT / 4) * 4;
-        copy_async<16>(store + row * (OUT + 8) + o, w + (static_cast<long long>(chunk) * TAPS * CHUNK + row) * all + first + o, true);
-    }
-}
+#include "tile_load.cuh"
 
 // What one thread holds of a warp's 64 pixels and 8 · GROUPS channels: [place in the window][group of 8 channels][4].
 template <int GROUPS> struct Sums {
@@ -177,7 +117,8 @@ tile_conv(const float* x, const unsigned char* x_winner, int x_height, int x_wid
     auto load = [&](int chunk) {
         float* stage = memory + chunk % 2 * STAGE;
         if constexpr (POOLED_IN) load_pooled(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
-        else load_picture(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
+        else if (x_channels % 4 == 0) load_picture<4>(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
+        else load_picture<1>(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
         load_weights<OUT>(stage + X, w, chunk, first, all_channels);
         copies_end();
     };

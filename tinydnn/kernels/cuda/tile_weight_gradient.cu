@@ -17,6 +17,20 @@
 
 constexpr int HIGH = 8, WIDE = 16, TAPS = 9, OUT = 32, DZ_PIXEL = OUT + 8, WARPS = 6, THREADS = 32 * WARPS;
 
+// Begin to copy IN channels of 10 × 18 pixels, WIDTH (1 or 4) at once; zeros outside the picture.
+template <int WIDTH, int IN>
+__device__ __forceinline__ void load_picture(float* store, const float* x, const float* picture, int height, int width,
+                                             int channels, int top, int left, int c0) {
+    constexpr int PIECES = IN / WIDTH;
+#pragma unroll 1
+    for (int k = threadIdx.x; k < (HIGH + 2) * (WIDE + 2) * PIECES; k += THREADS) {
+        int pixel = k / PIECES, c = k % PIECES * WIDTH, y = top + pixel / (WIDE + 2), at = left + pixel % (WIDE + 2);
+        bool inside = y >= 0 && y < height && at >= 0 && at < width && c0 + c < channels;
+        const float* from = inside ? picture + (y * width + at) * channels + c0 + c : x;
+        copy_async<4 * WIDTH>(store + pixel * (IN + 8) + c, from, inside);
+    }
+}
+
 template <int PRODUCTS, int ROWS, bool POOLED>
 __global__ void __launch_bounds__(THREADS, ROWS == 1 && PRODUCTS == 1 ? 3 : 2)
 tile_weight_gradient(const float* x, int height, int width, int channels, const float* dz, const unsigned char* winner,
@@ -31,17 +45,10 @@ tile_weight_gradient(const float* x, int height, int width, int channels, const 
 
     auto load = [&](int tile, float* stage) {
         int left = tile % across * WIDE, top = tile / across % down * HIGH, n = tile / (across * down);
-        bool by_four = channels % 4 == 0;
-        int pieces = by_four ? IN / 4 : IN;
-#pragma unroll 1
-        for (int k = threadIdx.x; k < (HIGH + 2) * (WIDE + 2) * pieces; k += THREADS) {
-            int pixel = k / pieces, c = k % pieces * (IN / pieces);
-            int y = top + pixel / (WIDE + 2) - padding, at = left + pixel % (WIDE + 2) - padding;
-            bool inside = y >= 0 && y < height && at >= 0 && at < width && c0 + c < channels;
-            const float* from = inside ? x + ((static_cast<long long>(n) * height + y) * width + at) * channels + c0 + c : x;
-            if (by_four) copy_async<16>(stage + pixel * X_PIXEL + c, from, inside);
-            else copy_async<4>(stage + pixel * X_PIXEL + c, from, inside);
-        }
+        const float* picture = x + static_cast<long long>(n) * height * width * channels;
+        int y0 = top - padding, x0 = left - padding;
+        if (channels % 4 == 0) load_picture<4, IN>(stage, x, picture, height, width, channels, y0, x0, c0);
+        else load_picture<1, IN>(stage, x, picture, height, width, channels, y0, x0, c0);
         copies_end();
         // THREADS is a multiple of the 8 groups of four channels, so a thread always meets the same group: db stays its own.
         float* store = stage + X;

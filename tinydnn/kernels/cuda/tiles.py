@@ -38,6 +38,12 @@ class Pooled(NamedTuple):
     winner: Array
 
 
+def countable(x: Array, w: Array) -> bool:
+    """Whether 32 bits count the numbers of a picture (C, H, W), before and after a convolution with w."""
+    height, width = (size + 2 for size in x.shape[2:])  # with a padding of 2
+    return max(x.shape[1], len(w)) * height * width < 1 << 31
+
+
 def convolve(
     x: Array | Pooled, w: Array, b: Array | None, into: Array | Pooled, *, padding: int, products: int, turned: bool
 ) -> None:

@@ -96,7 +96,7 @@ def _runtime(folder: Path) -> Path:
 
 @cache
 def _runtime_text() -> str:
-    return "".join((HERE / name).read_text() for name in ("cuda.h", "runtime.cpp"))
+    return "".join((HERE / name).read_text() for name in ("cuda.h", "fibres.h", "memory.h", "runtime.cpp"))
 
 
 def _compile(*arguments: str) -> None:
