@@ -7,10 +7,9 @@ import pytest
 
 from tinydnn import ops
 
-IMPLEMENTATIONS = sorted(ops.maxpool2d.implementations)
-
+IMPLEMENTATIONS = ops.maxpool2d.names()
 PIXEL = np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1)), np.zeros(1)
-BLOCKS = sorted(name for name, one in ops.conv2d_relu_maxpool2d.implementations.items() if one.supports(*PIXEL))
+BLOCKS = ops.conv2d_relu_maxpool2d.supporting(*PIXEL)
 
 
 def windows():

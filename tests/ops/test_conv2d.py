@@ -37,7 +37,7 @@ def simplified(implementation, shapes, options):
     return (pictures, (many[1], many[0], 3, 3), b and (many[1],)), {"stride": 1, "padding": options["padding"]}
 
 
-everywhere = pytest.mark.parametrize("implementation", list(ops.conv2d.implementations))
+everywhere = pytest.mark.parametrize("implementation", ops.conv2d.names())
 
 
 def covers(implementation, *arrays, **options):
@@ -46,7 +46,7 @@ def covers(implementation, *arrays, **options):
 
 def covering(*arrays, **options):
     """The implementations that take these arguments."""
-    return [name for name in ops.conv2d.implementations if covers(name, *arrays, **options)]
+    return [name for name in ops.conv2d.names() if covers(name, *arrays, **options)]
 
 
 @everywhere

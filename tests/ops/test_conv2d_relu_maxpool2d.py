@@ -29,13 +29,7 @@ def blocks(draw):
 
 def directly_convolving():
     """The implementations in which sums that are equal stay equal; Winograd's may differ in the last bit."""
-    return {name for name in ops.conv2d_relu_maxpool2d.implementations if "winograd" not in name}
-
-
-def supporting(given_arrays, options):
-    """The names of the implementations that cover a block."""
-    implementations = ops.conv2d_relu_maxpool2d.implementations.items()
-    return [name for name, one in implementations if one.supports(*given_arrays, **options)]
+    return {name for name in ops.conv2d_relu_maxpool2d.names() if "winograd" not in name}
 
 
 @given(case=blocks(), seed=st.integers(0, 999), layout=layouts)
@@ -47,7 +41,7 @@ def test_value_and_gradients_are_those_of_pytorch(torch, agrees_with_torch, arra
         convolved = torch.nn.functional.conv2d(x, w, b, stride=options["stride"], padding=options["padding"])
         return torch.nn.functional.max_pool2d(torch.relu(convolved), options["window"], options["pool_stride"])
 
-    for name in supporting(given_arrays, options):
+    for name in ops.conv2d_relu_maxpool2d.supporting(*given_arrays, **options):
         with ops.use(conv2d_relu_maxpool2d=name):
             agrees_with_torch(partial(ops.conv2d_relu_maxpool2d, **options), theirs, *given_arrays)
 
@@ -59,7 +53,7 @@ def test_gradients_hold(arrays, case, seed, layout):
     x, w, b = arrays(seed, layout, *shapes)
     x = abs(x)
     w = w + 1  # mostly positive, so that ReLU lets something through
-    for name in supporting((x, w, b), options):
+    for name in ops.conv2d_relu_maxpool2d.supporting(x, w, b, **options):
         with ops.use(conv2d_relu_maxpool2d=name):
             gradcheck(partial(ops.conv2d_relu_maxpool2d, **options), x, w, b).raise_if_failed()
 

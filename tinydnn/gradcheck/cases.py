@@ -50,7 +50,7 @@ class Case:
         return [
             one.name
             for one in ops.operations()[self.operation].implementations.values()
-            if one.device in (device, "any") and one.supports(*arrays, *self.extras(*arrays), **self.options)
+            if one.covers(device, *arrays, *self.extras(*arrays), **self.options)
         ]
 
     def function(self, implementation: str) -> Function:

@@ -49,6 +49,10 @@ class Implementation:
         """The priority here and now."""
         return self.when_predicting if _predicting.get() and self.when_predicting is not None else self.priority
 
+    def covers(self, device: str, *args: Any, **kwargs: Any) -> bool:
+        """Whether it takes these arguments, which are on `device`."""
+        return self.device in (device, "any") and self.supports(*args, **kwargs)
+
     @property
     def label(self) -> str:
         """What runs, for people: the name, and whose gradients where they are not its own."""
@@ -100,6 +104,15 @@ class Operation(Generic[P]):
         """The name of the implementation that would run for these arguments, here and now."""
         self.check(*args, **kwargs)
         return self._choose(*args, **kwargs).name
+
+    def names(self, device: str = "cpu") -> list[str]:
+        """The names of the implementations for arrays on a device, "cpu" or "cuda", in the order they registered."""
+        return [one.name for one in self.implementations.values() if one.device in (device, "any")]
+
+    def supporting(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
+        """The names of the implementations that support these arguments, where they are."""
+        device = _device(args, kwargs)
+        return [one.name for one in self.implementations.values() if one.covers(device, *args, **kwargs)]
 
     def implementation(
         self,
@@ -184,12 +197,11 @@ class Operation(Generic[P]):
         )
 
     def _choose(self, *args: Any, **kwargs: Any) -> Implementation:
-        # All arrays are on one device (checked), so one of them speaks for all.
-        device = device_of(next((one for one in (*args, *kwargs.values()) if hasattr(one, "dtype")), None))
+        device = _device(args, kwargs)
         asked = _choices.get().get(self.name)
         if asked is not None:
             chosen = self.implementations[asked]
-            if chosen.device not in (device, "any") or not chosen.supports(*args, **kwargs):
+            if not chosen.covers(device, *args, **kwargs):
                 raise ValueError(
                     f"{self.name}: the implementation {asked!r} that was asked for (device {chosen.device}) does not "
                     f"support these arguments on {device}"
@@ -199,9 +211,8 @@ class Operation(Generic[P]):
             candidate
             for candidate in self.implementations.values()
             if candidate.rank() > 0
-            and candidate.device in (device, "any")
             and candidate.precision in ("fp32", _precision.get())
-            and candidate.supports(*args, **kwargs)
+            and candidate.covers(device, *args, **kwargs)
         )
         return max(able, key=lambda one: one.rank(), default=self.implementations[REFERENCE])
 
@@ -285,6 +296,11 @@ def trace() -> Iterator[list[Call]]:
         yield calls
     finally:
         _traces.reset(token)
+
+
+def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Where the arguments are. All arrays are on one device (checked), so one of them speaks for all."""
+    return device_of(next((one for one in (*args, *kwargs.values()) if hasattr(one, "dtype")), None))
 
 
 def _checked(backward: Backward, value: Array, name: str) -> Backward:
