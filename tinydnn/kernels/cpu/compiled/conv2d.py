@@ -68,7 +68,7 @@ def convolve(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: i
     if b is not None:
         bias[:out_channels] = b
     z = empty((count, rows, columns, all_out), x.dtype)
-    forward, out = forward_kernel(chunk, vectors, stride, relu), Convolved(rows, columns, all_out, band)
+    forward, out = forward_kernel(chunk, vectors, int(stride), relu), Convolved(rows, columns, all_out, band)
 
     def forward_part(part: slice) -> None:
         store = zeros((number * planes.plane,), x.dtype)

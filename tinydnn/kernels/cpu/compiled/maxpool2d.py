@@ -32,7 +32,7 @@ def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[
     seen = _channels_last(x, filled)
     z = empty((count, height, width, filled), x.dtype)
     winner = empty(z.shape, np.uint8)
-    forward = pooling.forward_kernel(window)
+    forward = pooling.forward_kernel(int(window))
 
     def forward_part(part: slice) -> None:
         forward(pictures(seen), part.start, part.stop, z.reshape(-1), winner.reshape(-1), step, height, width, lane)
