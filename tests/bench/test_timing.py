@@ -45,37 +45,59 @@ def test_what_is_too_good_is_suspicious():
     assert suspicion(0.1, 0.01, [1.5, 2.0]) == "suspicious: 15 times as fast as the best of the others"
 
 
-def sleeping(forward, backward):
-    def run():
-        time.sleep(forward)
-        return np.ones(1), lambda: time.sleep(backward) or np.ones(1)
+class Clock:
+    """Stands still, but for what kernels say that they take."""
 
-    return run
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def taking(self, forward, backward, first=0.0):
+        """A kernel that takes so many seconds, and `first` more at its first call."""
+        more = [first]
+
+        def back():
+            self.now += backward
+            return np.ones(1)
+
+        def run():
+            self.now += forward + (more.pop() if more else 0.0)
+            return np.ones(1), back
+
+        return run
 
 
 def test_a_kernel_that_takes_twice_as_long_is_slower(monkeypatch):
     monkeypatch.setattr(timing, "ROUNDS", 8)
-    found = race({"one": sleeping(0.01, 0.02), "two": sleeping(0.02, 0.01)})
+    clock = Clock()
+    found = race({"one": clock.taking(0.01, 0.02), "two": clock.taking(0.02, 0.01)}, clock=clock)
     assert verdict(found["two"].forward, found["one"].forward) == Verdict.SLOWER
     assert verdict(found["two"].backward, found["one"].backward) == Verdict.FASTER
-    assert found["one"].forward.median == pytest.approx(0.01, rel=0.3)
+    assert found["one"].forward.median == pytest.approx(0.01)
+    assert found["one"].backward.median == pytest.approx(0.02)
 
 
 def test_a_slow_kernel_gets_fewer_runs_and_the_first_call_is_not_among_them(monkeypatch):
     monkeypatch.setattr(timing, "ROUNDS", 12)
-    calls = []
-
-    def compiles():
-        if not calls:
-            time.sleep(0.1)
-        calls.append(1)
-        return np.ones(1), lambda: np.ones(1)
-
-    found = race({"slow": sleeping(0.02, 0.0), "compiles": compiles}, seconds=0.09)
+    clock = Clock()
+    kernels = {"slow": clock.taking(0.02, 0.0), "compiles": clock.taking(0.001, 0.0, first=0.1)}
+    found = race(kernels, seconds=0.09, clock=clock)
     assert len(found["slow"].forward.seconds) == 5
     assert len(found["compiles"].forward.seconds) == 12
-    assert found["compiles"].first_call > 0.1
-    assert max(found["compiles"].forward.seconds) < 0.05
+    assert found["compiles"].first_call == pytest.approx(0.101)
+    assert max(found["compiles"].forward.seconds) == pytest.approx(0.001)
+
+
+def test_by_itself_it_looks_at_a_real_clock(monkeypatch):
+    monkeypatch.setattr(timing, "ROUNDS", 3)
+
+    def sleeps():
+        time.sleep(0.01)
+        return np.ones(1), lambda: np.ones(1)
+
+    assert race({"sleeps": sleeps})["sleeps"].forward.median >= 0.01
 
 
 def test_temporary_memory_is_what_is_not_returned():
