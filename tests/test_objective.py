@@ -16,7 +16,7 @@ MASKS[:, 2:9, 5:12] = True
 
 def test_only_the_network_of_regions_learns_from_masks():
     assert {name: objective.learns_regions(make(image_size=16)) for name, make in MODELS.items()} == {
-        "baseline": False, "batchnorm": False, "regions": True
+        "baseline": False, "batchnorm": False, "regions": True, "large-regions": True
     }  # fmt: skip
 
 

@@ -229,7 +229,7 @@ def test_a_batch_larger_than_the_training_part_is_refused_whatever_the_schedule(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "vgg"}, "--model: expected one of baseline, batchnorm, regions, found 'vgg'"),
+        ({"model": "vgg"}, "--model: expected one of baseline, batchnorm, regions, large-regions, found 'vgg'"),
         ({"optimizer": "lion"}, "--optimizer: expected one of sgd, adam, found 'lion'"),
         ({"schedule": "linear"}, "--schedule: expected one of constant, step, cosine, one-cycle"),
         ({"split": "fold"}, "--split: expected one of slice, patient"),

@@ -18,7 +18,9 @@ from tinydnn.layers import (
 )
 
 CHANNELS = (16, 32, 64, 128)
-REGION_BLOCKS = ((16, True), (32, True), (64, True), (128, False), (128, False))  # channels, pooled or not
+# Channels of each block, and whether it is pooled.
+REGION_BLOCKS = ((16, True), (32, True), (64, True), (128, False), (128, False))
+LARGE_REGION_BLOCKS = ((16, True), (32, True), (64, True), (128, True), (128, False))
 
 
 def baseline_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
@@ -62,12 +64,19 @@ def batchnorm_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int =
     return Sequential(*layers, *head, input_shape=(in_channels, image_size, image_size))
 
 
-def region_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
+def region_cnn(
+    *,
+    image_size: int = 256,
+    in_channels: int = 1,
+    classes: int = 3,
+    seed: int = 0,
+    blocks: tuple[tuple[int, bool], ...] = REGION_BLOCKS,
+) -> Sequential:
     """A network that says of each region of 8 × 8 pixels what it shows, and lets the regions vote.
 
     (N, in_channels, S, S) → 16 channels at S/2 → 32 at S/4 → 64 at S/8 → 128 → 128 → the map, (N, classes + 1, S/8,
     S/8), whose first channel is background → logits (N, classes). It learns from the masks of tumours where to look
-    (`tinydnn.objective`), and needs none once it is trained.
+    (`tinydnn.objective`), and needs none once it is trained. With `LARGE_REGION_BLOCKS` regions are of 16 × 16 pixels.
 
     Batches are normalised after pooling, where a quarter of the numbers is left; convolution, ReLU and pooling then run
     as one kernel. Not so after the first block, which has the most numbers, and whose input is normalised already.
@@ -78,7 +87,7 @@ def region_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3,
     rng = np.random.default_rng(seed)
     layers: list[Layer] = []
     previous = in_channels
-    for channels, pool in REGION_BLOCKS:
+    for channels, pool in blocks:
         layers += [Conv2d(previous, channels, 3, padding=1, rng=rng), ReLU(), *[MaxPool2d(2)] * pool]
         layers += [BatchNorm2d(channels)] * (previous > in_channels)
         previous = channels

@@ -38,7 +38,7 @@ def folds(path: str | Path, *, report: dict[str, Any], class_names: Sequence[str
         for k, (_, recall) in enumerate(recalls):
             y = len(rows) + 1 + k
             lowest = min(lowest, 100 * (recall or 0))
-            axes.barh(y, 100 * (recall or 0), height=0.55, color="#B0B0B0")
+            axes.plot(100 * (recall or 0), y, "s", color=GREY, markersize=6)
             axes.text(1.02, y, f"{recall or 0:.1%}", transform=axes.get_yaxis_transform(), va="center", size=8.5)
         ticks = [*range(len(rows)), *(len(rows) + 1 + k for k in range(len(recalls)))]
         axes.set_yticks(ticks, [name for name, _ in [*rows, *recalls]])
