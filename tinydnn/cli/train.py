@@ -168,6 +168,8 @@ def _introduce(run: "Run") -> None:
     say(f"{trainer.epochs} epochs of {trainer.iterations_per_epoch} iterations of {trainer.batch_size} slices")
     if trainer.iterations < FEW_ITERATIONS:
         say("That is few steps to learn in; a smaller --batch-size gives more of them.")
+    if trainer.gpu_step is not None:
+        say(f"On {run.options.device}, products in {run.options.precision}; the slices {trainer.gpu_step.feed.where}")
     say(f"What runs: {', '.join(run.implementations())}")
     if note := blas_note():
         say(note)
