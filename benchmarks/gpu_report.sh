@@ -30,15 +30,13 @@ nvidia-smi > "$out/nvidia-smi.txt" 2>&1
 
 part tests 140 python -m pytest -q -m gpu -p no:cacheprovider tests/kernels/cuda tests/test_gpu_step.py
 
-few=(--rounds 3 --seconds 0.4)
+race=(python benchmarks/train_step.py --device cuda --rounds 3 --seconds 0.4)
 eager="torch eager nchw tf32,torch eager channels-last tf32,torch eager nchw fp32,torch eager channels-last fp32"
 all="tinydnn tf32 graph,tinydnn fp32 graph,tinydnn tf32,tinydnn fp32,$eager,torch compile tf32,torch compile fp32"
 best="tinydnn tf32 graph,tinydnn fp32 graph,torch eager channels-last tf32,torch compile tf32"
 tuned="tinydnn tf32 graph,tinydnn fp32 graph,torch compile max-autotune tf32,torch compile max-autotune fp32"
-race() { python benchmarks/train_step.py --device cuda "${few[@]}" "$@"; }
-export -f race
-part train-step-128 110 bash -c "$(declare -p few); race --batch 128 --only '$all' --json '$out/train-step-128.json'"
-part train-step-32-512 85 bash -c "$(declare -p few); race --batch 32,512 --only '$best' --json '$out/train-step-32-512.json'"
+part train-step-128 110 "${race[@]}" --batch 128 --only "$all" --json "$out/train-step-128.json"
+part train-step-32-512 85 "${race[@]}" --batch 32,512 --only "$best" --json "$out/train-step-32-512.json"
 
 part time-to-accuracy 60 python benchmarks/time_to_accuracy.py --json "$out/time-to-accuracy.json"
 
@@ -49,12 +47,12 @@ for one in "${typical[@]}"; do
     [ "$SECONDS" -lt 390 ] || { failed+=("bench $one (no time left)"); continue; }
     name="bench-${one%%:*}-${one#*:}"
     name=${name//,/-}
-    part "$name" 25 python -m tinydnn bench "${one%%:*}" --shape "${one#*:}" --device cuda --json "$out/$name.json"
+    part "$name" 35 python -m tinydnn bench "${one%%:*}" --shape "${one#*:}" --device cuda --json "$out/$name.json"
 done
 
 # Last, because tuning takes as long as it takes.
-part train-step-128-tuned $((475 - SECONDS)) bash -c \
-    "$(declare -p few); race --batch 128 --only '$tuned' --json '$out/train-step-128-tuned.json'"
+part train-step-128-tuned $((475 - SECONDS)) "${race[@]}" --batch 128 --only "$tuned" \
+    --json "$out/train-step-128-tuned.json"
 
 printf '\nAll of it took %ss; the results are in %s\n' "$SECONDS" "$out"
 if [ "${#failed[@]}" -gt 0 ]; then

@@ -39,7 +39,7 @@ from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import set_thread_count
 from tinydnn.layers import Conv2d, Dropout, Linear, Sequential
 from tinydnn.layers.summary import layer_rows
-from tinydnn.models import baseline_cnn
+from tinydnn.models import CHANNELS, baseline_cnn
 
 COMPARED, AGREEMENT, TF32_AGREEMENT = 10, 1e-3, 3e-2
 OF_TORCH = TORCH + TORCH_CUDA
@@ -52,6 +52,21 @@ def step_flops(size: int) -> int:
     rows = zip(model.layers, layer_rows(model, model.input_shape), strict=True)
     forward = [row.flops for layer, row in rows if isinstance(layer, Conv2d | Linear)]
     return 3 * sum(forward) - forward[0]
+
+
+def step_bytes(size: int, batch: int) -> float:
+    """Bytes that a fused step must move for an image: of each block what goes in, and pooled numbers with a byte each.
+
+    Forward both once; for the gradient of the kernel both again, for that of the pixels, which the first block does not
+    need, both once more. Of the large matrix, which a batch shares: twice read, its gradient written, and 20 bytes a
+    number for the update.
+    """
+    numbers, pixels, before = 0.0, size * size, 1
+    for channels in CHANNELS:
+        pooled = 1.25 * channels * pixels / 4
+        numbers += (2 if before == 1 else 3) * (before * pixels + pooled)
+        before, pixels = channels, pixels // 4
+    return 4 * numbers + (12 + 20) * before * pixels * 128 / batch
 
 
 def write_start(path: Path, batch: int, size: int) -> None:
@@ -112,11 +127,11 @@ def versions() -> dict[str, str | None]:
     return found
 
 
-def rates(device: str, threads: int) -> tuple[dict[str, Any], dict[str, float], str]:
-    """For the results file; GFLOP/s by precision; and where, for people."""
+def rates(device: str, threads: int) -> tuple[dict[str, Any], dict[str, float], float, str]:
+    """For the results file; GFLOP/s by precision; GB/s of a GPU's copies, 0 for the CPU; and where, for people."""
     if device == "cpu":
         found = peaks()
-        return {"peaks": asdict(found)}, {"fp32": found.gflops}, f"{machine().cpu}, {threads} threads"
+        return {"peaks": asdict(found)}, {"fp32": found.gflops}, 0.0, f"{machine().cpu}, {threads} threads"
     from tinydnn.backend import check_device
     from tinydnn.bench.gpu import gpu, gpu_peaks
 
@@ -127,7 +142,7 @@ def rates(device: str, threads: int) -> tuple[dict[str, Any], dict[str, float], 
     cupy.get_default_memory_pool().free_all_blocks()
     by_precision = {precision: asdict(found) for precision, found in measured.items()}
     gflops = {precision: found.gflops for precision, found in measured.items()}
-    return {"gpu": asdict(gpu()), "peaks": by_precision}, gflops, gpu().name
+    return {"gpu": asdict(gpu()), "peaks": by_precision}, gflops, measured["fp32"].gbytes, gpu().name
 
 
 def main() -> int:
@@ -149,7 +164,7 @@ def main() -> int:
     names = options.only.split(",") if options.only else list(everybody)
     batches = [int(batch) for batch in options.batch.split(",")]
     flops, agreed = step_flops(options.size), True
-    device, peak, where = rates(options.device, options.threads)
+    device, peak, copied, where = rates(options.device, options.threads)
     bounds = {name: bounds_of(peak, flops, name) for name in names}
     bound = bounds[names[0]]
     print(f"{where}; matrix products at " + ", ".join(f"{rate:.0f} GFLOP/s ({name})" for name, rate in peak.items()))
@@ -169,11 +184,15 @@ def main() -> int:
         agreed &= agree
         print(f"largest relative difference {apart:.1e}: {'agree' if agree else 'DO NOT AGREE'}\n")
         print_table(scores, bounds)
+        memory = copied * 1e9 / step_bytes(options.size, batch) if copied else None
+        if memory:
+            print(f"memory, at {copied:.0f} GB/s as measured, bounds a fused step to {memory:.0f} images/s")
         best_torch = max((one.rate() for one in scores if one.name in OF_TORCH and not one.failure), default=None)
         for score in scores:
             row = score.row()
             if not score.failure:
                 row |= {"share_of_bound": score.rate() / bounds[score.name]}
+                row |= {"share_of_memory_bound": score.rate() / memory} if memory else {}
                 row |= {"ratio_to_best_torch": score.rate() / best_torch if best_torch else None}
             rows.append(row)
     if options.json:

@@ -209,6 +209,27 @@ def test_work_is_captured_after_two_runs_and_then_replayed_until_something_moves
         assert gpu.did == expected
 
 
+def test_work_that_cannot_be_captured_is_done_as_it_is_and_said_once():
+    gpu = FakeGpu()
+
+    def work():
+        gpu.did.append("work")
+        if gpu.did[-2:] == ["begin", "work"]:
+            raise RuntimeError("not while capturing")
+
+    replay = Replay(work, gpu)
+    here = [np.zeros(1)]
+    for _ in range(2):
+        replay(here)
+    gpu.did.clear()
+    with pytest.warns(UserWarning, match="could not be captured as a CUDA graph .* not while capturing"):
+        replay(here)
+    assert gpu.did == ["allocator", "begin", "work", "end", "work", "allocator off"]
+    gpu.did.clear()
+    replay(here)
+    assert gpu.did == ["allocator", "work", "allocator off"]
+
+
 @pytest.mark.gpu
 def test_a_captured_step_gives_the_bits_of_one_launched_kernel_by_kernel(real_gpu):
     found = []

@@ -22,6 +22,8 @@ READ = 256  # slices at once
 class ResidentFeed:
     """All slices lie on the GPU; a batch is taken from them by the numbers of its slices."""
 
+    where = "lie on the GPU"
+
     def __init__(self, dataset: Dataset, normalise: Normalisation, batch_size: int, device: str) -> None:
         self.normalise = normalise
         self.labels = to_device(dataset.labels, device)
@@ -57,6 +59,8 @@ class StreamedFeed:
 
     Two slots take turns: one is filled while the other is in use.
     """
+
+    where = "are streamed to the GPU, because they would fill too much of its memory"
 
     def __init__(self, dataset: Dataset, normalise: Normalisation, batch_size: int, device: str) -> None:
         self.dataset, self.normalise, self.device = dataset, normalise, device

@@ -4,8 +4,9 @@ A step of the baseline network is some fifty launches, each of a few to some hun
 from Python they would wait for Python. As a CUDA graph they are one launch.
 """
 
+import warnings
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ class GpuStep:
         self._xp = array_module(next(iter(model.parameters().values())).value)
         self._replay = Replay(self._work, self._xp) if graph else None
         self._dropouts = [layer for layer in model.layers if isinstance(layer, Dropout)]
+        for layer in self._dropouts:
+            layer.shape = ()  # of batches that others have shown it
         self._masks: list[Array] = []
         self.result = self._xp.zeros(2, np.float32)  # loss and accuracy
         self.stream = None if self._xp is np else self._xp.cuda.Stream()
@@ -120,18 +123,27 @@ class Replay:
             self.work()
             return
         cuda = self._xp.cuda
+        stream = cuda.get_current_stream()
         if self._graph is None:
-            with ExitStack() as context:
-                context.enter_context(cuda.using_allocator(self._pool.malloc))
-                if self._runs < WARM_UPS:
+            with cuda.using_allocator(self._pool.malloc):
+                if self._runs == WARM_UPS:
+                    self._graph = self._captured(stream)
+                if self._graph is None:
                     self._runs += 1
                     self.work()
                     return
-                stream = cuda.get_current_stream()
-                stream.begin_capture()
-                try:
-                    self.work()
-                finally:
-                    graph = stream.end_capture()
-                self._graph = graph
-        self._graph.launch(cuda.get_current_stream())
+        self._graph.launch(stream)
+
+    def _captured(self, stream: Any) -> Any:
+        """The work as a graph; none, with a warning, where it cannot be captured: then it goes on as it is."""
+        try:
+            stream.begin_capture()
+            try:
+                self.work()
+            finally:
+                graph = stream.end_capture()
+        except Exception as error:
+            text = f"the training step could not be captured as a CUDA graph and runs kernel by kernel: {error}"
+            warnings.warn(text, stacklevel=2)
+            return None
+        return graph

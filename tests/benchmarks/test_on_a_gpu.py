@@ -39,6 +39,13 @@ def test_bounds_are_those_of_a_contestants_precision():
     assert bounds_of({"fp32": 10.0}, 10**9, "torch eager nchw") == 10
 
 
+def test_bytes_are_those_that_the_fused_design_moves():
+    from train_step import step_bytes
+
+    assert step_bytes(256, 128) == pytest.approx(1.55e9 / 128, rel=0.1)  # as counted by hand, the large matrix with it
+    assert step_bytes(256, 32) > step_bytes(256, 128)
+
+
 def test_losses_agree_as_far_as_precision_lets_them():
     from arena import Score
     from train_step import agreement

@@ -163,6 +163,8 @@ def _introduce(run: "Run") -> None:
         say(MASK_NOTE)
     for line in run.notes():
         say(line)
+    if trainer.gpu_step is not None:
+        say(f"On {run.options.device}, products in {run.options.precision}; the slices {trainer.gpu_step.feed.where}")
     say(f"What runs: {', '.join(run.implementations())}")
     if note := blas_note():
         say(note)

@@ -12,7 +12,18 @@ template <int PRODUCTS, int SIZE> struct Fragment {
         high[k] = to_tf32(x);
         if constexpr (PRODUCTS == 3) low[k] = to_tf32(x - __uint_as_float(high[k]));
     }
+
+    // Where `rounded` has been at work on x already: rounding takes two instructions, as often as a number is used.
+    __device__ __forceinline__ void set_rounded(int k, float x) {
+        if constexpr (PRODUCTS == 1) high[k] = __float_as_uint(x);
+        else set(k, x);
+    }
 };
+
+// x as `set_rounded` wants it.
+template <int PRODUCTS> __device__ __forceinline__ float rounded(float x) {
+    return PRODUCTS == 1 ? __uint_as_float(to_tf32(x)) : x;
+}
 
 template <int PRODUCTS>
 __device__ __forceinline__ void multiply_add(

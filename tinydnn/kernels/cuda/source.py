@@ -101,7 +101,9 @@ def _compiled(text: str, kernel: str, orders: tuple[str, ...] | None) -> Any:
     import cupy
 
     names = None if re.search(rf'extern\s+"C"[^;{{]*\b{re.escape(kernel)}\s*\(', text) else [kernel]
-    return cupy.RawModule(code=text, options=("--std=c++17",), name_expressions=names).get_function(kernel)
+    # The name stands in the text because by that alone some versions of CuPy find what they compiled before.
+    code = f"// {kernel}\n{text}"
+    return cupy.RawModule(code=code, options=("--std=c++17",), name_expressions=names).get_function(kernel)
 
 
 def _with_includes(file: str, seen: set[str]) -> str:

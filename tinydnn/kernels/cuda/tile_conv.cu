@@ -10,6 +10,9 @@
 // present ones are multiplied. A warp makes 4 × 16 pixels (the four of each pooling window, of 16 windows) of 32 channels,
 // so the four candidates of a window are in the same register of four accumulators, and pooling needs no exchange.
 //
+// With one product, weights and rebuilt gradients are rounded to TF32 once, on their way in; pixels, which are copied, as
+// often as they are used.
+//
 // Per block and 8 channels: 2 · 256 · OUT · 72 FLOP for 18 · 18 · 8 + 72 · OUT numbers; at OUT = 64 that is 82 FLOP a byte from
 // the second-level cache, where an H100 needs about 60 to keep its tensor cores busy with mma.sync. Global memory: x and z
 // once each. Shared memory: rows of 12 and of OUT + 8 numbers, and even and odd columns apart, so that the 32 lanes of
@@ -22,27 +25,28 @@ template <int GROUPS> struct Sums {
     float of[4][GROUPS][4];
 };
 
-template <int PRODUCTS>
+template <int PRODUCTS, bool ROUNDED>
 __device__ __forceinline__ void pixels(Fragment<PRODUCTS, 4>& a, const float* x, int row, int column) {
     int t = threadIdx.x % 4, g = threadIdx.x % 32 / 4;
-    const float* upper = x + place(row, column + 2 * g) + t;
-    const float* lower = upper + 2 * EDGE * PIXEL;
-    a.set(0, upper[0]);
-    a.set(1, lower[0]);
-    a.set(2, upper[4]);
-    a.set(3, lower[4]);
+    const float* at = x + place(row, column + 2 * g) + t;
+#pragma unroll
+    for (int k = 0; k < 4; k++) {
+        float number = at[k % 2 * (2 * EDGE * PIXEL) + k / 2 * 4];
+        if constexpr (ROUNDED) a.set_rounded(k, number);
+        else a.set(k, number);
+    }
 }
 
 template <int PRODUCTS, int ROW>
 __device__ __forceinline__ void weights(Fragment<PRODUCTS, 2>& b, const float* w, int tap, int o) {
     int t = threadIdx.x % 4, g = threadIdx.x % 32 / 4;
     const float* at = w + (tap * CHUNK + t) * ROW + o + g;
-    b.set(0, at[0]);
-    b.set(1, at[4 * ROW]);
+    b.set_rounded(0, at[0]);
+    b.set_rounded(1, at[4 * ROW]);
 }
 
 // Multiply the 8 channels in shared memory with their weights. `row`: the first of the warp's four rows of pixels.
-template <int PRODUCTS, int GROUPS, int ROW>
+template <int PRODUCTS, bool ROUNDED, int GROUPS, int ROW>
 __device__ __forceinline__ void accumulate(Sums<GROUPS>& sums, const float* x, const float* w, int row, int o) {
     if constexpr (PRODUCTS == 1) {
         // A row of pixels serves three taps and both columns of the windows: fewer loads than products.
@@ -58,7 +62,7 @@ __device__ __forceinline__ void accumulate(Sums<GROUPS>& sums, const float* x, c
 #pragma unroll
                 for (int column = 0; column < 4; column++) {
                     Fragment<1, 4> a;
-                    pixels(a, x, row + dy + u, column);
+                    pixels<1, ROUNDED>(a, x, row + dy + u, column);
 #pragma unroll
                     for (int dx = 0; dx < 2; dx++)
 #pragma unroll
@@ -80,7 +84,7 @@ __device__ __forceinline__ void accumulate(Sums<GROUPS>& sums, const float* x, c
 #pragma unroll
                 for (int phase = 0; phase < 4; phase++) {
                     Fragment<3, 4> a;
-                    pixels(a, x, row + phase / 2 + u, phase % 2 + v);
+                    pixels<3, ROUNDED>(a, x, row + phase / 2 + u, phase % 2 + v);
 #pragma unroll
                     for (int k = 0; k < GROUPS; k++) multiply_add<3>(sums.of[phase][k], a, b[k]);
                 }
@@ -116,7 +120,7 @@ tile_conv(const float* x, const unsigned char* x_winner, int x_height, int x_wid
 
     auto load = [&](int chunk) {
         float* stage = memory + chunk % 2 * STAGE;
-        if constexpr (POOLED_IN) load_pooled(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
+        if constexpr (POOLED_IN) load_pooled<PRODUCTS>(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
         else if (x_channels % 4 == 0) load_picture<4>(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
         else load_picture<1>(stage, picture, n, top - padding, left - padding, chunk * CHUNK);
         load_weights<OUT>(stage + X, w, chunk, first, all_channels);
@@ -132,7 +136,7 @@ tile_conv(const float* x, const unsigned char* x_winner, int x_height, int x_wid
         } else copies_wait<0>();
         __syncthreads();
         const float* stage = memory + chunk % 2 * STAGE;
-        accumulate<PRODUCTS, GROUPS, ROW>(sums, stage, stage + X, row, o);
+        accumulate<PRODUCTS, POOLED_IN, GROUPS, ROW>(sums, stage, stage + X, row, o);
         __syncthreads();
     }
 
@@ -175,11 +179,12 @@ tile_conv(const float* x, const unsigned char* x_winner, int x_height, int x_wid
 
 // w (O, C, 3, 3) as the rows that `tile_conv` reads: (chunks of 8 input channels, 9, 8, all), zeros where there is none.
 // `turned`: for the gradient of pixels, which convolves with the kernel turned round, from O to C channels.
+template <int PRODUCTS>
 __global__ void pack_weights(const float* w, float* packed, int out_channels, int channels, int all, int chunks, bool turned) {
     int k = blockIdx.x * blockDim.x + threadIdx.x;
     if (k >= chunks * TAPS * CHUNK * all) return;
     int to = k % all, from = k / all / CHUNK / TAPS * CHUNK + k / all % CHUNK, tap = k / all / CHUNK % TAPS;
     int o = turned ? from : to, c = turned ? to : from;
     if (turned) tap = TAPS - 1 - tap;
-    packed[k] = o < out_channels && c < channels ? w[(o * channels + c) * TAPS + tap] : 0;
+    packed[k] = o < out_channels && c < channels ? rounded<PRODUCTS>(w[(o * channels + c) * TAPS + tap]) : 0;
 }

@@ -1,7 +1,7 @@
 // How a tile of pixels with its border, and the weights for it, come into shared memory: for tile_conv.cu, which says why.
 #pragma once
+#include "fragments.cuh"
 #include "pooling.cuh"
-#include "ptx.cuh"
 
 constexpr int TILE = 16, EDGE = TILE + 2, CHUNK = 8, PIXEL = CHUNK + 4, TAPS = 9;
 
@@ -31,7 +31,8 @@ __device__ __forceinline__ void load_picture(float* store, const Picture& x, int
     }
 }
 
-// The same of the gradient before pooling: a pooled pixel becomes four, of which the winner has it all.
+// The same of the gradient before pooling, `rounded`: a pooled pixel becomes four, of which the winner has it all.
+template <int PRODUCTS>
 __device__ __forceinline__ void load_pooled(float* store, const Picture& dz, int n, int top, int left, int channel) {
     constexpr int SIDE = EDGE / 2 + 1;
     for (int k = threadIdx.x; k < SIDE * SIDE * (CHUNK / 4); k += blockDim.x) {
@@ -40,6 +41,8 @@ __device__ __forceinline__ void load_pooled(float* store, const Picture& dz, int
         bool inside = y >= 0 && y < dz.height && x >= 0 && x < dz.width;
         long long pixel = (static_cast<long long>(n) * dz.height + y) * dz.width + x;
         Gradient found = pooled_gradient(dz.numbers, dz.winner, inside ? pixel : 0, channel + c, dz.channels, inside);
+#pragma unroll
+        for (int j = 0; j < 4; j++) found.value[j] = rounded<PRODUCTS>(found.value[j]);
 #pragma unroll
         for (int phase = 0; phase < 4; phase++) {
             int row = 2 * y + phase / 2 - top, column = 2 * x + phase % 2 - left;

@@ -61,7 +61,10 @@ tile_weight_gradient(const float* x, int height, int width, int channels, const 
                 long long pixel = (static_cast<long long>(n) * dz_height + y) * dz_width + at;
                 Gradient found = pooled_gradient(dz, winner, inside ? pixel : 0, o0 + o, out_channels, inside);
 #pragma unroll
-                for (int j = 0; j < 4; j++) db[j] += found.winner[j] == CUT ? 0 : found.value[j];
+                for (int j = 0; j < 4; j++) {
+                    db[j] += found.winner[j] == CUT ? 0 : found.value[j];
+                    found.value[j] = rounded<PRODUCTS>(found.value[j]);
+                }
 #pragma unroll
                 for (int phase = 0; phase < 4; phase++) {
                     float4 four;
@@ -83,7 +86,10 @@ tile_weight_gradient(const float* x, int height, int width, int channels, const 
 #pragma unroll
                 for (int j = 0; j < 4; j++) four[j] = inside && o0 + o + j < out_channels ? from[j] : 0;
 #pragma unroll
-                for (int j = 0; j < 4; j++) db[j] += four[j];
+                for (int j = 0; j < 4; j++) {
+                    db[j] += four[j];
+                    four[j] = rounded<PRODUCTS>(four[j]);
+                }
                 *reinterpret_cast<float4*>(store + pixel * DZ_PIXEL + o) = make_float4(four[0], four[1], four[2], four[3]);
             }
         }
@@ -108,8 +114,8 @@ tile_weight_gradient(const float* x, int height, int width, int channels, const 
 #pragma unroll
                 for (int k = 0; k < OUT / 8; k++) {
                     const float* at = gradient + (row * WIDE + column + t) * DZ_PIXEL + 8 * k + g;
-                    b[k].set(0, at[0]);
-                    b[k].set(1, at[4 * DZ_PIXEL]);
+                    b[k].set_rounded(0, at[0]);
+                    b[k].set_rounded(1, at[4 * DZ_PIXEL]);
                 }
 #pragma unroll
                 for (int v = 0; v < 3; v++)

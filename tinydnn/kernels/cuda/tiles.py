@@ -24,7 +24,7 @@ CONVOLUTION = Source(
         for out in OUTS
         for into in ("false, false", "false, true", "true, false")
     ),
-    "pack_weights",
+    *of_types("pack_weights", PRODUCTS),
 )
 GRADIENT = Source("tile_weight_gradient.cu", *of_types("tile_weight_gradient", PRODUCTS, ("1", "2"), SWITCH))
 SUM = Source("sum_parts.cu", "sum_parts")
@@ -57,7 +57,7 @@ def convolve(
     chunks, every = blocks(channels, CHUNK), blocks(out_channels, out) * out
     packed = empty_like(w, (chunks, TAPS, CHUNK, every))
     sizes = int32(*w.shape[:2], every, chunks)
-    CONVOLUTION.launch_for_each("pack_weights", packed.size, w, packed, *sizes, np.bool_(turned))
+    CONVOLUTION.launch_for_each(f"pack_weights<{products}>", packed.size, w, packed, *sizes, np.bool_(turned))
     pooling = 1 if made_by is None else 2
     tiles = len(made) * blocks(pooling * made.shape[1], TILE) * blocks(pooling * made.shape[2], TILE)
     kernel = f"tile_conv<{products}, {out}, {_c(seen_by is not None)}, {_c(made_by is not None)}>"
