@@ -64,7 +64,8 @@ def test_every_implementation_that_comes_with_the_package_is_right(operation):
         if one.device in ("cpu", "any"):
             outcome = check(operation, name)
             assert outcome.passed, [str(finding) for finding in outcome.findings]
-            assert outcome.cases >= 7 or name == "pairs"
+            # Those that want a window of 2 or many channels are held to more by tests of their own.
+            assert outcome.cases >= 7 or name in ("pairs", "numba-winograd")
 
 
 @pytest.mark.parametrize("operation", sorted(ops.operations()))

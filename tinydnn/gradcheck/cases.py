@@ -111,6 +111,10 @@ _CONVOLUTIONS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "many channels, no padding": ((3, 32, 6, 11), (24, 32, 3, 3), {}),
 }
 
+# Of so few outputs ReLU may cut off all.
+_FEW_OUTPUTS = ("one pixel", "one pixel in padding", "kernel as large as the picture")
+_ACTIVATED = {label: one for label, one in _CONVOLUTIONS.items() if label not in _FEW_OUTPUTS}
+
 # Each block with a convolution that leaves at least 2 × 2 pixels, and poolings that leave rows over or overlap.
 _BLOCKS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "same size": ((2, 3, 6, 8), (4, 3, 3, 3), {"padding": 1}),
@@ -175,7 +179,7 @@ _LINEAR = {
 def _cases() -> Iterator[Case]:
     for operation, table in (
         ("conv2d", _CONVOLUTIONS),
-        ("conv2d_relu", _CONVOLUTIONS),
+        ("conv2d_relu", _ACTIVATED),
         ("conv2d_relu_maxpool2d", _BLOCKS),
     ):
         for label, (x, w, options) in table.items():
