@@ -31,6 +31,7 @@ class Cost:
 # The baseline network's typical layers: what goes in first, and the kernel or matrix where there is one.
 DEFAULTS: dict[str, tuple[Shape, ...]] = {
     "conv2d": ((8, 16, 128, 128), (32, 16, 3, 3)),
+    "conv2d_relu": ((8, 16, 128, 128), (32, 16, 3, 3)),
     "conv2d_relu_maxpool2d": ((8, 16, 128, 128), (32, 16, 3, 3)),
     "linear": ((32, 32768), (128, 32768)),
     "softmax_cross_entropy": ((1024, 10),),

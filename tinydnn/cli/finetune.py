@@ -26,11 +26,11 @@ def finetune(
     unfreeze: Annotated[
         str, typer.Option(help="EPOCH:LAYER,…: from that epoch on, layers from this one on learn too.")
     ] = "",
-    epochs: Annotated[int, typer.Option(help="How often every training slice is shown.")] = 20,
+    epochs: Annotated[int, typer.Option(help="How often every training slice is shown.")] = 15,
     batch_size: Annotated[int, typer.Option(help="Slices in an iteration.")] = 32,
     optimizer: Annotated[str, typer.Option(help="sgd or adam.")] = "sgd",
     lr: Annotated[float, typer.Option(help="Learning rate of the network's own layers.")] = 0.001,
-    head_lr: Annotated[float, typer.Option(help="Learning rate of the head.")] = 0.01,
+    head_lr: Annotated[float, typer.Option(help="Learning rate of the head.")] = 0.001,
     momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
     weight_decay: Annotated[float, typer.Option(help="L2 penalty on the weights.")] = 0.0,
     schedule: Annotated[

@@ -115,7 +115,16 @@ _CONVOLUTIONS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "1 × 1, stride 2": ((2, 5, 6, 7), (4, 5, 1, 1), {"stride": 2}),
     "many channels": ((2, 25, 7, 6), (33, 25, 3, 3), {"padding": 1}),
     "many channels, no padding": ((3, 32, 6, 11), (24, 32, 3, 3), {}),
+    "many channels, much padding": ((1, 24, 5, 4), (24, 24, 3, 3), {"padding": 2}),
+    "many channels, a tile": ((1, 24, 4, 4), (25, 24, 3, 3), {"padding": 1}),
+    "many channels, one output": ((2, 24, 3, 3), (24, 24, 3, 3), {}),
+    "many channels, wide": ((1, 24, 3, 14), (40, 24, 3, 3), {"padding": 1}),
+    "many channels, high": ((2, 31, 13, 3), (24, 31, 3, 3), {"padding": 1}),
 }
+
+# Of so few outputs ReLU may cut off all.
+_FEW_OUTPUTS = ("one pixel", "one pixel in padding", "kernel as large as the picture")
+_ACTIVATED = {label: one for label, one in _CONVOLUTIONS.items() if label not in _FEW_OUTPUTS}
 
 # Each block with a convolution that leaves at least 2 × 2 pixels, and poolings that leave rows over or overlap.
 _BLOCKS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
@@ -133,6 +142,11 @@ _BLOCKS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "five pictures": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
     "many channels": ((2, 25, 7, 6), (33, 25, 3, 3), {"padding": 1}),
     "many channels, much padding": ((3, 32, 6, 9), (24, 32, 3, 3), {"padding": 2}),
+    "many channels, no padding": ((1, 24, 7, 6), (24, 24, 3, 3), {}),
+    "many channels, a tile": ((1, 24, 4, 4), (25, 24, 3, 3), {"padding": 1}),
+    "many channels, one window": ((2, 24, 2, 3), (24, 24, 3, 3), {"padding": 1}),
+    "many channels, wide": ((1, 24, 3, 14), (40, 24, 3, 3), {"padding": 1}),
+    "many channels, high": ((2, 31, 13, 3), (24, 31, 3, 3), {"padding": 1}),
     "pooling with gaps": ((2, 2, 8, 7), (3, 2, 3, 3), {"padding": 1, "window": 2, "pool_stride": 3}),
 }
 
@@ -181,7 +195,7 @@ _LINEAR = {
 def _cases() -> Iterator[Case]:
     for operation, table in (
         ("conv2d", _CONVOLUTIONS),
-        ("conv2d_relu", _CONVOLUTIONS),
+        ("conv2d_relu", _ACTIVATED),
         ("conv2d_relu_maxpool2d", _BLOCKS),
     ):
         for label, (x, w, options) in table.items():

@@ -30,14 +30,14 @@ class FinetuneOptions(Options):
     """
 
     model: str = "vgg16"
-    epochs: int = 20
+    epochs: int = 15
     batch_size: int = 32
     lr: float | None = 0.001
     size: int = 128
     normalise: str = "network"
     weights: str | None = None
     head: str = "linear"
-    head_lr: float = 0.01
+    head_lr: float = 0.001
     freeze_to: str = "features"
     unfreeze: str = ""
 

@@ -55,7 +55,9 @@ def _from_zip(path: Path) -> tuple[Any, Callable[[Storage], bytes | Array]]:
     folder = pickled.filename.removesuffix("data.pkl")
     if f"{folder}byteorder" in archive.namelist() and _content(archive, f"{folder}byteorder", 16) != b"little":
         raise ValueError("numbers that are not little-endian")
-    if pickled.file_size > MAX_PICKLE or pickled.compress_type != zipfile.ZIP_STORED:
+    if pickled.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("a compressed zip, which PyTorch does not write")
+    if pickled.file_size > MAX_PICKLE:
         raise ValueError(f"a pickle of {pickled.file_size} bytes")
     with archive.open(pickled) as file:
         found = read_pickle(file)
@@ -71,7 +73,7 @@ def _content(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     """A member of the archive, which is stored as it is and so no larger than the file."""
     member = archive.getinfo(name)
     if member.compress_type != zipfile.ZIP_STORED or member.file_size > most:
-        raise ValueError(f"{name} compressed or of {member.file_size} bytes")
+        raise ValueError(f"{name[:60]} compressed or of {member.file_size} bytes")
     return archive.read(member)
 
 
