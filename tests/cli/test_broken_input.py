@@ -160,7 +160,10 @@ BROKEN = [
         }
     ),
     # options of train
-    ("train slices --out new --model vgg", "--model: expected one of baseline, batchnorm, regions, large-regions, found 'vgg'"),
+    (
+        "train slices --out new --model vgg",
+        "--model: expected one of baseline, batchnorm, regions, large-regions, found 'vgg'",
+    ),
     ("train slices --out new --optimizer lion", "--optimizer: expected one of sgd, adam, found 'lion'"),
     ("train slices --out new --schedule linear", "--schedule: expected one of constant, step, cosine, one-cycle"),
     ("train slices --out new --split fold", "--split: expected one of slice, patient, found 'fold'"),

@@ -55,5 +55,6 @@ LAYER_CASES = (
     LayerCase("baseline_cnn", lambda: models.baseline_cnn(image_size=16), (2, 1, 16, 16)),
     LayerCase("batchnorm_cnn", lambda: models.batchnorm_cnn(image_size=16), (2, 1, 16, 16)),
     LayerCase("region_cnn", lambda: models.region_cnn(image_size=16), (2, 1, 16, 16)),
+    LayerCase("large_region_cnn", lambda: models.large_region_cnn(image_size=32), (2, 1, 32, 32)),
     LayerCase("batchnorm_cnn", lambda: models.batchnorm_cnn(image_size=16), (2, 1, 16, 16), training=False),
 )

@@ -4,18 +4,17 @@ Those that it trains from scratch are in `baseline`, those that others have trai
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from tinydnn.layers import Sequential
 from tinydnn.models.adapted import HEADS, adapted
-from tinydnn.models.baseline import CHANNELS, LARGE_REGION_BLOCKS, baseline_cnn, batchnorm_cnn, region_cnn
+from tinydnn.models.baseline import CHANNELS, baseline_cnn, batchnorm_cnn, large_region_cnn, region_cnn
 from tinydnn.models.imagenet import NETWORKS, Network, alexnet, squeezenet1_1, vgg16
 
 MODELS: dict[str, Callable[..., Sequential]] = {
     "baseline": baseline_cnn,
     "batchnorm": batchnorm_cnn,
     "regions": region_cnn,
-    "large-regions": partial(region_cnn, blocks=LARGE_REGION_BLOCKS),
+    "large-regions": large_region_cnn,
 }
 
 __all__ = [
@@ -28,6 +27,7 @@ __all__ = [
     "alexnet",
     "baseline_cnn",
     "batchnorm_cnn",
+    "large_region_cnn",
     "region_cnn",
     "squeezenet1_1",
     "vgg16",

@@ -76,7 +76,7 @@ def region_cnn(
 
     (N, in_channels, S, S) → 16 channels at S/2 → 32 at S/4 → 64 at S/8 → 128 → 128 → the map, (N, classes + 1, S/8,
     S/8), whose first channel is background → logits (N, classes). It learns from the masks of tumours where to look
-    (`tinydnn.objective`), and needs none once it is trained. With `LARGE_REGION_BLOCKS` regions are of 16 × 16 pixels.
+    (`tinydnn.objective`), and needs none once it is trained.
 
     Batches are normalised after pooling, where a quarter of the numbers is left; convolution, ReLU and pooling then run
     as one kernel. Not so after the first block, which has the most numbers, and whose input is normalised already.
@@ -94,6 +94,13 @@ def region_cnn(
     of_regions = Conv2d(previous, classes + 1, 1, rng=rng)
     of_regions.weight.value *= np.float32(0.1)  # as `classifier` does
     return Sequential(*layers, of_regions, RegionVote(), input_shape=(in_channels, image_size, image_size))
+
+
+def large_region_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
+    """The same for larger pictures, with regions of 16 × 16 pixels: four blocks are pooled, not three."""
+    return region_cnn(
+        image_size=image_size, in_channels=in_channels, classes=classes, seed=seed, blocks=LARGE_REGION_BLOCKS
+    )
 
 
 def dropout(rng: np.random.Generator) -> Dropout:
