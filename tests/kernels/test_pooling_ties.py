@@ -7,7 +7,7 @@ import pytest
 
 from tinydnn import ops
 
-IMPLEMENTATIONS = sorted(ops.maxpool2d.implementations)
+IMPLEMENTATIONS = sorted(ops.maxpool2d.names())
 
 
 def windows():
@@ -28,7 +28,7 @@ def test_pooling_gives_the_gradient_to_the_first_of_equals(name):
     assert np.array_equal(dx.reshape(-1, 4), expected)
 
 
-@pytest.mark.parametrize("name", sorted(ops.conv2d_relu_maxpool2d.implementations))
+@pytest.mark.parametrize("name", sorted(ops.conv2d_relu_maxpool2d.names()))
 def test_the_fused_block_gives_the_gradient_to_the_first_of_equals_above_zero(name):
     x = windows() - 0.5  # the lowest of the three values is cut off
     w, b = np.ones((1, 1, 1, 1)), np.zeros(1)
@@ -43,7 +43,7 @@ def test_the_fused_block_gives_the_gradient_to_the_first_of_equals_above_zero(na
     assert db[0] == expected.sum()
 
 
-@pytest.mark.parametrize("name", sorted(ops.conv2d_relu_maxpool2d.implementations))
+@pytest.mark.parametrize("name", sorted(ops.conv2d_relu_maxpool2d.names()))
 def test_a_value_of_exactly_zero_is_cut_off(name):
     with ops.use(conv2d_relu_maxpool2d=name):
         z, backward = ops.conv2d_relu_maxpool2d(np.zeros((1, 1, 2, 2)), np.ones((1, 1, 1, 1)), np.zeros(1))

@@ -32,7 +32,7 @@ def simplified(shapes, options):
     return (x, (*w[:2], size, size), b), {"stride": 1, "padding": min(options["padding"], size - 1)}
 
 
-everywhere = pytest.mark.parametrize("implementation", list(ops.conv2d.implementations))
+everywhere = pytest.mark.parametrize("implementation", ops.conv2d.names())
 
 
 def covers(implementation, *arrays, **options):
@@ -41,7 +41,7 @@ def covers(implementation, *arrays, **options):
 
 def covering(*arrays, **options):
     """The implementations that take these arguments."""
-    return [name for name in ops.conv2d.implementations if covers(name, *arrays, **options)]
+    return [name for name in ops.conv2d.names() if covers(name, *arrays, **options)]
 
 
 @everywhere

@@ -29,8 +29,8 @@ def blocks(draw):
 
 def supporting(given_arrays, options):
     """The names of the implementations that cover a block."""
-    implementations = ops.conv2d_relu_maxpool2d.implementations.items()
-    return [name for name, one in implementations if one.supports(*given_arrays, **options)]
+    known = ops.conv2d_relu_maxpool2d
+    return [name for name in known.names() if known.implementations[name].supports(*given_arrays, **options)]
 
 
 @given(case=blocks(), seed=st.integers(0, 999), layout=layouts)
@@ -59,7 +59,7 @@ def test_gradients_hold(arrays, case, seed, layout):
             gradcheck(partial(ops.conv2d_relu_maxpool2d, **options), x, w, b).raise_if_failed()
 
 
-@pytest.mark.parametrize("implementation", list(ops.conv2d_relu_maxpool2d.implementations))
+@pytest.mark.parametrize("implementation", ops.conv2d_relu_maxpool2d.names())
 def test_ties_and_what_relu_cuts_off_go_as_in_the_three_operations(implementation):
     x = np.round(np.random.default_rng(0).standard_normal((3, 2, 9, 8)))
     w = np.round(np.random.default_rng(1).standard_normal((4, 2, 3, 3)))

@@ -66,7 +66,7 @@ def selected(
         raise InputError(f"OP: expected an operation ({', '.join(sorted(known))}), found {op}")
     loaded = load_file(load, op) if load is not None else None
     kind = "cpu" if device == "cpu" else "cuda"
-    here = [one.name for one in known[op].implementations.values() if one.device in (kind, "any")]
+    here = known[op].names(kind)
     if loaded and not set(loaded.names) & set(here):
         raise InputError(f'{load}: expected a kernel for {kind}, as in implementation(…, device="{kind}"), found none')
     if only is None:

@@ -89,6 +89,10 @@ class Operation(Generic[P]):
     def __repr__(self) -> str:
         return f"<operation {self.name}: {', '.join(self.implementations)}>"
 
+    def names(self, device: str = "cpu") -> list[str]:
+        """The names of the implementations for "cpu" or "cuda"."""
+        return [one.name for one in self.implementations.values() if one.device in (device, "any")]
+
     def which(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The name of the implementation that would run for these arguments, here and now."""
         self.check(*args, **kwargs)
