@@ -74,7 +74,7 @@ def relative(found, expected):
 
 
 def direct(name):
-    """A context without Winograd's filtering in training: rounded otherwise, it would send some gradients another way."""
+    """A context without Winograd's filtering: rounded otherwise, it would send some gradients another way."""
     able = ops.conv2d_relu_maxpool2d.names()
     pooled_by_two = name == "vgg16"
     return ops.use(conv2d_relu_maxpool2d="numba" if "numba" in able else "fused") if pooled_by_two else nullcontext()
