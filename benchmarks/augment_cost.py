@@ -27,7 +27,7 @@ from tinydnn.training import Step, Trainer
 
 CASES = (("baseline", 256, 128), ("baseline", 128, 128), ("regions", 128, 32))  # model, pixels, batch
 AUGMENTATIONS = ("none", "light", "strong")
-SLICES, ROUNDS, SETTLE = 512, 3, 2  # of an epoch; times that the augmentations take turns; steps that do not count
+SLICES, ROUNDS, SETTLE = 384, 3, 1  # of an epoch; times that the augmentations take turns; steps that do not count
 
 
 def seconds(dataset: Dataset, model: str, batch: int, augment: str) -> list[float]:

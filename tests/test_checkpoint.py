@@ -318,7 +318,7 @@ def test_files_of_another_kind_are_refused(tmp_path):
 def test_a_checkpoint_is_a_model_file_too(tmp_path):
     trainer = some_trainer()
     list(trainer.run())
-    save_checkpoint(tmp_path / "checkpoint.h5", trainer, NAMES)
+    save_checkpoint(tmp_path / "checkpoint.h5", trainer, SavedModel(trainer.model, trainer.normalise, NAMES))
     loaded = load_model(tmp_path / "checkpoint.h5")
     for key, array in trainer.model.state().items():
         assert np.array_equal(loaded.model.state()[key], array)
@@ -330,7 +330,7 @@ def test_a_checkpoint_can_be_written_at_any_time(tmp_path, steps):
     running = trainer.run()
     for _ in range(steps):
         next(running)
-    save_checkpoint(tmp_path / "checkpoint.h5", trainer, NAMES)
+    save_checkpoint(tmp_path / "checkpoint.h5", trainer, SavedModel(trainer.model, trainer.normalise, NAMES))
     resumed = some_trainer()
     load_checkpoint(tmp_path / "checkpoint.h5", resumed)
     assert resumed.records == trainer.records
@@ -363,7 +363,7 @@ def test_a_checkpoint_can_be_written_at_any_time(tmp_path, steps):
 def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, change, words):
     trainer, path = some_trainer(), tmp_path / "checkpoint.h5"
     list(trainer.run())
-    save_checkpoint(path, trainer, NAMES)
+    save_checkpoint(path, trainer, SavedModel(trainer.model, trainer.normalise, NAMES))
     resealed(path, change)
     message = refused(path, lambda path: load_checkpoint(path, some_trainer()))
     assert words in message
@@ -371,7 +371,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(tmp_path, change, words):
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     trainer, other = some_trainer(), some_trainer()
-    save_checkpoint(tmp_path / "checkpoint.h5", trainer, NAMES)
+    save_checkpoint(tmp_path / "checkpoint.h5", trainer, SavedModel(trainer.model, trainer.normalise, NAMES))
     other.model = small_model(classes=4)
     message = refused(tmp_path / "checkpoint.h5", lambda path: load_checkpoint(path, other))
     assert "expected shape (4, 16), found (3, 16)" in message

@@ -8,7 +8,7 @@ import pytest
 
 from tinydnn import SGD, Adam, ops
 from tinydnn.backend import emulated, to_device
-from tinydnn.checkpoint import load_checkpoint, save_checkpoint
+from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
@@ -107,7 +107,7 @@ def test_a_checkpoint_of_the_gpu_goes_on_bit_for_bit(gpu, tmp_path):
         records = stopped.run()
         for _ in range(4):  # into the second epoch
             next(records)
-        save_checkpoint(tmp_path / "half.h5", stopped, ("a", "b", "c"))
+        save_checkpoint(tmp_path / "half.h5", stopped, SavedModel(stopped.model, stopped.normalise, ("a", "b", "c")))
         resumed = trainer("cuda")
         load_checkpoint(tmp_path / "half.h5", resumed)
         assert [record.loss for record in resumed.records] + losses(resumed) == expected

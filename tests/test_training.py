@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinydnn import SGD, Adam
-from tinydnn.checkpoint import load_checkpoint, save_checkpoint
+from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
@@ -176,7 +176,7 @@ def test_from_any_iteration_on_a_checkpoint_leads_to_the_same_bits(model, optimi
     whole = trainer(**options)
     stops = []
     for count, _ in enumerate(whole.run()):  # behind every record, validations included
-        save_checkpoint(tmp_path / f"{count}.h5", whole, ("a", "b", "c"))
+        save_checkpoint(tmp_path / f"{count}.h5", whole, SavedModel(whole.model, whole.normalise, ("a", "b", "c")))
         stops.append(tmp_path / f"{count}.h5")
     assert len(stops) == 8
     for stop in stops:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from tinydnn import objective, ops, prediction
-from tinydnn.backend import Array, device_errors, to_device
+from tinydnn.backend import Array, device_errors, to_device, use_device
 from tinydnn.data.ahead import one_ahead
 from tinydnn.data.augment import Augmentation
 from tinydnn.data.batches import epoch_batches
@@ -128,6 +128,7 @@ class Trainer:
         self.precision = precision
         self.gpu_step: GpuStep | None = None
         plain = not augment and not label_smoothing and not objective.learns_regions(model)
+        plain &= all(one.rate == 1 for one in model.parameters().values())
         if device != "cpu" and plain and isinstance(normalise, Normalisation):
             with device_errors(device):
                 feed = make_feed(dataset, normalise, batch_size, device)
@@ -154,6 +155,7 @@ class Trainer:
         Raises `InputError` when a loss is not finite; the records up to then stand.
         """
         if self._validation_is_due():
+            self.begin_epoch(self.iteration // self.iterations_per_epoch)
             yield self._keep(self.validate())
         while self.iteration < self.iterations:
             epoch, done = divmod(self.iteration, self.iterations_per_epoch)
@@ -226,6 +228,11 @@ class Trainer:
             self.kept = {name: array.copy() for name, array in self.model.state().items()}
         return Validation(epoch, self.iteration, found.loss, found.accuracy)
 
+    def judge(self, indices: Array, *, views: int = 1) -> Evaluation:
+        """What the model makes of slices, from so many views of each."""
+        with self._computing():
+            return evaluate(self.model, self.dataset, indices, self.normalise, device=self.device, views=views)
+
     def take_best(self) -> None:
         """Bring back the weights of the epoch that the watched slices chose."""
         self.model.load_state(self.kept)
@@ -252,6 +259,7 @@ class Trainer:
 
         What augmentation draws depends on the seed, the epoch and each slice alone.
         """
+        use_device(self.device)  # it is chosen for each thread by itself
         seen, y, masks = self.view, self.dataset.labels[indices], None
         x = to_device(seen.dataset.read(indices), self.device)
         if objective.learns_regions(self.model):

@@ -68,7 +68,7 @@ def test_an_option_beside_the_recipe_goes_before_it(command, slices, recipe, tmp
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--by", "scanner"), "--split: expected one of slice, patient, official, found 'scanner'"),
+        (("--by", "scanner"), "--by: expected one of slice, patient, official, found 'scanner'"),
         (("--folds", 1), "--folds: expected at least 2, found 1"),
         (("--folds", 30), "--folds: expected at most 7, the patients of class"),
         (("--recipe", "wurst"), "--recipe: expected one of "),

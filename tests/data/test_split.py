@@ -48,7 +48,7 @@ def test_a_split_by_patient_never_has_a_family_on_both_sides(data, fraction, see
     except InputError:
         return  # a share too small for any slice of some class
     assert not set(patients[parts.train]) & set(patients[parts.test])
-    assert shared_patients(patients, parts) == 0
+    assert shared_patients(patients, parts.train, parts.test) == 0
 
 
 @given(data=patients_and_labels(), seed=st.integers(0, 99))
@@ -92,7 +92,7 @@ def test_test_slices_of_known_patients_in_training_are_counted():
     patients = np.array(["a", "a", "b", "b", "", ""])
     parts = split(np.array([0, 0, 0, 1, 1, 1]), patients, test_fraction=0.34)
     expected = sum(p != "" and p in patients[parts.train] for p in patients[parts.test])
-    assert shared_patients(patients, parts) == expected
+    assert shared_patients(patients, parts.train, parts.test) == expected
 
 
 def test_unknown_patients_cannot_be_split_by():

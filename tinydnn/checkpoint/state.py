@@ -13,10 +13,10 @@ from tinydnn.checkpoint.sealed import open_sealed, write_sealed
 from tinydnn.training import Record, Step, Trainer, Validation
 
 
-def save_checkpoint(path: str | Path, trainer: Trainer, class_names: tuple[str, ...]) -> None:
-    """Write where the training stands, whole or not at all."""
+def save_checkpoint(path: str | Path, trainer: Trainer, saved: SavedModel) -> None:
+    """Write where the training stands, and the trainer's model as it is to be used, whole or not at all."""
     with write_sealed(path) as file:
-        write_model(file, SavedModel(trainer.model, trainer.normalise, class_names))
+        write_model(file, saved)
         training = file.create_group("training")
         training.attrs["iteration"] = trainer.iteration
         training.attrs["optimizer_steps"] = trainer.optimizer.steps

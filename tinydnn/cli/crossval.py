@@ -40,7 +40,9 @@ def crossval(
     from tinydnn.runs import Options
     from tinydnn.runs.crossval import CrossValidation
     from tinydnn.runs.files import alone_in
+    from tinydnn.runs.options import SPLITS, one_of
 
+    one_of("by", by, (*SPLITS, "official"))
     given, _ = gathered(context, Options)
     options = Options(**given | {"split": by, "folds": folds, "fold": 1})
     folder = _folder(out, resume)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tinydnn.runs import Options, Run
 
 PHANTOMS = 600
-RANDOM = "random"  # weights that are no file
 CHANGES = ("rotate", "shift", "zoom", "flip", "brightness", "contrast", "saturation", "cutout")
 
 
@@ -26,6 +25,7 @@ def gathered(context: typer.Context, kind: "type[Options]") -> tuple[dict[str, A
 
     A recipe's stand where nothing else was given; single changes of the augmentation become part of its text.
     """
+    from tinydnn.runs.finetune import RANDOM
     from tinydnn.runs.recipes import read_recipe
 
     parameters = context.params

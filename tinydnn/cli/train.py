@@ -90,13 +90,13 @@ def carry_out(
     try:
         run = run_type(folder, options, open_dataset(options))
         with alone_in(folder):
-            with progress_bar("Computing features") as progress:
-                run.prepare(progress)
             run.start()
-            _introduce(run)
             if run.complete:
                 say(f"The run in {folder} is complete already.")
                 return
+            with progress_bar("Computing features") as progress:
+                run.prepare(progress)
+            _introduce(run)
             train_run(run, _go_on(folder, options))
             print_metrics(run.finish())
     except KeyboardInterrupt:

@@ -34,6 +34,8 @@ class Crop:
             raise InputError(f"--crop: expected one of {', '.join(KINDS)}, found {self.kind!r}")
         if isinstance(self.margin, bool) or not isinstance(self.margin, int | float) or not 0 <= self.margin <= 5:
             raise InputError(f"--margin: expected a number from 0 to 5, found {self.margin}")
+        if not self.uses_mask:
+            object.__setattr__(self, "margin", type(self).margin)  # which has no meaning: equal crops are equal
 
     @property
     def uses_mask(self) -> bool:
@@ -41,7 +43,7 @@ class Crop:
         return self.kind in ("ring", "tumour")
 
     def __str__(self) -> str:
-        return f"{self.kind}-{self.margin:g}" if self.uses_mask else self.kind
+        return f"{self.kind}-{float(self.margin)!r}" if self.uses_mask else self.kind
 
     @classmethod
     def parse(cls, text: str) -> Self:

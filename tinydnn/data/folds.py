@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.split import Split
+from tinydnn.data.split import Split, majority
 from tinydnn.errors import InputError
 
 FOLD_STREAM = 5  # keeps these random numbers apart from others drawn with the same seed
@@ -26,11 +26,13 @@ def fold_numbers(dataset: Dataset, *, by: str, folds: int, seed: int = 0) -> np.
     if by == "patient" and (missing := int(np.count_nonzero(dataset.patients == ""))):
         raise InputError(f"--by patient: expected the patient of every slice, found {missing} slices without")
     groups = np.unique(dataset.patients, return_inverse=True)[1] if by == "patient" else np.arange(len(dataset))
+    group_class, all_sizes = majority(dataset.labels, groups), np.bincount(groups)
     rng = np.random.default_rng([seed, FOLD_STREAM])
     numbers = np.zeros(len(dataset), np.int64)
     whole = np.zeros(folds)
     for label in np.unique(dataset.labels):
-        members, sizes = np.unique(groups[dataset.labels == label], return_counts=True)
+        members = np.flatnonzero(group_class == label)
+        sizes = all_sizes[members]
         if len(members) < folds:
             raise InputError(
                 f"--folds: expected at most {len(members)}, the {by}s of class {dataset.class_names[label]}, "
@@ -40,7 +42,7 @@ def fold_numbers(dataset: Dataset, *, by: str, folds: int, seed: int = 0) -> np.
         of_class = np.zeros(folds)
         for member in order[np.argsort(-sizes[order], kind="stable")]:
             fold = np.lexsort((whole, of_class))[0]  # the fewest of this class; of equals, the fewest of all
-            numbers[(groups == members[member]) & (dataset.labels == label)] = fold + 1
+            numbers[groups == members[member]] = fold + 1
             of_class[fold] += sizes[member]
             whole[fold] += sizes[member]
     return numbers

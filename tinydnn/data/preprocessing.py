@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from tinydnn.backend import array_module
 from tinydnn.data.normalise import Normalisation
 
 
@@ -28,12 +29,13 @@ class Preprocessing:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Pixels (B, 1, H, W) or, in the order RGB, (B, 3, H, W), uint8, to (B, 3, H, W) float32."""
+        xp = array_module(x)
         seen = x[:, ::-1] if self.order == "BGR" else x
-        seen = np.broadcast_to(seen, (len(x), 3, *x.shape[2:]))
+        seen = xp.broadcast_to(seen, (len(x), 3, *x.shape[2:]))
         y = seen.astype(np.float32)
         y /= np.float32(self.scale)
-        y -= np.array(self.mean, np.float32)[:, None, None]
-        y /= np.array(self.std, np.float32)[:, None, None]
+        y -= xp.asarray(self.mean, np.float32)[:, None, None]
+        y /= xp.asarray(self.std, np.float32)[:, None, None]
         return y
 
 
@@ -44,8 +46,8 @@ CAFFE = Preprocessing("BGR", 1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 
 
 def normalisation_config(normalise: AnyNormalisation) -> dict[str, Any]:
-    """What `normalisation_from` takes, ready for JSON."""
-    return asdict(normalise)
+    """What `normalisation_from` takes, as JSON gives it back."""
+    return {name: list(one) if isinstance(one, tuple) else one for name, one in asdict(normalise).items()}
 
 
 def normalisation_from(config: dict[str, Any]) -> AnyNormalisation:

@@ -50,7 +50,7 @@ def split(
             "split by slice instead"
         )
     groups = np.unique(patients, return_inverse=True)[1] if by == "patient" else np.arange(len(labels))
-    group_class = _majority(labels, groups)
+    group_class = majority(labels, groups)
     class_of_slice = group_class[groups]
     sizes = np.bincount(groups)
     quotas = largest_remainder(np.bincount(class_of_slice), test_fraction)
@@ -64,10 +64,10 @@ def split(
     return Split(train=np.flatnonzero(~chosen), test=np.flatnonzero(chosen))
 
 
-def shared_patients(patients: np.ndarray, parts: Split) -> int:
-    """How many test slices show a patient who is in training too; unknown patients count as nobody."""
-    known = patients[parts.test] != ""
-    return int(np.count_nonzero(np.isin(patients[parts.test], patients[parts.train]) & known))
+def shared_patients(patients: np.ndarray, learned: np.ndarray, test: np.ndarray) -> int:
+    """How many of the slices `test` show a patient of the slices `learned`; unknown patients count as nobody."""
+    known = patients[test] != ""
+    return int(np.count_nonzero(np.isin(patients[test], patients[learned]) & known))
 
 
 def largest_remainder(counts: np.ndarray, fraction: float) -> np.ndarray:
@@ -82,7 +82,7 @@ def largest_remainder(counts: np.ndarray, fraction: float) -> np.ndarray:
     return shares
 
 
-def _majority(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def majority(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """The most frequent label in each group (in this dataset every slice of a patient has the same)."""
     counts = np.zeros((groups.max() + 1, labels.max() + 1), np.int64)
     np.add.at(counts, (groups, labels), 1)

@@ -53,6 +53,14 @@ class Case:
             if one.covers(device, *arrays, *self.extras(*arrays), **self.options)
         ]
 
+    def decides_alike(self, precision: str) -> bool:
+        """Whether products of this precision can be held to the reference's gradients.
+
+        Of many outputs that are pooled there is one where the rounding of TF32 changes who wins, and then gradients go
+        another way.
+        """
+        return precision == "fp32" or "maxpool2d" not in self.operation or "many channels" not in self.label
+
     def function(self, implementation: str) -> Function:
         """The operation as a function of the arguments that have a gradient, by the named implementation.
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinydnn.errors import InputError
-from tinydnn.layers import Concat, Conv2d, Dropout, Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Sequential
+from tinydnn.layers import Concat, Conv2d, Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Sequential
+from tinydnn.models.baseline import dropout
 from tinydnn.ops.windows import output_size
 
 CLASSES, IMAGE_SIZE = 1000, 224
@@ -110,8 +111,8 @@ def _vgg16_features(rng: np.random.Generator) -> list[Layer]:
 
 def _vgg16_classifier(classes: int, rng: np.random.Generator) -> list[Layer]:
     return [
-        Linear(512 * 7 * 7, 4096, rng=rng), ReLU(), _dropout(rng),
-        Linear(4096, 4096, rng=rng), ReLU(), _dropout(rng), Linear(4096, classes, rng=rng),
+        Linear(512 * 7 * 7, 4096, rng=rng), ReLU(), dropout(rng),
+        Linear(4096, 4096, rng=rng), ReLU(), dropout(rng), Linear(4096, classes, rng=rng),
     ]  # fmt: skip
 
 
@@ -126,8 +127,8 @@ def _alexnet_features(rng: np.random.Generator) -> list[Layer]:
 
 def _alexnet_classifier(classes: int, rng: np.random.Generator) -> list[Layer]:
     return [
-        _dropout(rng), Linear(256 * 6 * 6, 4096, rng=rng), ReLU(),
-        _dropout(rng), Linear(4096, 4096, rng=rng), ReLU(), Linear(4096, classes, rng=rng),
+        dropout(rng), Linear(256 * 6 * 6, 4096, rng=rng), ReLU(),
+        dropout(rng), Linear(4096, 4096, rng=rng), ReLU(), Linear(4096, classes, rng=rng),
     ]  # fmt: skip
 
 
@@ -151,11 +152,7 @@ def _fire(channels: int, squeezed: int, expanded: int, rng: np.random.Generator)
 
 
 def _squeezenet_classifier(classes: int, rng: np.random.Generator) -> list[Layer]:
-    return [_dropout(rng), Conv2d(512, classes, 1, rng=rng), ReLU(), GlobalAvgPool2d()]
-
-
-def _dropout(rng: np.random.Generator) -> Dropout:
-    return Dropout(0.5, rng=rng.spawn(1)[0])
+    return [dropout(rng), Conv2d(512, classes, 1, rng=rng), ReLU(), GlobalAvgPool2d()]
 
 
 def _numbered(part: str, layers: Sequence[Layer]) -> list[str]:

@@ -70,6 +70,10 @@ class Options:
         for name in ("epochs", "batch_size", "size", "seed", "views", "folds"):
             value = getattr(self, name)
             require(name.replace("_", "-"), value, type(value) is int, "a whole number")
+        for name in ("momentum", "weight_decay", "test_fraction", "validation", "label_smoothing"):
+            value = getattr(self, name)
+            require(self.flag(name), value, isinstance(value, int | float) and value is not True, "a number")
+        require("lr", self.lr, isinstance(self.lr, int | float | None), "a number")
         one_of(self.flag("model"), self.model, self.models)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
@@ -133,7 +137,7 @@ class Options:
 
 
 def one_of(option: str, found: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
-    if found not in known:
+    if not isinstance(found, str) or found not in known:
         raise InputError(f"--{option}: expected one of {', '.join(known)}, found {found!r}")
 
 

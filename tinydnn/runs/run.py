@@ -22,11 +22,12 @@ from tinydnn.runs import files
 from tinydnn.runs.evaluation import MASK_NOTE, measure
 from tinydnn.runs.options import Options
 from tinydnn.runs.parts import parts
-from tinydnn.training import Evaluation, Record, Step, Trainer, Validation, evaluate
+from tinydnn.training import Evaluation, Record, Step, Trainer, Validation
 
 
 class Run:
-    """A training run in a folder: config.json, history.csv, checkpoint.h5, model.h5, metrics.json and two pictures.
+    """A training run in a folder: config.json, history.csv, checkpoint.h5, model.h5, predictions.csv, metrics.json,
+    and two pictures.
 
     The checkpoint is written after every epoch and when asked for; the model, the figures and the pictures at the
     end. Each file appears whole or not at all, metrics.json last: where it is, the run is complete.
@@ -37,8 +38,11 @@ class Run:
     def __init__(self, folder: Path, options: Options, dataset: Dataset) -> None:
         self.folder, self.options, self.dataset = folder, options, dataset
         self.split = parts(options, dataset)
-        self.shared = shared_patients(dataset.patients, self.split) if dataset.patient_count else None
-        self.trainer = self.make_trainer()
+        learned = np.concatenate([self.split.train, self.split.validation])
+        self.shared = shared_patients(dataset.patients, learned, self.split.test) if dataset.patient_count else None
+        with device_errors(options.device):
+            use_device(options.device)
+            self.trainer = self.make_trainer()
 
     def make_trainer(self) -> Trainer:
         """The training as it stands before its first iteration."""
@@ -49,9 +53,7 @@ class Run:
             classes=len(dataset.class_names),
             seed=options.seed,
         )
-        with device_errors(options.device):
-            use_device(options.device)
-            model.to(options.device)
+        model.to(options.device)
         return Trainer(
             model,
             options.make_optimizer(model.parameters()),
@@ -112,6 +114,11 @@ class Run:
                     )
             if before["data"]["content"] != config["data"]["content"]:
                 raise InputError(f"{self.folder}: the data is not what this run began with; its contents have changed")
+            if before["normalisation"] != config["normalisation"]:
+                raise InputError(
+                    f"{self.folder}: expected the normalisation {before['normalisation']}, with which this run began, "
+                    f"found {config['normalisation']}; are the weights another file's?"
+                )
             if before["threads"] != thread_count():
                 raise InputError(
                     f"{self.folder}: expected {before['threads']} threads, with which this run began, found "
@@ -133,7 +140,7 @@ class Run:
     def save(self) -> None:
         """Write the checkpoint, and the history up to it. Diverged weights raise `InputError` and are not written."""
         self.trainer.require_finite_weights()
-        save_checkpoint(self.folder / files.CHECKPOINT, self.trainer, self.dataset.class_names)
+        save_checkpoint(self.folder / files.CHECKPOINT, self.trainer, self._saved())
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
 
     def finish(self) -> dict[str, Any]:
@@ -146,33 +153,24 @@ class Run:
         files.write_predictions(self.folder / files.PREDICTIONS, found, self.dataset, self.split.test)
         # Again, because a run that was killed between checkpoint and history is resumed without another epoch.
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
-        saved = SavedModel(
-            self.trainer.model,
-            self.trainer.normalise,
-            self.dataset.class_names,
-            self.options.cropping,
-            self.options.views,
-        )
-        save_model(self.folder / files.MODEL, saved)
+        save_model(self.folder / files.MODEL, self._saved())
         self._draw(metrics)
         files.write_json(self.folder / files.METRICS, metrics)
         return metrics
+
+    def _saved(self) -> SavedModel:
+        trainer, options = self.trainer, self.options
+        return SavedModel(trainer.model, trainer.normalise, self.dataset.class_names, options.cropping, options.views)
 
     def _judge(self) -> Evaluation:
         """What the finished model makes of the test slices."""
         if not self.trainer.select and self.options.views == 1:
             if self.trainer.last_evaluation is None:  # the run was resumed after its last epoch
+                self.trainer.begin_epoch(self.trainer.epochs)
                 self.trainer.validate()
             assert self.trainer.last_evaluation is not None
             return self.trainer.last_evaluation
-        return evaluate(
-            self.trainer.model,
-            self.dataset,
-            self.split.test,
-            self.trainer.normalise,
-            device=self.options.device,
-            views=self.options.views,
-        )
+        return self.trainer.judge(self.split.test, views=self.options.views)
 
     def _draw(self, metrics: dict[str, Any]) -> None:
         steps = [record for record in self.trainer.records if isinstance(record, Step)]
@@ -208,7 +206,7 @@ class Run:
         """Which implementation of which operation runs in the model, "operation: implementation", each once."""
         picture = self.trainer.normalise(np.zeros((1, *self.dataset.images.shape[1:]), np.uint8))
         with ops.trace() as calls, ops.precision(self.options.precision):
-            self.trainer.model.predict(to_device(picture, self.options.device))
+            self.trainer.model(to_device(picture, self.options.device))
         return list(dict.fromkeys(f"{call.operation}: {call.implementation}" for call in calls))
 
     def shared_note(self) -> str:

@@ -13,18 +13,21 @@ from tinydnn.gradcheck.compare import compare
 
 TOLERANCES = {"fp32": None, "tf32": 5e-3}
 DTYPES = ("float32", "float64")
+
+
+def precision(case, name):
+    return ops.operations()[case.operation].implementations[name].precision
+
+
 IMPLEMENTATIONS = [
     pytest.param(case, name, dtype, id=f"{case}, {name}, {dtype}")
     for dtype in DTYPES
     for case in CASES
     for name in case.implementations("cuda", dtype)
     if ops.operations()[case.operation].implementations[name].device == "cuda"
+    and case.decides_alike(precision(case, name))
 ]
 everywhere = pytest.mark.parametrize(("case", "name", "dtype"), IMPLEMENTATIONS)
-
-
-def precision(case, name):
-    return ops.operations()[case.operation].implementations[name].precision
 
 
 def channels_last(x):
