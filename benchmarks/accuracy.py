@@ -56,9 +56,12 @@ def read(folders: list[Path]) -> list[dict[str, Any]]:
         options, shown = json.loads(text), [metrics for _, metrics in found]
         held_out = f"{options['test_fraction']:.0%} held out".replace("%", " %")
         row = row_of(shown, options["recipe"] or options["model"], options["split"], held_out)
-        accuracies = [metrics["accuracy"] for metrics in shown]
-        several = f"lowest and highest of {len(shown)} seeds" if len(shown) > 1 else "one seed"
-        rows.append(row | {"low": min(accuracies), "high": max(accuracies), "range": several, "seeds": len(shown)})
+        if len(shown) > 1:
+            accuracies = [metrics["accuracy"] for metrics in shown]
+            low, high, what = min(accuracies), max(accuracies), f"lowest and highest of {len(shown)} seeds"
+        else:
+            (low, high), what = shown[0]["accuracy_interval_95"], f"95 % over {shown[0]['interval_over']}, one seed"
+        rows.append(row | {"low": low, "high": high, "range": what, "seeds": len(shown)})
     return rows
 
 

@@ -58,6 +58,6 @@ def test_the_table_says_where_a_mask_was_used_and_gives_no_votes_by_slice(folder
     by_patient, by_slice, cropped = lines[2:5]
     assert "**85.0** | 80.0 to 90.0 (lowest and highest of 2 seeds) | 75.0 | 80.0, 0.0 |" in by_patient
     assert "| slice, 20 % held out |" in by_slice
-    assert "(one seed) | - |" in by_slice
+    assert "85.0 to 94.0 (95 % over patients, one seed) | - |" in by_slice
     assert cropped.startswith("| best, crop tumour-0.2 (mask used at test) | patient, 5 folds |")
     assert any("89.89" in line for line in lines[5:])
