@@ -10,9 +10,10 @@ from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
+from tinydnn.evaluation import evaluate
 from tinydnn.models import MODELS
 from tinydnn.optim import constant, cosine, one_cycle, step
-from tinydnn.training import Step, Trainer, Validation, evaluate
+from tinydnn.training import Step, Trainer, Validation
 
 SIDE, COUNT = 16, 37
 TRAIN, TEST = np.arange(0, 28), np.arange(28, 37)
@@ -131,7 +132,7 @@ def test_a_validation_is_what_evaluate_finds_and_leaves_the_model_alone():
 def test_an_evaluation_does_not_depend_on_how_slices_fall_into_batches(monkeypatch):
     one = trainer(model="batchnorm")
     whole = evaluate(one.model, one.dataset, TEST, one.normalise)
-    monkeypatch.setattr("tinydnn.training.EVALUATION_BATCH", 4)
+    monkeypatch.setattr("tinydnn.evaluation.EVALUATION_BATCH", 4)
     parts = evaluate(one.model, one.dataset, TEST, one.normalise)
     assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
     assert parts.probabilities == pytest.approx(whole.probabilities, abs=1e-6)

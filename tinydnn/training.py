@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tinydnn import objective, ops, prediction
+from tinydnn import objective, ops
 from tinydnn.backend import Array, device_errors, to_device, use_device
 from tinydnn.data.ahead import one_ahead
 from tinydnn.data.augment import Augmentation
@@ -20,12 +20,12 @@ from tinydnn.data.draws import Draws
 from tinydnn.data.normalise import Normalisation
 from tinydnn.data.preprocessing import AnyNormalisation
 from tinydnn.errors import InputError
+from tinydnn.evaluation import Evaluation, evaluate
 from tinydnn.feeding import make_feed
 from tinydnn.gpu_step import GpuStep
 from tinydnn.layers import Sequential
 from tinydnn.optim import Optimizer, Schedule
 
-EVALUATION_BATCH = 32
 NO_AUGMENTATION = Augmentation()
 
 
@@ -61,25 +61,6 @@ class View:
     model: Sequential
     dataset: Dataset
     normalise: Callable[[Array], Array]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a model makes of slices whose labels are known."""
-
-    loss: float
-    labels: Array  # (N,)
-    probabilities: Array  # (N, K)
-
-    @property
-    def predictions(self) -> Array:
-        """The most probable class of each slice, (N,)."""
-        return self.probabilities.argmax(axis=1)
-
-    @property
-    def accuracy(self) -> float:
-        """The share of slices whose most probable class is the right one."""
-        return float((self.predictions == self.labels).mean())
 
 
 class Trainer:
@@ -271,36 +252,3 @@ class Trainer:
     def _keep(self, record: Record) -> Record:
         self.records.append(record)
         return record
-
-
-def evaluate(
-    model: Sequential,
-    dataset: Dataset,
-    indices: Array,
-    normalise: Callable[[Array], Array],
-    *,
-    device: str = "cpu",
-    views: int = 1,
-    load: Callable[[Array], tuple[Array, Array]] | None = None,
-) -> Evaluation:
-    """Send the slices of `indices` through the model in evaluation mode, a few at a time; `views` of each.
-
-    `load` brings slices from where they lie already, as `load_batch` does from the dataset.
-    """
-    losses, probabilities, labels = [], [], []
-    with np.errstate(all="ignore"):  # what overflows shows in the loss
-        for start in range(0, len(indices), EVALUATION_BATCH):
-            some = indices[start : start + EVALUATION_BATCH]
-            x, y = load_batch(dataset, some, normalise, device) if load is None else load(some)
-            logits = prediction.logits(model, x, views)
-            losses.append(float(ops.softmax_cross_entropy(logits, y)[0]) * len(y))
-            probabilities.append(to_device(ops.softmax(logits), "cpu"))
-            labels.append(to_device(y, "cpu"))
-    return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
-
-
-def load_batch(
-    dataset: Dataset, indices: Array, normalise: Callable[[Array], Array], device: str
-) -> tuple[Array, Array]:
-    """Normalised pictures (B, C, H, W) float32 and their labels (B,) on the device."""
-    return normalise(to_device(dataset.read(indices), device)), to_device(dataset.labels[indices], device)

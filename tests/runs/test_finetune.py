@@ -111,7 +111,7 @@ def test_the_same_options_give_the_same_bits_and_a_stopped_run_goes_on_as_it_wou
 
 def test_the_model_file_treats_a_new_picture_as_the_training_did(dataset, tmp_path):
     from tinydnn.checkpoint import load_model
-    from tinydnn.training import evaluate
+    from tinydnn.evaluation import evaluate
 
     run, metrics = finished(tmp_path / "a", dataset)
     saved = load_model(tmp_path / "a" / MODEL)

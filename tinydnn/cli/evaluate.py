@@ -26,8 +26,8 @@ def evaluate(
     from tinydnn.checkpoint import load_model
     from tinydnn.data.cache import prepared
     from tinydnn.data.dataset import Dataset
+    from tinydnn.evaluation import evaluate as evaluate_model
     from tinydnn.runs import measure
-    from tinydnn.training import evaluate as evaluate_model
 
     saved = load_model(model)
     with progress_bar("Preparing slices") as progress:

@@ -2,6 +2,7 @@
 
 from tinydnn.ops.avgpool2d import avgpool2d
 from tinydnn.ops.batchnorm2d import batchnorm2d, moments
+from tinydnn.ops.context import PRECISIONS, Call, precision, predicting, trace
 from tinydnn.ops.conv2d import conv2d
 from tinydnn.ops.conv2d_relu import conv2d_relu
 from tinydnn.ops.conv2d_relu_maxpool2d import conv2d_relu_maxpool2d
@@ -11,17 +12,12 @@ from tinydnn.ops.linear import linear
 from tinydnn.ops.maxpool2d import maxpool2d
 from tinydnn.ops.mean_squared_error import mean_squared_error
 from tinydnn.ops.operation import (
-    PRECISIONS,
     Backward,
-    Call,
     Implementation,
     Operation,
     chosen,
     operation,
     operations,
-    precision,
-    predicting,
-    trace,
     use,
 )
 from tinydnn.ops.region_cross_entropy import region_cross_entropy

@@ -3,7 +3,7 @@
 An operation is a pure function. It returns its value and the function that carries a gradient back through
 it; what that function needs, its closure holds. The function that defines the operation is its reference.
 Other implementations of the same signature register under a name, and the choice among them is always
-visible: `op.which(…)` says it beforehand, `trace()` records it.
+visible: `op.which(…)` says it beforehand, `trace()` (`tinydnn.ops.context`) records it.
 """
 
 import inspect
@@ -15,6 +15,7 @@ from functools import update_wrapper, wraps
 from typing import Any, Generic, ParamSpec, TypeAlias
 
 from tinydnn.backend import Array, device_of
+from tinydnn.ops import context
 
 P = ParamSpec("P")
 Backward: TypeAlias = Callable[..., Any]
@@ -22,7 +23,6 @@ Function: TypeAlias = Callable[P, tuple[Array, Backward]]
 
 REFERENCE = "reference"
 DEVICES = ("cpu", "cuda", "any")
-PRECISIONS = ("fp32", "tf32")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Implementation:
 
     def rank(self) -> int:
         """The priority here and now."""
-        return self.when_predicting if _predicting.get() and self.when_predicting is not None else self.priority
+        return self.when_predicting if context.is_predicting() and self.when_predicting is not None else self.priority
 
     def covers(self, device: str, *args: Any, **kwargs: Any) -> bool:
         """Whether it takes these arguments, which are on `device`."""
@@ -59,19 +59,8 @@ class Implementation:
         return f"{self.name}, backward: {REFERENCE}" if self.forward_only else self.name
 
 
-@dataclass(frozen=True)
-class Call:
-    """A record of one call: the operation and the label of the implementation that ran."""
-
-    operation: str
-    implementation: str
-
-
 _operations: dict[str, "Operation[Any]"] = {}
 _choices: ContextVar[dict[str, str]] = ContextVar("choices", default={})  # noqa: B039 - never written to
-_precision: ContextVar[str] = ContextVar("precision", default="fp32")
-_predicting: ContextVar[bool] = ContextVar("predicting", default=False)
-_traces: ContextVar[tuple[list[Call], ...]] = ContextVar("traces", default=())
 
 
 class Operation(Generic[P]):
@@ -92,8 +81,7 @@ class Operation(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Backward]:
         self.check(*args, **kwargs)
         chosen = self._choose(*args, **kwargs)
-        for calls in _traces.get():
-            calls.append(Call(self.name, chosen.label))
+        context.record(self.name, chosen.label)
         value, backward = chosen.function(*args, **kwargs)
         return value, _checked(backward, value, self.name)
 
@@ -180,7 +168,7 @@ class Operation(Generic[P]):
             raise ValueError(
                 f"{self.name} implementation {name!r}: device: expected one of {', '.join(DEVICES)}, found {device!r}"
             )
-        _require_precision(f"{self.name} implementation {name!r}", precision)
+        context.require_precision(f"{self.name} implementation {name!r}", precision)
         expected, found = _parameters(self.implementations[REFERENCE].function), _parameters(function)
         if expected != found:
             raise TypeError(
@@ -211,7 +199,7 @@ class Operation(Generic[P]):
             candidate
             for candidate in self.implementations.values()
             if candidate.rank() > 0
-            and candidate.precision in ("fp32", _precision.get())
+            and candidate.precision in ("fp32", context.asked_precision())
             and candidate.covers(device, *args, **kwargs)
         )
         return max(able, key=lambda one: one.rank(), default=self.implementations[REFERENCE])
@@ -262,42 +250,6 @@ def chosen(*names: str) -> bool:
     return any(name in _choices.get() for name in names)
 
 
-@contextmanager
-def precision(name: str) -> Iterator[None]:
-    """Within the block, products of float32 numbers may be as inexact as `name` says: "fp32" or "tf32"."""
-    _require_precision("precision", name)
-    token = _precision.set(name)
-    try:
-        yield
-    finally:
-        _precision.reset(token)
-
-
-@contextmanager
-def predicting() -> Iterator[None]:
-    """Within the block, no gradient will be asked for, so that the choice may fall on what is faster and less exact.
-
-    A value that is rounded otherwise changes little by itself. But it may change who wins in a pooling and what ReLU
-    cuts off, and then a gradient goes another way.
-    """
-    token = _predicting.set(True)
-    try:
-        yield
-    finally:
-        _predicting.reset(token)
-
-
-@contextmanager
-def trace() -> Iterator[list[Call]]:
-    """Record which implementation ran, call by call: `with ops.trace() as calls: …`."""
-    calls: list[Call] = []
-    token = _traces.set((*_traces.get(), calls))
-    try:
-        yield calls
-    finally:
-        _traces.reset(token)
-
-
 def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     """Where the arguments are. All arrays are on one device (checked), so one of them speaks for all."""
     return device_of(next((one for one in (*args, *kwargs.values()) if hasattr(one, "dtype")), None))
@@ -318,11 +270,6 @@ def _checked(backward: Backward, value: Array, name: str) -> Backward:
         return backward(dz, **kwargs)
 
     return checked
-
-
-def _require_precision(what: str, found: str) -> None:
-    if found not in PRECISIONS:
-        raise ValueError(f"{what}: precision: expected one of {', '.join(PRECISIONS)}, found {found!r}")
 
 
 def _parameters(function: Callable[..., Any]) -> str:

@@ -10,11 +10,11 @@ import numpy as np
 from tinydnn import plots
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.folds import fold_numbers
+from tinydnn.evaluation import Evaluation
 from tinydnn.runs import files
 from tinydnn.runs.evaluation import MASK_NOTE, measure
 from tinydnn.runs.options import Options
 from tinydnn.runs.run import Run
-from tinydnn.training import Evaluation
 
 REPORT, PICTURE = "crossval.json", "crossval.png"
 

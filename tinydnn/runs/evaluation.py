@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinydnn.data.dataset import Dataset
+from tinydnn.evaluation import Evaluation
 from tinydnn.metrics import (
     bootstrap_interval,
     classification_report,
@@ -13,7 +14,6 @@ from tinydnn.metrics import (
     mean_vote,
     wilson_interval,
 )
-from tinydnn.training import Evaluation
 
 MASK_NOTE = "The slices are cropped by the tumour's mask, a doctor's drawing, at test time too."
 

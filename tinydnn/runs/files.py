@@ -16,8 +16,9 @@ import numpy as np
 from tinydnn.atomic import write_whole
 from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
+from tinydnn.evaluation import Evaluation
 from tinydnn.runs.options import Options
-from tinydnn.training import Evaluation, Record, Step, Validation
+from tinydnn.training import Record, Step, Validation
 
 CONFIG, HISTORY, METRICS = "config.json", "history.csv", "metrics.json"
 CHECKPOINT, MODEL = "checkpoint.h5", "model.h5"

@@ -16,13 +16,14 @@ from tinydnn.data.normalise import Normalisation
 from tinydnn.data.preprocessing import normalisation_config
 from tinydnn.data.split import shared_patients
 from tinydnn.errors import InputError
+from tinydnn.evaluation import Evaluation
 from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.models import MODELS
 from tinydnn.runs import files
 from tinydnn.runs.evaluation import MASK_NOTE, measure
 from tinydnn.runs.options import Options
 from tinydnn.runs.parts import parts
-from tinydnn.training import Evaluation, Record, Step, Trainer, Validation
+from tinydnn.training import Record, Step, Trainer, Validation
 
 
 class Run:
