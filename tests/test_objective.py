@@ -6,7 +6,9 @@ import pytest
 from tinydnn import objective, ops
 from tinydnn.data.regions import region_targets
 from tinydnn.gradcheck import gradcheck
+from tinydnn.layers import Sequential
 from tinydnn.models import MODELS, baseline_cnn, region_cnn
+from tinydnn.optim import SGD
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((4, 1, 16, 16)), np.array([0, 2, 1, 2])
@@ -28,14 +30,15 @@ def test_the_loss_of_slices_is_their_cross_entropy():
     assert loss.total == loss.of_slices == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("log_prior", [None, np.array([-0.4, 0.3, 0.1])])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_the_gradient_of_the_loss_of_regions_is_the_numeric_one(smoothing):
+def test_the_gradient_of_the_loss_of_regions_is_the_numeric_one(smoothing, log_prior):
     model = region_cnn(image_size=16).astype(np.float64)
     parameter = model.parameters()["13-batchnorm2d/gamma"]
 
     def loss(gamma):
         parameter.value = gamma
-        found = objective.region_loss(model, X, Y, MASKS, label_smoothing=smoothing)
+        found = objective.region_loss(model, X, Y, MASKS, label_smoothing=smoothing, log_prior=log_prior)
 
         def backward(dloss):
             found.backward()
@@ -44,6 +47,34 @@ def test_the_gradient_of_the_loss_of_regions_is_the_numeric_one(smoothing):
         return np.asarray(found.total), backward
 
     gradcheck(loss, parameter.value.copy()).raise_if_failed()
+
+
+def test_the_prior_is_how_frequent_each_class_is_beside_equal_shares():
+    assert np.exp(objective.log_prior(np.array([0, 0, 0, 1, 2, 2]), 3)) == pytest.approx([1.5, 0.5, 1.0])
+    assert np.isfinite(objective.log_prior(np.array([0, 1]), 3)).all()  # of a class that is absent
+
+
+def test_the_prior_is_added_to_the_logits_of_classes_and_not_to_the_background():
+    model = region_cnn(image_size=16)
+    x, prior = X.astype(np.float32), np.array([1.0, 2.0, 3.0], np.float32)
+    without, within = (objective.region_loss(model, x, Y, MASKS, log_prior=one) for one in (None, prior))
+    np.testing.assert_array_equal(within.logits, without.logits + prior)
+    m = Sequential(*model.layers[:-1])(x, training=True)[0]
+    targets, weights = region_targets(MASKS, Y, m.shape[2:])
+    expected = ops.region_cross_entropy(m + np.array([0, 1, 2, 3], np.float32)[:, None, None], targets, weights)[0]
+    assert within.total - objective.SLICES * within.of_slices == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_network_trained_with_the_prior_expects_all_classes_equally():
+    """Pictures that say nothing, three in four of one class: what is learned is the frequency, and that is left out."""
+    x, y = np.zeros((8, 1, 16, 16), np.float32), np.array([0, 0, 0, 0, 0, 0, 1, 2])
+    for log_prior, expected in ((None, [0.75, 0.125, 0.125]), (objective.log_prior(y, 3), [1 / 3] * 3)):
+        model = baseline_cnn(image_size=16)
+        optimizer = SGD(model.parameters(), lr=0.5)
+        for _ in range(100):
+            objective.slice_loss(model, x, y, log_prior=log_prior).backward()
+            optimizer.step()
+        np.testing.assert_allclose(ops.softmax(model.predict(x[:1]))[0], expected, atol=0.01)
 
 
 def test_the_loss_of_regions_falls_with_training_and_the_slices_with_it():

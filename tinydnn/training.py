@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -73,6 +73,9 @@ class Trainer:
     With `select`, the watched slices choose: the epoch with the lowest loss on them, whose weights `take_best()` brings
     back. So they must be no test slices then. Without, nothing is chosen by them.
 
+    With `balance` the network is trained for classes of equal frequency, whatever that of the slices is, see
+    `tinydnn.objective`.
+
     The optimiser comes with the learning rate at the top of the schedule, which then sets it for every step. On a GPU
     (`device`, where the model is already) a step runs as `GpuStep`, `precision` says how exact products must be there.
     """
@@ -93,6 +96,7 @@ class Trainer:
         device: str = "cpu",
         augment: Augmentation = NO_AUGMENTATION,
         label_smoothing: float = 0.0,
+        balance: bool = False,
         select: bool = False,
         precision: str = "fp32",
     ) -> None:
@@ -107,8 +111,11 @@ class Trainer:
         self.batch_size, self.epochs, self.seed, self.device = batch_size, epochs, seed, device
         self.augment, self.label_smoothing, self.select = augment, label_smoothing, select
         self.precision = precision
+        self.log_prior: Array | None = None
+        if balance:
+            self.log_prior = to_device(objective.log_prior(dataset.labels[train], len(dataset.class_names)), device)
         self.gpu_step: GpuStep | None = None
-        plain = not augment and not label_smoothing and not objective.learns_regions(model)
+        plain = not augment and not label_smoothing and not balance and not objective.learns_regions(model)
         plain &= all(one.rate == 1 for one in model.parameters().values())
         if device != "cpu" and plain and isinstance(normalise, Normalisation):
             with device_errors(device):
@@ -152,11 +159,12 @@ class Trainer:
     def step(self, x: Array, y: Array, masks: Array | None, *, since: float) -> Step:
         """One iteration on pictures, labels and masks: forward, backward, update. Its time counts from `since`."""
         self.optimizer.lr = self.schedule(self.iteration)
+        how: Any = {"label_smoothing": self.label_smoothing, "log_prior": self.log_prior}
         with self._computing():
             if masks is None:
-                loss = objective.slice_loss(self.view.model, x, y, label_smoothing=self.label_smoothing)
+                loss = objective.slice_loss(self.view.model, x, y, **how)
             else:
-                loss = objective.region_loss(self.view.model, x, y, masks, label_smoothing=self.label_smoothing)
+                loss = objective.region_loss(self.view.model, x, y, masks, **how)
             self._require_finite(float(loss.total), f"the loss of iteration {self.iteration + 1}")
             loss.backward()
             self.optimizer.step()

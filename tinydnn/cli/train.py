@@ -40,6 +40,7 @@ def train(
     weight_decay: Annotated[float, typer.Option(help="L2 penalty on the weights.")] = 0.0,
     schedule: Annotated[str, typer.Option(help="constant, step, cosine or one-cycle.")] = "one-cycle",
     label_smoothing: Annotated[float, typer.Option(help="Share of each target that goes to all classes.")] = 0.0,
+    balance: Annotated[bool, typer.Option(help="Train for classes of equal frequency.")] = False,
     augment: Annotated[
         str, typer.Option(help="none, light, strong, changes such as rotate=15,flip, or both: light,cutout=0.3.")
     ] = "none",

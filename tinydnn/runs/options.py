@@ -23,9 +23,10 @@ class Options:
     """The choices of a run; with the data and the versions in `config.json`, they determine its result.
 
     data: the path that was given, or None for phantoms. lr: the learning rate, or None for the optimiser's own.
-    recipe: where the other options came from. augment: see `tinydnn.data.augment.parse`. views: of each test slice, see
-    `tinydnn.prediction`. validation: the share of the training part by which the best epoch is chosen; with 0 nothing
-    is chosen, and the last epoch stands. fold: which of the `folds` is held out, from 1; None for a single split.
+    recipe: where the other options came from. balance: see `tinydnn.objective`. augment: see
+    `tinydnn.data.augment.parse`. views: of each test slice, see `tinydnn.prediction`. validation: the share of the
+    training part by which the best epoch is chosen; with 0 nothing is chosen, and the last epoch stands. fold: which of
+    the `folds` is held out, from 1; None for a single split.
     Raises `InputError` that names the option, what was expected and what was found.
     """
 
@@ -40,6 +41,7 @@ class Options:
     weight_decay: float = 0.0
     schedule: str = "one-cycle"
     label_smoothing: float = 0.0
+    balance: bool = False
     augment: str = "none"
     views: int = 1
     size: int = 256
@@ -67,6 +69,7 @@ class Options:
         require("recipe", self.recipe, isinstance(self.recipe, str | None), "a name")
         require("augment", self.augment, isinstance(self.augment, str), "a preset or changes")
         require("fold", self.fold, self.fold is None or type(self.fold) is int, "a whole number")
+        require("balance", self.balance, isinstance(self.balance, bool), "true or false")
         for name in ("epochs", "batch_size", "size", "seed", "views", "folds"):
             value = getattr(self, name)
             require(name.replace("_", "-"), value, type(value) is int, "a whole number")

@@ -81,6 +81,7 @@ class Run:
             "device": options.device,
             "augment": parse(options.augment),
             "label_smoothing": options.label_smoothing,
+            "balance": options.balance,
             "select": options.validation > 0,
             "precision": options.precision,
         }
