@@ -186,6 +186,11 @@ REFUSED = {
         "mean: expected float64, the dtype of x, found float32",
     ),
     "batchnorm2d: eps": (lambda: batchnorm(eps=0), ValueError, "eps: expected a positive number, found 0"),
+    "moments: x": (
+        lambda: ops.moments(f(2, 3)),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (2, 3)",
+    ),
     # regions
     "region_vote: m": (
         lambda: ops.region_vote(f(2, 3)),

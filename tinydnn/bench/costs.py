@@ -38,7 +38,13 @@ DEFAULTS: dict[str, tuple[Shape, ...]] = {
 }
 PICTURES: Shape = (8, 32, 128, 128)
 # FLOPs for each number that goes in, forward and backward, of the operations without a matrix.
-PER_NUMBER = {"batchnorm2d": (4, 9), "sigmoid": (4, 3), "softmax_cross_entropy": (5, 2), "mean_squared_error": (3, 2)}
+PER_NUMBER = {
+    "batchnorm2d": (4, 9),
+    "moments": (4, 3),
+    "sigmoid": (4, 3),
+    "softmax_cross_entropy": (5, 2),
+    "mean_squared_error": (3, 2),
+}
 
 
 def bench_case(operation: str, shapes: tuple[Shape, ...] = ()) -> Case:

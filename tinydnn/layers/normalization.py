@@ -30,7 +30,7 @@ class BatchNorm2d(Layer):
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
         """x: (N, channels, H, W); the value: the same shape."""
         if training:
-            mean, var = ops.moments(x)
+            (mean, var), _ = ops.moments(x)  # their gradient is part of that of batchnorm2d
             self._follow(mean, var, count=x.size // self.channels)
         else:
             mean, var = self.running_mean.value, self.running_var.value

@@ -1,7 +1,7 @@
 """The mathematics: one operation a file, formula, forward and backward on one screen."""
 
 from tinydnn.ops.avgpool2d import avgpool2d
-from tinydnn.ops.batchnorm2d import batchnorm2d, moments
+from tinydnn.ops.batchnorm2d import batchnorm2d
 from tinydnn.ops.context import PRECISIONS, Call, precision, predicting, trace
 from tinydnn.ops.conv2d import conv2d
 from tinydnn.ops.conv2d_relu import conv2d_relu
@@ -11,6 +11,7 @@ from tinydnn.ops.global_avgpool2d import global_avgpool2d
 from tinydnn.ops.linear import linear
 from tinydnn.ops.maxpool2d import maxpool2d
 from tinydnn.ops.mean_squared_error import mean_squared_error
+from tinydnn.ops.moments import moments
 from tinydnn.ops.operation import (
     Backward,
     Implementation,

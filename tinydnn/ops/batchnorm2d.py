@@ -24,11 +24,6 @@ def _check(
         raise ValueError(f"{name}: eps: expected a positive number, found {eps}")
 
 
-def moments(x: Array) -> tuple[Array, Array]:
-    """Mean and variance (over M = N·H·W, not M − 1) of each channel of x: (N, C, H, W). Both: (C,)."""
-    return x.mean(axis=(0, 2, 3)), x.var(axis=(0, 2, 3))
-
-
 @operation(check=_check)
 def batchnorm2d(
     x: Array,
@@ -46,7 +41,7 @@ def batchnorm2d(
         z = γ · x̂ + β
         dγ = Σ dz · x̂,    dβ = Σ dz                                   sums over N, H, W, a channel at a time
 
-    With `batch_statistics` (training) μ and σ² must be `moments(x)`, and the gradient flows through them too;
+    With `batch_statistics` (training) μ and σ² must be those of `moments(x)`, and the gradient flows through them too;
     without (evaluation) they are constants such as running averages. With M = N·H·W:
 
         dx = γ / √(σ² + ε) · (dz − dβ/M − x̂ · dγ/M)                    with batch statistics

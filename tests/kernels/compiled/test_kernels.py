@@ -117,6 +117,13 @@ for window, stride in ((2, 2), (3, 2)):
             z, backward = ops.maxpool2d(x, window=window, stride=stride)
             results.append((z, backward(np.cos(np.arange(z.size)).reshape(z.shape))))
     assert all(np.abs(found - wanted).max() < 1e-12 for found, wanted in zip(*results, strict=True))
+results = []
+for name in ("numba", "reference"):
+    with ops.use(moments=name, batchnorm2d=name):
+        statistics, _ = ops.moments(x)
+        z, backward = ops.batchnorm2d(x, *np.ones((2, x.shape[1])), *statistics, batch_statistics=True)
+        results.append((statistics, z, *backward(np.cos(np.arange(z.size)).reshape(z.shape))))
+assert all(np.abs(found - wanted).max() < 1e-11 for found, wanted in zip(*results, strict=True))
 """
 
 

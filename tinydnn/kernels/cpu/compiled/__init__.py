@@ -4,8 +4,10 @@ from importlib.util import find_spec
 
 if find_spec("numba") is not None:
     from tinydnn.kernels.cpu.compiled import (  # noqa: F401 - they register
+        batchnorm2d,
         conv2d,
         conv2d_relu_maxpool2d,
         conv2d_winograd,
         maxpool2d,
+        moments,
     )

@@ -29,12 +29,12 @@ MANY_REGISTERS = "+avx512f" in _FEATURES or platform.machine() in ("aarch64", "a
 
 
 class Code:
-    """Writes instructions on vectors of the numbers that `array_type` holds."""
+    """Writes instructions on vectors of the numbers that `array_type` holds: of `lanes`, or as many as fit."""
 
-    def __init__(self, context: Any, builder: ir.IRBuilder, array_type: Any) -> None:
+    def __init__(self, context: Any, builder: ir.IRBuilder, array_type: Any, lanes: int | None = None) -> None:
         self.context, self.builder = context, builder
         self.number = context.get_data_type(array_type.dtype)
-        self.lanes = VECTOR_BYTES // (array_type.dtype.bitwidth // 8)
+        self.lanes = lanes or VECTOR_BYTES // (array_type.dtype.bitwidth // 8)
         self.vector = ir.VectorType(self.number, self.lanes)
         self.bytes = ir.VectorType(BYTE, self.lanes)
         self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
@@ -59,8 +59,12 @@ class Code:
 
     def load_broadcast(self, pointer: Value) -> Value:
         """One number from memory in every lane."""
+        return self.broadcast(self.builder.load(pointer, typ=self.number))
+
+    def broadcast(self, number: Value) -> Value:
+        """One number in every lane."""
         undefined, lane = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
-        first = self.builder.insert_element(undefined, self.builder.load(pointer, typ=self.number), lane(0))
+        first = self.builder.insert_element(undefined, number, lane(0))
         return self.builder.shuffle_vector(
             first, undefined, ir.Constant(ir.VectorType(lane, self.lanes), [0] * self.lanes)
         )

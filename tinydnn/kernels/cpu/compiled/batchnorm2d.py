@@ -1,0 +1,45 @@
+"""Batch normalisation compiled by Numba, with threads over the pictures."""
+
+import numpy as np
+
+from tinydnn import ops
+from tinydnn.backend import Array
+from tinydnn.ops.operation import Backward
+
+
+@ops.batchnorm2d.implementation("numba", device="cpu", priority=5)
+def batchnorm2d(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    var: Array,
+    *,
+    batch_statistics: bool,
+    eps: float = 1e-5,
+) -> tuple[Array, Backward]:
+    """Read x once and write z once; backward, take both sums in one pass, then write dx in another.
+
+    Faster than the reference, which keeps x̂ and goes through memory for each step of its formulas. z and dx lie in
+    memory as (N, H, W, C).
+    """
+    from tinydnn.kernels.cpu.compiled import channels
+
+    seen = channels.channels_last(x)
+    inverse_std = 1 / np.sqrt(var.astype(np.float64) + eps)
+    gain = gamma * inverse_std
+
+    def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
+        upstream = channels.channels_last(dz)
+        dbeta, dgamma = channels.sums(seen, upstream, mean)
+        dgamma *= inverse_std
+        dx = None
+        if need_dx and batch_statistics:
+            count = x.size // x.shape[1]
+            dx = channels.backward(seen, upstream, mean, inverse_std * dgamma / count, dbeta / count, gain)
+        elif need_dx:
+            nothing = np.zeros_like(gain)
+            dx = channels.forward(upstream, nothing, gain, nothing)
+        return dx, dgamma.astype(x.dtype), dbeta.astype(x.dtype)
+
+    return channels.forward(seen, mean, gain, beta), backward
