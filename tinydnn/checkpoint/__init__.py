@@ -1,9 +1,12 @@
 """Models and training state as HDF5 files that h5py, HDFView or MATLAB open.
 
-    /layers/NN-kind            attributes: kind and the arguments the layer was made with
-    /layers/NN-kind/weight     … and so on: one dataset for each parameter and buffer
-    /training/…                only in checkpoints: optimiser, random generators, records so far
-    attributes of the root     format, version, digest, and what a new image needs: size, normalisation, classes
+    /layers/NN-name            attributes: kind and the arguments the layer was made with
+    /layers/NN-name/weight     … and so on: one dataset for each parameter and buffer
+    /layers/NN-name/NN-name    a layer that holds others, such as branches side by side, has their groups in its own
+    /training/…                only in checkpoints: optimiser, random generators, records so far, and `kept`, the
+                               weights of the best epoch, where a validation part chooses it
+    attributes of the root     format, version, digest, and what a new image needs: size, crop, normalisation, views,
+                               classes
 
 A file is read as numbers and text alone: nothing in it is ever run.
 """
