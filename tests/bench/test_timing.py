@@ -152,3 +152,16 @@ def test_the_bound_is_the_larger_of_the_two():
 def test_shapes_that_an_operation_does_not_take_are_refused(operation, shapes):
     with pytest.raises(InputError, match="--shape: expected"):
         bench_case(operation, shapes)
+
+
+def test_what_is_timed_and_named_is_the_operation_alone_not_what_makes_its_arguments():
+    from tinydnn import ops
+    from tinydnn.bench import comparison
+
+    case = bench_case("batchnorm2d", ((2, 3, 4, 5),))
+    arrays = [x.astype(np.float32) for x in case.arrays()]
+    assert comparison._label(case, "reference", arrays) == "reference"
+    run = comparison.a_pass(case, "reference", arrays)
+    with ops.trace() as calls:
+        run()[1]()
+    assert [one.operation for one in calls] == ["batchnorm2d"]

@@ -25,21 +25,19 @@ def batchnorm2d(
     """
     from tinydnn.kernels.cpu.compiled import channels
 
-    seen = channels.channels_last(x)
     inverse_std = 1 / np.sqrt(var.astype(np.float64) + eps)
     gain = gamma * inverse_std
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
-        upstream = channels.channels_last(dz)
-        dbeta, dgamma = channels.sums(seen, upstream, mean)
+        dbeta, dgamma = channels.sums(x, dz, mean)
         dgamma *= inverse_std
         dx = None
         if need_dx and batch_statistics:
             count = x.size // x.shape[1]
-            dx = channels.backward(seen, upstream, mean, inverse_std * dgamma / count, dbeta / count, gain)
+            dx = channels.backward(x, dz, mean, inverse_std * dgamma / count, dbeta / count, gain)
         elif need_dx:
             nothing = np.zeros_like(gain)
-            dx = channels.forward(upstream, nothing, gain, nothing)
+            dx = channels.forward(dz, nothing, gain, nothing)
         return dx, dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
-    return channels.forward(seen, mean, gain, beta), backward
+    return channels.forward(x, mean, gain, beta), backward

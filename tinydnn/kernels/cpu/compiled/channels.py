@@ -1,28 +1,19 @@
 """Sums over the pixels of each channel, and passes that write each pixel anew, with threads over the pictures.
 
-Arrays are (N, C, H, W), with channels side by side in memory (`channels_last`). Pixels are taken in blocks that stay in
-a core's first cache, and the sums of blocks go into sums in float64, in a fixed order.
+Arrays are (N, C, H, W), and what is made lies in memory as (N, H, W, C). Pixels are taken in blocks that stay in a
+core's first cache, and the sums of blocks go into sums in float64, in a fixed order.
 """
 
 import numpy as np
 
 from tinydnn.backend import Array
 from tinydnn.kernels.cpu.compiled.jit import compiled
-from tinydnn.kernels.cpu.compiled.layout import Pictures
+from tinydnn.kernels.cpu.compiled.layout import Pictures, number_at
 from tinydnn.kernels.cpu.compiled.pixel_blocks import block_backward, block_forward, block_moments, block_sums
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
 
 BLOCK = 64  # pixels
-
-
-def channels_last(x: Array) -> Array:
-    """The pictures x with channels side by side in memory: x itself where they are."""
-    if x.shape[1] == 1 or x.strides[1] == x.itemsize:
-        return x
-    copy = _empty_like(x)
-    copy[...] = x
-    return copy
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -31,7 +22,8 @@ def moments(x: Array) -> tuple[Array, Array]:
 
     def part(part: slice) -> tuple[int, Array, Array]:
         mean, squares = np.zeros((2, channels))
-        pixels = _add_moments(seen, part.start, part.stop, np.empty((3, channels), x.dtype), mean, squares)
+        block, store = np.empty((3, channels), x.dtype), _store(x)
+        pixels = _add_moments(seen, part.start, part.stop, store, block, mean, squares)
         return pixels, mean, squares
 
     (pixels, mean, squares), *others = over_batch(len(x), part)
@@ -44,12 +36,12 @@ def moments(x: Array) -> tuple[Array, Array]:
 
 def sums(x: Array, dz: Array, mean: Array) -> tuple[Array, Array]:
     """Σ dz and Σ dz · (x − mean) over the pixels of each channel, in float64."""
-    (seen, upstream), channels = _in_rows(x, dz), x.shape[1]
+    seen, upstream = _in_rows(x, dz)
     centre = np.ascontiguousarray(mean)
 
     def part(part: slice) -> Array:
-        total = np.zeros((2, channels))
-        _add_sums(seen, upstream, part.start, part.stop, centre, np.empty((2, channels), x.dtype), total)
+        block, total = np.empty((2, len(mean)), x.dtype), np.zeros((2, len(mean)))
+        _add_sums(seen, upstream, part.start, part.stop, _store(x), _store(x), centre, block, total)
         return total
 
     of_dz, of_products = np.sum(over_batch(len(x), part), axis=0)
@@ -58,22 +50,29 @@ def sums(x: Array, dz: Array, mean: Array) -> tuple[Array, Array]:
 
 def forward(x: Array, mean: Array, slope: Array, shift: Array) -> Array:
     """(x − mean) · slope + shift, channel by channel."""
-    (seen,), z = _in_rows(x), _empty_like(x)
-    constants, flat = np.array((mean, slope, shift), x.dtype), z.transpose(0, 2, 3, 1).reshape(-1)
-    over_batch(len(x), lambda part: _write_forward(seen, part.start, part.stop, constants, flat))
-    return z
+    (seen,), constants = _in_rows(x), np.array((mean, slope, shift), x.dtype)
+    z = empty((len(x), *x.shape[2:], x.shape[1]), x.dtype)
+    flat = z.reshape(-1)
+    over_batch(len(x), lambda part: _write_forward(seen, part.start, part.stop, _store(x), constants, flat))
+    return z.transpose(0, 3, 1, 2)
 
 
 def backward(x: Array, dz: Array, mean: Array, slope: Array, shift: Array, gain: Array) -> Array:
     """(dz − (x − mean) · slope − shift) · gain, channel by channel."""
-    (seen, upstream), dx = _in_rows(x, dz), _empty_like(x)
-    constants, flat = np.array((mean, slope, shift, gain), x.dtype), dx.transpose(0, 2, 3, 1).reshape(-1)
-    over_batch(len(x), lambda part: _write_backward(seen, upstream, part.start, part.stop, constants, flat))
-    return dx
+    (seen, upstream), constants = _in_rows(x, dz), np.array((mean, slope, shift, gain), x.dtype)
+    dx = empty((len(x), *x.shape[2:], x.shape[1]), x.dtype)
+    flat = dx.reshape(-1)
+
+    def part(part: slice) -> None:
+        _write_backward(seen, upstream, part.start, part.stop, _store(x), _store(x), constants, flat)
+
+    over_batch(len(x), part)
+    return dx.transpose(0, 3, 1, 2)
 
 
-def _empty_like(x: Array) -> Array:
-    return empty((len(x), *x.shape[2:], x.shape[1]), x.dtype).transpose(0, 3, 1, 2)
+def _store(x: Array) -> Array:
+    """Room for a block of pixels."""
+    return np.empty(BLOCK * x.shape[1], x.dtype)
 
 
 def _in_rows(*arrays: Array) -> list[Pictures]:
@@ -85,7 +84,22 @@ def _in_rows(*arrays: Array) -> list[Pictures]:
 
 
 @compiled
-def _add_moments(x: Pictures, start: int, stop: int, block: Array, mean: Array, squares: Array) -> int:
+def _side_by_side(x: Pictures, n: int, i: int, j: int, count: int, store: Array) -> tuple[np.intp, int]:
+    """Address of a block from column j on, and step from pixel to pixel: in x, or a copy where channels lie apart."""
+    (_, channels, _, _), (by_picture, by_channel, by_row, by_column) = x.shape, x.strides
+    at = x.address + n * by_picture + i * by_row + j * by_column
+    if channels == 1 or by_channel == store.itemsize:
+        return np.intp(at), by_column
+    for c in range(channels):
+        for k in range(count):  # an index without a sign is not looked at for one that counts from the end
+            store[np.uintp(k * channels + c)] = number_at(store, at + c * by_channel + k * by_column)
+    return np.intp(store.ctypes.data), channels * store.itemsize
+
+
+@compiled
+def _add_moments(
+    x: Pictures, start: int, stop: int, store: Array, block: Array, mean: Array, squares: Array
+) -> int:  # fmt: skip
     """Add pictures `start` … `stop − 1` to mean and Σ (x − mean)²; how many pixels they have."""
     _, channels, height, width = x.shape
     pixels = 0
@@ -93,8 +107,8 @@ def _add_moments(x: Pictures, start: int, stop: int, block: Array, mean: Array, 
         for i in range(height):
             for j in range(0, width, BLOCK):
                 count = min(BLOCK, width - j)
-                at = x.address + n * x.strides[0] + i * x.strides[2] + j * x.strides[3]
-                block_moments(block, at, x.strides[3], count, channels)
+                at, step = _side_by_side(x, n, i, j, count, store)
+                block_moments(block, at, step, count, channels)
                 share, weight = count / (pixels + count), pixels * count / (pixels + count)
                 for c in range(channels):
                     off = block[1, c] / count  # m is rounded, and squares from there are too large
@@ -108,42 +122,48 @@ def _add_moments(x: Pictures, start: int, stop: int, block: Array, mean: Array, 
 
 
 @compiled
-def _add_sums(x: Pictures, dz: Pictures, start: int, stop: int, mean: Array, block: Array, total: Array) -> None:
+def _add_sums(
+    x: Pictures, dz: Pictures, start: int, stop: int, store: Array, dz_store: Array,
+    mean: Array, block: Array, total: Array,
+) -> None:  # fmt: skip
     """Add the sums over pictures `start` … `stop − 1` to the rows of `total`."""
     _, channels, height, width = x.shape
     for n in range(start, stop):
         for i in range(height):
             for j in range(0, width, BLOCK):
-                x_at = x.address + n * x.strides[0] + i * x.strides[2] + j * x.strides[3]
-                dz_at = dz.address + n * dz.strides[0] + i * dz.strides[2] + j * dz.strides[3]
                 count = min(BLOCK, width - j)
-                block_sums(block, x_at, x.strides[3], dz_at, dz.strides[3], count, mean, channels)
+                at, step = _side_by_side(x, n, i, j, count, store)
+                dz_at, dz_step = _side_by_side(dz, n, i, j, count, dz_store)
+                block_sums(block, at, step, dz_at, dz_step, count, mean, channels)
                 for c in range(channels):
                     total[0, c] += block[0, c]
                     total[1, c] += block[1, c]
 
 
 @compiled
-def _write_forward(x: Pictures, start: int, stop: int, constants: Array, z: Array) -> None:
+def _write_forward(x: Pictures, start: int, stop: int, store: Array, constants: Array, z: Array) -> None:
     """Write pictures `start` … `stop − 1` of z."""
     _, channels, height, width = x.shape
     for n in range(start, stop):
         for i in range(height):
             for j in range(0, width, BLOCK):
-                x_at = x.address + n * x.strides[0] + i * x.strides[2] + j * x.strides[3]
-                at = ((n * height + i) * width + j) * channels
-                block_forward(z, at, x_at, x.strides[3], min(BLOCK, width - j), constants, channels)
+                count = min(BLOCK, width - j)
+                at, step = _side_by_side(x, n, i, j, count, store)
+                to = ((n * height + i) * width + j) * channels
+                block_forward(z, to, at, step, count, constants, channels)
 
 
 @compiled
-def _write_backward(x: Pictures, dz: Pictures, start: int, stop: int, constants: Array, dx: Array) -> None:
+def _write_backward(
+    x: Pictures, dz: Pictures, start: int, stop: int, store: Array, dz_store: Array, constants: Array, dx: Array
+) -> None:
     """Write pictures `start` … `stop − 1` of dx."""
     _, channels, height, width = x.shape
     for n in range(start, stop):
         for i in range(height):
             for j in range(0, width, BLOCK):
-                x_at = x.address + n * x.strides[0] + i * x.strides[2] + j * x.strides[3]
-                dz_at = dz.address + n * dz.strides[0] + i * dz.strides[2] + j * dz.strides[3]
-                at = ((n * height + i) * width + j) * channels
                 count = min(BLOCK, width - j)
-                block_backward(dx, at, x_at, x.strides[3], dz_at, dz.strides[3], count, constants, channels)
+                at, step = _side_by_side(x, n, i, j, count, store)
+                dz_at, dz_step = _side_by_side(dz, n, i, j, count, dz_store)
+                to = ((n * height + i) * width + j) * channels
+                block_backward(dx, to, at, step, dz_at, dz_step, count, constants, channels)

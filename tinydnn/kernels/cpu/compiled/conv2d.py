@@ -44,7 +44,7 @@ def conv2d_relu(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding
     z = convolve(x, w, b, stride=stride, padding=padding, relu=True)
 
     def backward(dz: Array, need_dx: bool = True) -> Gradients:
-        return gradients(x, w, b, dz * (z > 0), need_dx, stride, padding)
+        return gradients(x, w, b, where_positive(z, dz), need_dx, stride, padding)
 
     return z, backward
 
@@ -77,6 +77,13 @@ def convolve(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: i
 
     over_batch(count, forward_part)
     return z.transpose(0, 3, 1, 2)[:, :out_channels, :height, :width]
+
+
+def where_positive(z: Array, dz: Array) -> Array:
+    """The gradient dz where z > 0, else 0: ReLU's."""
+    flow = empty((len(z), *z.shape[2:], z.shape[1]), z.dtype).transpose(0, 3, 1, 2)
+    over_batch(len(z), lambda part: np.multiply(dz[part], z[part] > 0, out=flow[part]))
+    return flow
 
 
 def gradients(

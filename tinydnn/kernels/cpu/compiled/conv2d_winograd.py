@@ -9,7 +9,7 @@ nothing, only predictions are made by themselves.
 
 from tinydnn import ops
 from tinydnn.backend import Array
-from tinydnn.kernels.cpu.compiled.conv2d import Gradients, gradients
+from tinydnn.kernels.cpu.compiled.conv2d import Gradients, gradients, where_positive
 from tinydnn.kernels.cpu.compiled.conv2d_relu_maxpool2d import gradients_of_winners
 from tinydnn.kernels.cpu.compiled.filtering import AS_IT_IS, POOL, RELU, convolve, pays
 from tinydnn.ops.operation import Backward
@@ -53,7 +53,7 @@ def conv2d_relu(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding
     z, _ = convolve(x, w, b, padding, RELU)
 
     def backward(dz: Array, need_dx: bool = True) -> Gradients:
-        return gradients(x, w, b, dz * (z > 0), need_dx, stride, padding)
+        return gradients(x, w, b, where_positive(z, dz), need_dx, stride, padding)
 
     return z, backward
 
