@@ -134,6 +134,8 @@ class FinetuneRun(Run):
             frozen = f"frozen to {phase.frozen_to}" if phase.frozen_to else "nothing is frozen"
             seen = "" if features is None else f"; features {' x '.join(map(str, features))} a slice, computed once"
             said.append(f"From epoch {phase.first_epoch}: {frozen}{seen}")
+        if self.finetuner.augment:
+            return [*said, "The slices are augmented, so what frozen layers make of them is computed anew each time"]
         return [*said, f"Computing and finding features took {self.feature_seconds:.1f} s"]
 
     def described(self) -> dict[str, Any]:
