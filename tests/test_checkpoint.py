@@ -337,6 +337,18 @@ def test_a_checkpoint_can_be_written_at_any_time(tmp_path, steps):
     assert resumed.iteration == trainer.iteration
 
 
+def test_the_steps_of_each_parameter_come_back(tmp_path):
+    trainer, path = some_trainer(), tmp_path / "checkpoint.h5"
+    trainer.optimizer.taken = {name: k for k, name in enumerate(trainer.optimizer.parameters)}
+    save_checkpoint(path, trainer, SavedModel(trainer.model, trainer.normalise, NAMES))
+    resumed = some_trainer()
+    load_checkpoint(path, resumed)
+    assert resumed.optimizer.taken == trainer.optimizer.taken
+    resealed(path, lambda file: file["training"].attrs.__setitem__("optimizer_steps", 7))  # as it once was
+    load_checkpoint(path, resumed)
+    assert set(resumed.optimizer.taken.values()) == {7}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -92,6 +92,25 @@ def test_losses_and_weights_are_those_of_the_cpu(optimizer, gpu):
     assert on_gpu.model.random_state() == on_cpu.model.random_state()
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_what_thaws_late_moves_as_on_the_cpu(optimizer, gpu):
+    def moved(device):
+        rng, first = np.random.default_rng(2), Linear(4, 3, rng=np.random.default_rng(3))
+        first.to(device)
+        chosen = OPTIMIZERS[optimizer](first.parameters())
+        for step in range(6):
+            first.weight.rate = float(step not in (1, 2, 3))
+            for one in first.parameters().values():
+                one.grad = to_device(rng.standard_normal(one.value.shape).astype(np.float32), device)
+            chosen.step()
+        return {name: at_home(one.value) for name, one in first.parameters().items()}
+
+    expected = moved("cpu")
+    with gpu():
+        for name, found in moved("cuda").items():
+            np.testing.assert_allclose(found, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+
 def test_the_papers_network_trains_as_on_the_cpu(gpu):
     expected = losses(trainer("cpu", network=baseline_cnn(image_size=SIDE, seed=1), epochs=1))
     with gpu():

@@ -58,6 +58,19 @@ def test_the_second_step_of_adam_is_that_of_the_formula():
     assert np.ravel(values) == pytest.approx([0.99, 0.99 - 0.01 * m_hat / (math.sqrt(v_hat) + 1e-8)], rel=1e-8)
 
 
+def test_adam_counts_the_steps_of_each_parameter_by_itself():
+    first, late = parameter(1, grad=[2]), parameter(1, grad=[2])
+    late.rate = 0
+    optimizer = Adam({"first": first, "late": late}, lr=0.01)
+    for _ in range(20):
+        optimizer.step()
+    assert late.value.tolist() == [1]
+    late.rate, late.grad = 0.5, np.array([-3.0])
+    optimizer.step()
+    assert optimizer.taken == {"first": 21, "late": 1}
+    assert late.value == pytest.approx(1.005, rel=1e-5)  # its first step is its rate against the sign
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "options"),
     [

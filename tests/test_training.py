@@ -64,7 +64,7 @@ def everything(one):
             for slot, arrays in one.optimizer.slots.items()
             for name, array in arrays.items()
         },
-        "steps": one.optimizer.steps,
+        "steps": one.optimizer.taken,
         "random": one.model.random_state(),
         "iteration": one.iteration,
         "records": without_seconds(one.records),

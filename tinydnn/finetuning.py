@@ -81,7 +81,8 @@ class Finetuner(Trainer):
 
     In each phase the frozen front is taken out of the loop: what it makes of the slices is computed once
     (`prepare_features`), and an epoch sees that in place of the pictures. No later phase may freeze what an earlier
-    one has trained, so all of it can be computed before the training begins.
+    one has trained, so all of it can be computed before the training begins. Where the slices are augmented, no two
+    epochs show the front the same pictures: it stays in the loop, and nothing is kept.
     """
 
     def __init__(self, *arguments: Any, phases: Sequence[Phase], **options: Any) -> None:
@@ -91,7 +92,9 @@ class Finetuner(Trainer):
         self.phases[0].begin(self.model)
 
     def prepare_features(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Compute what each phase's frozen front makes of every slice, unless an earlier run has."""
+        """Compute what each phase's frozen front makes of every slice, unless an earlier run has; see above."""
+        if self.augment:
+            return
         for phase in self.phases:
             phase.begin(self.model)
             front, rest = self.model.cut(self.model.frozen_front())

@@ -18,7 +18,8 @@ CHUNK = 1 << 14  # numbers
 class Optimizer(ABC):
     """Steps of size `lr` (learning rate) along the gradients; `lr` may be set anew before any step.
 
-    `slots` are the running averages that an optimiser keeps for each parameter, by name: part of a checkpoint.
+    `slots` are the running averages that an optimiser keeps for each parameter, by name, and `taken` says how many
+    steps each has taken, for one that is frozen at first has taken fewer: both are part of a checkpoint.
     """
 
     def __init__(
@@ -29,12 +30,17 @@ class Optimizer(ABC):
                 raise ValueError(f"{type(self).__name__}: {argument}: expected a number of at least 0, found {value}")
         self.parameters = dict(parameters)
         self.lr, self.weight_decay = float(lr), float(weight_decay)
-        self.steps = 0
+        self.taken = dict.fromkeys(self.parameters, 0)
         self.slots: dict[str, dict[str, Array]] = {
             slot: {name: array_module(one.value).zeros_like(one.value) for name, one in self.parameters.items()}
             for slot in slots
         }
         self._flat: dict[str, Flat] = {}  # on a GPU: the values, the gradients and each slot
+
+    @property
+    def steps(self) -> int:
+        """How many steps have been taken: by what has learned longest."""
+        return max(self.taken.values(), default=0)
 
     def step(self) -> None:
         """Move every parameter that is not frozen, in place, by what its gradient asks for, at its own rate.
@@ -49,7 +55,8 @@ class Optimizer(ABC):
 
     def prepare(self) -> None:
         """What `step` does before it looks at gradients: count, and on a GPU bring there what changes by the step."""
-        self.steps += 1
+        for name, parameter in self.parameters.items():
+            self.taken[name] += parameter.rate != 0
         self.lr = float(self.lr)  # a NumPy number would make float64 of float32
         if self._lies_flat():
             upload(np.array(self._rates(), np.float32), self._flat["rates"].whole)
@@ -73,7 +80,7 @@ class Optimizer(ABC):
             step = CHUNK if array_module(parameter.value) is np else len(flat[0])
             for start in range(0, len(flat[0]), step):
                 theta, g, *slots = (array[start : start + step] for array in flat)
-                theta -= self._change(theta, g, self.lr * parameter.rate, *slots)
+                theta -= self._change(theta, g, self.lr * parameter.rate, self.taken[name], *slots)
 
     def _rates(self) -> tuple[float, ...]:
         """What changes from step to step, as the kernel of `_move_flat` wants it; nothing where there is none."""
@@ -89,7 +96,7 @@ class Optimizer(ABC):
         first = next(iter(values.values()), None)
         if first is None or device_of(first) == "cpu" or first.dtype != np.float32 or not self._rates():
             return False
-        if any(one.rate != 1 for one in self.parameters.values()):
+        if any(one.rate != 1 for one in self.parameters.values()) or len(set(self.taken.values())) > 1:
             return False
         held = {"theta": values, **self.slots}
         if not all(name in self._flat and self._flat[name].holds(arrays) for name, arrays in held.items()):
@@ -104,8 +111,10 @@ class Optimizer(ABC):
         return True
 
     @abstractmethod
-    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
-        """What to subtract from some numbers θ, whose gradient is g; moves their running averages on, in place."""
+    def _change(self, theta: Array, g: Array, lr: float, t: int, *slots: Array) -> Array:
+        """What to subtract from some numbers θ, whose gradient is g, in their step t = 1, 2, …; moves their running
+        averages on, in place.
+        """
 
 
 class SGD(Optimizer):
@@ -142,7 +151,7 @@ class SGD(Optimizer):
         options = update.Sgd(self.momentum, self.weight_decay, self.nesterov)
         update.sgd(theta, g, velocity, rates, options)
 
-    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
+    def _change(self, theta: Array, g: Array, lr: float, t: int, *slots: Array) -> Array:
         if self.weight_decay:
             g = g + self.weight_decay * theta
         if not self.momentum:
@@ -158,7 +167,7 @@ class Adam(Optimizer):
 
         g ← g + weight_decay · θ
         m ← β₁ · m + (1 − β₁) · g,      v ← β₂ · v + (1 − β₂) · g²
-        θ ← θ − lr · m̂ / (√v̂ + ε)      with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ) in step t = 1, 2, …
+        θ ← θ − lr · m̂ / (√v̂ + ε)      with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ) in θ's step t = 1, 2, …
 
     Source: Kingma and Ba, Adam, algorithm 1.
     """
@@ -186,7 +195,7 @@ class Adam(Optimizer):
         mean, square = slots
         update.adam(theta, g, mean, square, rates, update.Adam(*self.betas, self.eps, self.weight_decay))
 
-    def _change(self, theta: Array, g: Array, lr: float, *slots: Array) -> Array:
+    def _change(self, theta: Array, g: Array, lr: float, t: int, *slots: Array) -> Array:
         m, v = slots
         if self.weight_decay:
             g = g + self.weight_decay * theta
@@ -195,7 +204,7 @@ class Adam(Optimizer):
         m += (1 - beta_1) * g
         v *= beta_2
         v += (1 - beta_2) * g * g
-        m_hat, v_hat = m / (1 - beta_1**self.steps), v / (1 - beta_2**self.steps)
+        m_hat, v_hat = m / (1 - beta_1**t), v / (1 - beta_2**t)
         return lr * m_hat / (array_module(g).sqrt(v_hat) + self.eps)
 
 

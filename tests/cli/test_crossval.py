@@ -65,6 +65,18 @@ def test_an_option_beside_the_recipe_goes_before_it(command, slices, recipe, tmp
     assert json.loads((out / "crossval.json").read_text())["pooled"]["mask_used_at_test"] is True
 
 
+def test_folds_of_a_recipe_with_a_published_network_are_fine_tunings(command, slices, tmp_path, no_pictures):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('model = "squeezenet1_1"\nweights = "random"\nsize = 48\nbatch_size = 16\nepochs = 1\n')
+    out = tmp_path / "folds"
+    found = command("crossval", slices, "--recipe", recipe, "--folds", 2, "--out", out)
+    assert (found.status, found.err) == (0, "")
+    report = json.loads((out / "crossval.json").read_text())
+    assert (report["model"], report["pooled"]["slices"]) == ("squeezenet1_1", 60)
+    phases = json.loads((out / "fold-02" / "metrics.json").read_text())["phases"]
+    assert [one["frozen_to"] for one in phases] == ["features"]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

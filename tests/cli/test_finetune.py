@@ -97,6 +97,22 @@ def test_a_run_goes_on_with_the_options_that_it_began_with(command, finished, tm
     assert before["loss"] == pytest.approx(after["loss"], rel=1e-6)
 
 
+def test_it_takes_what_train_takes_and_says_that_augmented_features_are_not_kept(command, slices, weights, tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('model = "squeezenet1_1"\nhead = "gap"\nsize = 48\nbatch_size = 16\nepochs = 2\n')
+    changed = ("--rotate", 5, "--flip", "--crop", "head", "--views", 2, "--validation", 0.2, "--label-smoothing", 0.1)
+    asked = ("--recipe", recipe, "--weights", weights, "--epochs", 1, *changed, "--out", tmp_path / "run")
+    found = command("finetune", slices, *asked)
+    assert (found.status, found.err) == (0, "")
+    assert "to choose the best epoch by" in found.out
+    assert "The slices are augmented, so what frozen layers make of them is computed anew each time" in found.out
+    assert "computed once" not in found.out
+    options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
+    assert (options["epochs"], options["size"], options["augment"]) == (1, 48, "none,rotate=5,flip=1")
+    assert (options["crop"], options["views"], options["label_smoothing"]) == ("head", 2, 0.1)
+    assert command("finetune", slices, "--recipe", "paper", "--out", tmp_path / "other").status == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -77,6 +77,15 @@ def test_features_stand_in_for_pictures_and_change_nothing(dataset, tmp_path, mo
     assert with_features["confusion_matrix"] == without["confusion_matrix"]
 
 
+def test_features_of_augmented_slices_are_not_kept(dataset, tmp_path):
+    run, metrics = finished(tmp_path / "a", dataset, augment="rotate=5,flip", epochs=1)
+    assert [run.finetuner.features(phase) for phase in run.finetuner.phases] == [None]
+    assert metrics["phases"][0]["frozen_to"] == "features"
+    begun = state(FinetuneRun(tmp_path / "b", options(), dataset))
+    moved = {name for name, value in state(run).items() if not np.array_equal(value, begun[name])}
+    assert moved == {name for name in begun if "head" in name}
+
+
 def test_features_are_computed_once(dataset, tmp_path):
     model = adapted("squeezenet1_1", head="gap", image_size=SIZE, classes=3, seed=7)
     front, _ = model.cut(model.end_of("features"))

@@ -19,7 +19,7 @@ def save_checkpoint(path: str | Path, trainer: Trainer, saved: SavedModel) -> No
         write_model(file, saved)
         training = file.create_group("training")
         training.attrs["iteration"] = trainer.iteration
-        training.attrs["optimizer_steps"] = trainer.optimizer.steps
+        training.attrs["optimizer_steps"] = json.dumps(trainer.optimizer.taken)
         training.attrs["random_state"] = json.dumps(trainer.model.random_state())
         for slot, arrays in trainer.optimizer.slots.items():
             for name, array in arrays.items():
@@ -46,7 +46,14 @@ def load_checkpoint(path: str | Path, trainer: Trainer) -> None:
         trainer.model.set_random_state(json.loads(training.attrs["random_state"]))
         trainer.kept = _read_kept(training, trainer)
         trainer.iteration, trainer.records = iteration, records
-        trainer.optimizer.steps, trainer.optimizer.slots = int(training.attrs["optimizer_steps"]), slots
+        trainer.optimizer.taken, trainer.optimizer.slots = _read_steps(training, trainer), slots
+
+
+def _read_steps(training: h5py.Group, trainer: Trainer) -> dict[str, int]:
+    """How many steps each of the optimiser's parameters has taken; a number means that all took as many."""
+    found = json.loads(str(training.attrs["optimizer_steps"]))
+    names = trainer.optimizer.parameters
+    return dict.fromkeys(names, found) if isinstance(found, int) else {name: int(found[name]) for name in names}
 
 
 def _read_slots(training: h5py.Group, trainer: Trainer) -> dict[str, dict[str, Array]]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import progress_bar, say
 from tinydnn.errors import InputError
@@ -14,12 +15,12 @@ ROWS, COLUMNS = 4, 6
 
 @app.command()
 def augment(
-    data: Annotated[str, typer.Argument(help="Folder of .mat files, zips, image folder or prepared file.")],
+    data: choices.Data,
     show: Annotated[Path, typer.Option(help="The PNG file to draw.")],
-    augment: Annotated[str, typer.Option(help="none, light, strong, or changes such as rotate=15,flip.")] = "light",
-    size: Annotated[int, typer.Option(help="Pixels along each side.")] = 256,
-    crop: Annotated[str, typer.Option(help="none, head, ring or tumour.")] = "none",
-    margin: Annotated[float, typer.Option(help="Kept round the tumour, in its own size.")] = 0.2,
+    augment: choices.Augment = "light",
+    size: choices.Size = 256,
+    crop: choices.Crop = "none",
+    margin: choices.Margin = 0.2,
     seed: Annotated[int, typer.Option(help="Decides which slices, and what is drawn for them.")] = 0,
 ) -> None:
     """Draw some slices of DATA as they are, and as five epochs would show them, with the outline of the tumour."""

@@ -8,8 +8,9 @@ import typer
 from rich.table import Table
 
 from tinydnn.backend import check_device
+from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import console, describe, print_metrics, say, say_skipped
+from tinydnn.cli.display import console, describe, print_metrics, progress_bar, say, say_skipped
 from tinydnn.cli.running import gathered, open_dataset, stopped, train_run
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
@@ -21,39 +22,47 @@ if TYPE_CHECKING:
 @app.command()
 def crossval(
     context: typer.Context,
-    data: Annotated[str, typer.Argument(help="Folder of .mat files, zips, image folder or prepared file.")],
-    recipe: Annotated[str, typer.Option(help="paper, fast, best or a .toml file.")] = "paper",
+    data: choices.Data,
+    recipe: Annotated[
+        str, typer.Option(help="paper, fast, best or a .toml file; one whose model is vgg16, say, fine-tunes it.")
+    ] = "paper",
     folds: Annotated[int, typer.Option(help="How many folds.")] = 5,
     by: Annotated[str, typer.Option(help="slice, patient (none on both sides) or official (cvind.mat).")] = "patient",
-    epochs: Annotated[int, typer.Option(help="How often every training slice is shown; else the recipe's.")] = 10,
-    size: Annotated[int, typer.Option(help="Pixels along each side; else the recipe's.")] = 256,
-    crop: Annotated[str, typer.Option(help="none, head, ring or tumour; the last two use the mask.")] = "none",
-    margin: Annotated[float, typer.Option(help="Kept round the tumour, in its own size.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="Decides folds, weights, shuffling, augmentation and dropout.")] = 0,
-    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    epochs: Annotated[
+        int | None, typer.Option(help="How often every training slice is shown; else the recipe's.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels along each side; else the recipe's.")] = None,
+    crop: choices.Crop = "none",
+    margin: choices.Margin = 0.2,
+    seed: choices.Seed = 0,
+    skip_broken: choices.SkipBroken = False,
+    device: choices.Device = "cpu",
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the folds; runs/crossval-N where not given.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the folds in --out.")] = False,
 ) -> None:
     """Train once for each fold, test on what it held out, and report all folds together."""
-    from tinydnn.runs import Options
+    from tinydnn.runs import FinetuneOptions, FinetuneRun, Options, Run
     from tinydnn.runs.crossval import CrossValidation
     from tinydnn.runs.files import alone_in
     from tinydnn.runs.options import SPLITS, one_of
+    from tinydnn.runs.recipes import adapts
 
     one_of("by", by, (*SPLITS, "official"))
-    given, _ = gathered(context, Options)
-    options = Options(**given | {"split": by, "folds": folds, "fold": 1})
+    kind, run_type = (FinetuneOptions, FinetuneRun) if adapts(recipe) else (Options, Run)
+    given, _ = gathered(context, kind)
+    options = kind(**given | {"split": by, "folds": folds, "fold": 1})
     folder = _folder(out, resume)
     check_device(options.device)
     go_on = f"tinydnn crossval {shlex.quote(data)} … --out {shlex.quote(str(folder))} --resume, and the same options"
     try:
-        validation = CrossValidation(folder, options, open_dataset(options))
+        validation = CrossValidation(folder, options, open_dataset(options), run_type)
         with alone_in(folder):
             _introduce(validation)
             for run in validation.runs():
                 say(f"{run.folder.name}: {len(run.split.train)} to train, {len(run.split.test)} held out")
+                with progress_bar("Computing features") as progress:
+                    run.prepare(progress)
                 train_run(run, go_on)
                 accuracy = run.finish()["accuracy"]
                 say(f"{run.folder.name}: accuracy {accuracy:.2%}")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import print_metrics, progress_bar, say_skipped
 from tinydnn.cli.threads import Threads
@@ -15,9 +16,9 @@ from tinydnn.errors import InputError
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model.h5 that train has written.")],
-    data: Annotated[str, typer.Argument(help="Folder of .mat files, zips, image folder or prepared file.")],
+    data: choices.Data,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
+    skip_broken: choices.SkipBroken = False,
     threads: Threads = None,
 ) -> None:
     """Measure a saved model on all slices of DATA."""

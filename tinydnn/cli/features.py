@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import describe, progress_bar, say, say_skipped
 from tinydnn.cli.threads import Threads
@@ -13,19 +14,22 @@ from tinydnn.errors import InputError
 
 @app.command()
 def features(
-    data: Annotated[str, typer.Argument(help="Folder of .mat files, zips, image folder or prepared file.")],
+    data: choices.Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, NAME.h5.")],
     model: Annotated[str, typer.Option("--from", help="vgg16, alexnet or squeezenet1_1.")] = "vgg16",
     weights: Annotated[
         Path | None, typer.Option(help="File of its weights; what was downloaded where not given.")
     ] = None,
     layer: Annotated[str, typer.Option(help="The last layer to compute; features: all of the trunk.")] = "features",
-    size: Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")] = 128,
-    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
+    size: choices.Size = 128,
+    crop: choices.Crop = "none",
+    margin: choices.Margin = 0.2,
+    skip_broken: choices.SkipBroken = False,
     threads: Threads = None,
 ) -> None:
     """Compute the features of all slices of DATA, for whatever is to be trained on them."""
     from tinydnn.data.cache import PREPARED_SUFFIXES, prepared
+    from tinydnn.data.crop import Crop
     from tinydnn.data.dataset import Dataset
     from tinydnn.data.features import feature_shape, write_features
     from tinydnn.models import NETWORKS
@@ -39,8 +43,9 @@ def features(
     found = read(weights or downloaded(model))
     say(f"Weights: {found.path}, {load(trunk, found, part='features')}")
     front, _ = trunk.cut(trunk.end_of(layer))
+    part = Crop(crop, margin)
     with progress_bar("Preparing slices") as progress:
-        dataset = Dataset.open(prepared(data, size=size, skip_broken=skip_broken, progress=progress))
+        dataset = Dataset.open(prepared(data, size=size, crop=part, skip_broken=skip_broken, progress=progress))
     say_skipped(dataset)
     with progress_bar("Computing features") as progress:
         write_features(out, dataset, front, found.preprocessing, progress=progress)

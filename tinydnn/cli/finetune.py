@@ -1,10 +1,10 @@
 """`tinydnn finetune`: adapt a network that others have trained to brain-tumour slices."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.threads import Threads
 from tinydnn.cli.train import carry_out
@@ -13,9 +13,9 @@ from tinydnn.cli.train import carry_out
 @app.command()
 def finetune(
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Argument(help="Folder of .mat files, zips, image folder or prepared file; phantoms where not given."),
+    data: choices.DataOrPhantoms = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A .toml file of these options; what is given beside it goes before.")
     ] = None,
     model: Annotated[str, typer.Option("--from", help="vgg16, alexnet or squeezenet1_1.")] = "vgg16",
     weights: Annotated[
@@ -26,27 +26,45 @@ def finetune(
     unfreeze: Annotated[
         str, typer.Option(help="EPOCH:LAYER,…: from that epoch on, layers from this one on learn too.")
     ] = "",
-    epochs: Annotated[int, typer.Option(help="How often every training slice is shown.")] = 15,
-    batch_size: Annotated[int, typer.Option(help="Slices in an iteration.")] = 32,
-    optimizer: Annotated[str, typer.Option(help="sgd or adam.")] = "sgd",
+    epochs: choices.Epochs = 15,
+    batch_size: choices.BatchSize = 32,
+    optimizer: choices.Optimizer = "sgd",
     lr: Annotated[float, typer.Option(help="Learning rate of the network's own layers.")] = 0.001,
     head_lr: Annotated[float, typer.Option(help="Learning rate of the head.")] = 0.001,
-    momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
-    weight_decay: Annotated[float, typer.Option(help="L2 penalty on the weights.")] = 0.0,
+    momentum: choices.Momentum = 0.9,
+    weight_decay: choices.WeightDecay = 0.0,
     schedule: Annotated[
         str, typer.Option(help="constant, step, cosine or one-cycle, from the start of each phase to its end.")
     ] = "one-cycle",
-    size: Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")] = 128,
-    split: Annotated[str, typer.Option(help="slice (the paper's) or patient (none on both sides).")] = "slice",
-    test_fraction: Annotated[float, typer.Option(help="Share of the slices that is held out.")] = 0.2,
-    seed: Annotated[int, typer.Option(help="Decides split, head, shuffling and dropout.")] = 0,
-    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    label_smoothing: choices.LabelSmoothing = 0.0,
+    balance: choices.Balance = False,
+    augment: choices.Augment = "none",
+    rotate: choices.Rotate = None,
+    shift: choices.Shift = None,
+    zoom: choices.Zoom = None,
+    flip: choices.Flip = None,
+    brightness: choices.Brightness = None,
+    contrast: choices.Contrast = None,
+    cutout: choices.Cutout = None,
+    views: choices.Views = 1,
+    size: choices.Size = 128,
+    crop: choices.Crop = "none",
+    margin: choices.Margin = 0.2,
+    split: choices.Split = "slice",
+    test_fraction: choices.TestFraction = 0.2,
+    validation: choices.Validation = 0.0,
+    seed: choices.Seed = 0,
+    skip_broken: choices.SkipBroken = False,
+    device: choices.Device = "cpu",
+    precision: choices.Precision = "fp32",
     threads: Threads = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the run; runs/NETWORK-N where not given.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    out: choices.Out = None,
+    resume: choices.Resume = False,
 ) -> None:
-    """Train a new head on a network that others have trained on ImageNet, then its last layers too."""
+    """Train a new head on a network that others have trained on ImageNet, then its last layers too.
+
+    While slices are augmented, what the frozen layers make of them is computed anew in every iteration, else once.
+    """
     from tinydnn.runs import FinetuneOptions, FinetuneRun
 
     carry_out(context, FinetuneOptions, FinetuneRun, out, resume)

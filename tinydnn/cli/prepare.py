@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import describe, progress_bar, say, say_skipped
 from tinydnn.errors import InputError
@@ -14,10 +15,10 @@ from tinydnn.errors import InputError
 def prepare(
     data: Annotated[Path, typer.Argument(help="Folder of .mat files, zips or image folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, NAME.h5.")],
-    size: Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")] = 256,
-    crop: Annotated[str, typer.Option(help="none, head, ring or tumour; the last two use the mask.")] = "none",
-    margin: Annotated[float, typer.Option(help="Kept round the tumour, in its own size.")] = 0.2,
-    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
+    size: choices.Size = 256,
+    crop: choices.Crop = "none",
+    margin: choices.Margin = 0.2,
+    skip_broken: choices.SkipBroken = False,
 ) -> None:
     """Convert DATA once into one file; stopped at any moment, the same command goes on where it was."""
     import numpy as np

@@ -31,14 +31,14 @@ def gathered(context: typer.Context, kind: "type[Options]") -> tuple[dict[str, A
     parameters = context.params
     explicit = {name for name in parameters if _is_explicit(context, name)}
     known = kind.__dataclass_fields__
-    given = {name: value for name, value in parameters.items() if name in known}
-    for name in {"data", "weights"} & given.keys():
-        if given[name] not in (None, RANDOM):
-            given[name] = str(Path(given[name]).absolute())  # so that the run can be resumed from another folder
-    if given.get("recipe") is not None:
-        recipe = read_recipe(given["recipe"])
+    given = {name: value for name, value in parameters.items() if name in known and value is not None}
+    if "recipe" in given:
+        recipe = read_recipe(given["recipe"], kind)
         given |= {name: value for name, value in recipe.items() if name not in explicit}
         explicit = explicit | recipe.keys()
+    for name in {"data", "weights"} & given.keys():
+        if given[name] != RANDOM:
+            given[name] = str(Path(given[name]).absolute())  # so that the run can be resumed from another folder
     changes = {name: parameters[name] for name in CHANGES if parameters.get(name) is not None}
     if changes:
         given["augment"] = ",".join(

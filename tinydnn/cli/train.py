@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tinydnn.backend import check_device
+from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import describe, print_metrics, progress_bar, say, say_skipped
 from tinydnn.cli.running import gathered, open_dataset, stopped, train_run
@@ -24,51 +25,44 @@ FEW_ITERATIONS = 100  # the paper takes 190
 @app.command()
 def train(
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Argument(help="Folder of .mat files, zips, image folder or prepared file; phantoms where not given."),
-    ] = None,
+    data: choices.DataOrPhantoms = None,
     recipe: Annotated[
         str | None, typer.Option(help="paper, fast, best or a .toml file; what is given beside it goes before.")
     ] = None,
     model: Annotated[str, typer.Option(help="baseline (the paper's) or batchnorm.")] = "baseline",
-    epochs: Annotated[int, typer.Option(help="How often every training slice is shown.")] = 10,
-    batch_size: Annotated[int, typer.Option(help="Slices in an iteration.")] = 128,
-    optimizer: Annotated[str, typer.Option(help="sgd or adam.")] = "sgd",
+    epochs: choices.Epochs = 10,
+    batch_size: choices.BatchSize = 128,
+    optimizer: choices.Optimizer = "sgd",
     lr: Annotated[float | None, typer.Option(help="Learning rate; 0.02 for sgd, 0.001 for adam.")] = None,
-    momentum: Annotated[float, typer.Option(help="Momentum of sgd.")] = 0.9,
-    weight_decay: Annotated[float, typer.Option(help="L2 penalty on the weights.")] = 0.0,
+    momentum: choices.Momentum = 0.9,
+    weight_decay: choices.WeightDecay = 0.0,
     schedule: Annotated[str, typer.Option(help="constant, step, cosine or one-cycle.")] = "one-cycle",
-    label_smoothing: Annotated[float, typer.Option(help="Share of each target that goes to all classes.")] = 0.0,
-    balance: Annotated[bool, typer.Option(help="Train for classes of equal frequency.")] = False,
-    augment: Annotated[
-        str, typer.Option(help="none, light, strong, changes such as rotate=15,flip, or both: light,cutout=0.3.")
-    ] = "none",
-    rotate: Annotated[float | None, typer.Option(help="Augment: turn by at most so many degrees.")] = None,
-    shift: Annotated[float | None, typer.Option(help="Augment: move by at most that share of the side.")] = None,
-    zoom: Annotated[float | None, typer.Option(help="Augment: 0.1 enlarges or shrinks by up to 10 %.")] = None,
-    flip: Annotated[bool | None, typer.Option(help="Augment: mirror every second slice.")] = None,
-    brightness: Annotated[float | None, typer.Option(help="Augment: 0.2 brightens or darkens by up to 20 %.")] = None,
-    contrast: Annotated[float | None, typer.Option(help="Augment: 0.2 spreads grey levels by up to 20 %.")] = None,
-    saturation: Annotated[float | None, typer.Option(help="Augment: the same for colours.")] = None,
-    cutout: Annotated[float | None, typer.Option(help="Augment: blacken a square of that share of the side.")] = None,
-    views: Annotated[int, typer.Option(help="Of a test slice, averaged: 1, 2 (mirrored) or 10 (and moved).")] = 1,
-    size: Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")] = 256,
-    crop: Annotated[str, typer.Option(help="none, head, ring or tumour; the last two use the mask.")] = "none",
-    margin: Annotated[float, typer.Option(help="Kept round the tumour, in its own size.")] = 0.2,
-    split: Annotated[str, typer.Option(help="slice (the paper's) or patient (none on both sides).")] = "slice",
-    test_fraction: Annotated[float, typer.Option(help="Share of the slices that is held out.")] = 0.2,
-    validation: Annotated[
-        float, typer.Option(help="Share of the training part that chooses the best epoch; 0 chooses nothing.")
-    ] = 0.0,
+    label_smoothing: choices.LabelSmoothing = 0.0,
+    balance: choices.Balance = False,
+    augment: choices.Augment = "none",
+    rotate: choices.Rotate = None,
+    shift: choices.Shift = None,
+    zoom: choices.Zoom = None,
+    flip: choices.Flip = None,
+    brightness: choices.Brightness = None,
+    contrast: choices.Contrast = None,
+    saturation: choices.Saturation = None,
+    cutout: choices.Cutout = None,
+    views: choices.Views = 1,
+    size: choices.Size = 256,
+    crop: choices.Crop = "none",
+    margin: choices.Margin = 0.2,
+    split: choices.Split = "slice",
+    test_fraction: choices.TestFraction = 0.2,
+    validation: choices.Validation = 0.0,
     normalise: Annotated[str, typer.Option(help="standard: (x - mean) / std; minmax: to [0, 1].")] = "standard",
-    seed: Annotated[int, typer.Option(help="Decides split, weights, shuffling and dropout.")] = 0,
-    skip_broken: Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
-    precision: Annotated[str, typer.Option(help="fp32, or tf32: faster on a GPU, products to 3 digits.")] = "fp32",
+    seed: choices.Seed = 0,
+    skip_broken: choices.SkipBroken = False,
+    device: choices.Device = "cpu",
+    precision: choices.Precision = "fp32",
     threads: Threads = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the run; runs/MODEL-N where not given.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with the run in --out.")] = False,
+    out: choices.Out = None,
+    resume: choices.Resume = False,
 ) -> None:
     """Train a network on brain-tumour slices (without DATA: on synthetic phantoms) and show what it learned."""
     from tinydnn.runs import Options, Run

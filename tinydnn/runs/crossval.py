@@ -26,8 +26,8 @@ class CrossValidation:
     that was stopped goes on. Every slice is held out once, so the pooled figures count each slice once.
     """
 
-    def __init__(self, folder: Path, options: Options, dataset: Dataset) -> None:
-        self.folder, self.dataset = folder, dataset
+    def __init__(self, folder: Path, options: Options, dataset: Dataset, run_type: type[Run] = Run) -> None:
+        self.folder, self.dataset, self.run_type = folder, dataset, run_type
         self.options = replace(options, fold=1)
         fold_numbers(dataset, by=options.split, folds=options.folds, seed=options.seed)  # says what is wrong, if it is
         self.metrics: list[dict[str, Any]] = []
@@ -39,7 +39,7 @@ class CrossValidation:
     def runs(self) -> Iterator[Run]:
         """The run of each fold that is not complete, ready to be started."""
         for fold in range(1, self.options.folds + 1):
-            run = Run(self.fold_folder(fold), replace(self.options, fold=fold), self.dataset)
+            run = self.run_type(self.fold_folder(fold), replace(self.options, fold=fold), self.dataset)
             run.start()
             if not run.complete:
                 yield run

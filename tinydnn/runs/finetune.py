@@ -134,7 +134,11 @@ class FinetuneRun(Run):
             frozen = f"frozen to {phase.frozen_to}" if phase.frozen_to else "nothing is frozen"
             seen = "" if features is None else f"; features {' x '.join(map(str, features))} a slice, computed once"
             said.append(f"From epoch {phase.first_epoch}: {frozen}{seen}")
-        return [*said, f"Computing and finding features took {self.feature_seconds:.1f} s"]
+        if any(phase.frozen_to for phase in self.finetuner.phases):
+            anew = "The slices are augmented, so what frozen layers make of them is computed anew each time"
+            once = f"Computing and finding features took {self.feature_seconds:.1f} s"
+            said.append(anew if self.finetuner.augment else once)
+        return said
 
     def described(self) -> dict[str, Any]:
         """What a reader must know beside the figures: here also what each phase trained, and for how long."""
@@ -151,7 +155,7 @@ class FinetuneRun(Run):
             }
             for phase in trainer.phases
         ]
-        return {**super().described(), "phases": told}
+        return {**super().described(), "feature_seconds": round(self.feature_seconds, 1), "phases": told}
 
 
 def _learned(model: Sequential) -> dict[str, Parameter]:

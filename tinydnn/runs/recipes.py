@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinydnn.errors import InputError
+from tinydnn.models import NETWORKS
 from tinydnn.runs.options import Options
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -28,19 +29,28 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def read_recipe(name: str) -> dict[str, Any]:
-    """The options of a recipe, by its name or from a TOML file of one's own.
+def read_recipe(name: str, kind: type[Options] = Options) -> dict[str, Any]:
+    """The options of a recipe for a kind of run, by its name or from a TOML file of one's own.
 
-    Raises `InputError` for a file that is not there, is no TOML, or sets what is no option of a recipe.
+    Raises `InputError` for a file that is not there, is no TOML, or sets what is no option of such a recipe.
     """
+    values = _read(name)
+    known = {field.name for field in fields(kind)} - NOT_OF_A_RECIPE
+    if unknown := sorted(values.keys() - known):
+        raise InputError(f"{name}: expected options of a recipe ({', '.join(sorted(known))}), found {unknown[0]}")
+    return values
+
+
+def adapts(name: str) -> bool:
+    """Whether a recipe is one of `tinydnn finetune`: its model is a published network."""
+    return _read(name).get("model") in NETWORKS
+
+
+def _read(name: str) -> dict[str, Any]:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"--recipe: expected one of {', '.join(names())} or a .toml file, found {name!r}") from None
     except (ValueError, IsADirectoryError) as error:
         raise InputError(f"{name}: expected a recipe in TOML, found something else ({error})") from None
-    known = {field.name for field in fields(Options)} - NOT_OF_A_RECIPE
-    if unknown := sorted(values.keys() - known):
-        raise InputError(f"{name}: expected options of a recipe ({', '.join(sorted(known))}), found {unknown[0]}")
-    return values
