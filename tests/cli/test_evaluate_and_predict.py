@@ -55,6 +55,7 @@ def test_without_json_a_table_is_printed(command, trained, slices):
     ]  # fmt: skip
     assert "95 % interval" in found.out
     assert "on 60 slices of 21 patients" in found.out
+    assert "if a patient of this data was among them, the figures flatter" in found.out
 
 
 def test_broken_slices_are_left_out_when_asked_and_listed(command, trained, learnable, tmp_path):

@@ -8,7 +8,7 @@ import typer
 
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import print_metrics, progress_bar, say_skipped
+from tinydnn.cli.display import print_metrics, progress_bar, say, say_skipped
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
@@ -47,3 +47,4 @@ def evaluate(
         return
     say_skipped(dataset)
     print_metrics(metrics)
+    say("Whom it was trained on, a model does not tell: if a patient of this data was among them, the figures flatter.")
