@@ -344,9 +344,6 @@ def test_the_steps_of_each_parameter_come_back(tmp_path):
     resumed = some_trainer()
     load_checkpoint(path, resumed)
     assert resumed.optimizer.taken == trainer.optimizer.taken
-    resealed(path, lambda file: file["training"].attrs.__setitem__("optimizer_steps", 7))  # as it once was
-    load_checkpoint(path, resumed)
-    assert set(resumed.optimizer.taken.values()) == {7}
 
 
 @pytest.mark.parametrize(

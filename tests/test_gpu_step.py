@@ -60,13 +60,13 @@ def small_network():
     return Sequential(*first, *second, *head, input_shape=(1, SIDE, SIDE))
 
 
-def trainer(device, *, network=None, optimizer="sgd", precision="fp32", epochs=2):
+def trainer(device, *, network=None, optimizer="sgd", precision="fp32", epochs=2, **options):
     data, network = dataset(), network or small_network()
     network.to(device)
     return Trainer(
         network, OPTIMIZERS[optimizer](network.parameters()), constant(0.02 if "sgd" in optimizer else 0.002), data,
         Normalisation.fit(data, TRAIN), train=TRAIN, watch=TEST, batch_size=BATCH, epochs=epochs, seed=5, device=device,
-        precision=precision,
+        precision=precision, **options,
     )  # fmt: skip
 
 
@@ -109,6 +109,14 @@ def test_what_thaws_late_moves_as_on_the_cpu(optimizer, gpu):
     with gpu():
         for name, found in moved("cuda").items():
             np.testing.assert_allclose(found, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_a_step_that_is_not_the_captured_one_runs_as_on_the_cpu(gpu):
+    expected = next(trainer("cpu", balance=True).run()).loss
+    with gpu():
+        balanced = trainer("cuda", balance=True)
+        assert balanced.gpu_step is None
+        assert next(balanced.run()).loss == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_papers_network_trains_as_on_the_cpu(gpu):

@@ -50,15 +50,16 @@ def test_the_gradient_of_the_loss_of_regions_is_the_numeric_one(smoothing, log_p
 
 
 def test_the_prior_is_how_frequent_each_class_is_beside_equal_shares():
-    assert np.exp(objective.log_prior(np.array([0, 0, 0, 1, 2, 2]), 3)) == pytest.approx([1.5, 0.5, 1.0])
-    assert np.isfinite(objective.log_prior(np.array([0, 1]), 3)).all()  # of a class that is absent
+    assert np.exp(objective.frequencies(np.array([0, 0, 0, 1, 2, 2]), 3)) == pytest.approx([1.5, 0.5, 1.0])
+    assert np.isfinite(objective.frequencies(np.array([0, 1]), 3)).all()  # of a class that is absent
 
 
 def test_the_prior_is_added_to_the_logits_of_classes_and_not_to_the_background():
     model = region_cnn(image_size=16)
     x, prior = X.astype(np.float32), np.array([1.0, 2.0, 3.0], np.float32)
     without, within = (objective.region_loss(model, x, Y, MASKS, log_prior=one) for one in (None, prior))
-    np.testing.assert_array_equal(within.logits, without.logits + prior)
+    np.testing.assert_array_equal(within.logits, without.logits)  # what the network says is without
+    assert within.of_slices == ops.softmax_cross_entropy(without.logits + prior, Y)[0]
     m = Sequential(*model.layers[:-1])(x, training=True)[0]
     targets, weights = region_targets(MASKS, Y, m.shape[2:])
     expected = ops.region_cross_entropy(m + np.array([0, 1, 2, 3], np.float32)[:, None, None], targets, weights)[0]
@@ -68,7 +69,7 @@ def test_the_prior_is_added_to_the_logits_of_classes_and_not_to_the_background()
 def test_a_network_trained_with_the_prior_expects_all_classes_equally():
     """Pictures that say nothing, three in four of one class: what is learned is the frequency, and that is left out."""
     x, y = np.zeros((8, 1, 16, 16), np.float32), np.array([0, 0, 0, 0, 0, 0, 1, 2])
-    for log_prior, expected in ((None, [0.75, 0.125, 0.125]), (objective.log_prior(y, 3), [1 / 3] * 3)):
+    for log_prior, expected in ((None, [0.75, 0.125, 0.125]), (objective.frequencies(y, 3), [1 / 3] * 3)):
         model = baseline_cnn(image_size=16)
         optimizer = SGD(model.parameters(), lr=0.5)
         for _ in range(100):

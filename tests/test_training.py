@@ -12,6 +12,7 @@ from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
 from tinydnn.evaluation import evaluate
 from tinydnn.models import MODELS
+from tinydnn.ops import softmax_cross_entropy
 from tinydnn.optim import constant, cosine, one_cycle, step
 from tinydnn.training import Step, Trainer, Validation
 
@@ -41,13 +42,24 @@ def easy_dataset():
     return Dataset(images, labels, np.array([""] * COUNT), ("a", "b", "c"), masks)
 
 
-def trainer(dataset=None, *, model="baseline", optimizer="sgd", schedule="constant", lr=0.01, epochs=3, batch_size=8):
+def trainer(
+    dataset=None,
+    *,
+    model="baseline",
+    optimizer="sgd",
+    schedule="constant",
+    lr=0.01,
+    epochs=3,
+    batch_size=8,
+    balance=False,
+):
     dataset = dataset or easy_dataset()
     network = MODELS[model](image_size=SIDE, seed=1)
     iterations = epochs * (len(TRAIN) // batch_size)
     return Trainer(
         network, OPTIMIZERS[optimizer](network.parameters(), lr), SCHEDULES[schedule](lr, iterations), dataset,
         Normalisation.fit(dataset, TRAIN), train=TRAIN, watch=TEST, batch_size=batch_size, epochs=epochs, seed=5,
+        balance=balance,
     )  # fmt: skip
 
 
@@ -226,3 +238,21 @@ def test_a_validation_that_was_missed_is_made_up_for():
         next(running)
     records = list(one.run())  # as if begun anew, between the last step and its validation
     assert [type(record) for record in records] == [Validation]
+
+
+@pytest.mark.parametrize("model", ["baseline", "regions"])
+def test_with_balance_the_loss_expects_the_classes_as_often_as_the_training_slices_show_them(model):
+    data = easy_dataset()
+    data = replace(data, labels=np.where(np.arange(COUNT) < 16, 0, data.labels))  # most of the training part is "a"
+    plain, balanced = (trainer(data, model=model, balance=balance) for balance in (False, True))
+    prior = np.log(3 * np.bincount(data.labels[TRAIN]) / len(TRAIN))
+    assert plain.log_prior is None
+    assert balanced.log_prior == pytest.approx(prior, rel=1e-6)
+    first, _ = (next(iter(one.run())) for one in (balanced, plain))
+    assert first.loss == pytest.approx(-(prior - np.log(3))[data.labels[TRAIN]].mean(), abs=0.35)  # untrained: z ≈ 0
+    records = [list(one.run()) for one in (balanced, plain)]
+    assert records[0] != records[1]
+    held_out = balanced.last_evaluation
+    z = np.log(held_out.probabilities)
+    expected = softmax_cross_entropy((z + prior).astype(np.float32), data.labels[TEST])[0]
+    assert held_out.loss == pytest.approx(expected, rel=1e-4)  # as in training, so that both can be compared

@@ -9,6 +9,7 @@ from tinydnn import ops, prediction
 from tinydnn.backend import Array, to_device
 from tinydnn.data.dataset import Dataset
 from tinydnn.layers import Sequential
+from tinydnn.objective import expecting
 
 EVALUATION_BATCH = 32  # slices
 
@@ -40,11 +41,14 @@ def evaluate(
     *,
     device: str = "cpu",
     views: int = 1,
+    log_prior: Array | None = None,
     load: Callable[[Array], tuple[Array, Array]] | None = None,
 ) -> Evaluation:
     """Send the slices of `indices` through the model in evaluation mode, a few at a time; `views` of each.
 
-    `load` brings slices from where they lie already, as `load_batch` does from the dataset.
+    The loss is that of the training: with `log_prior` (`tinydnn.objective`) it is of logits to which that is added.
+    The probabilities are of the logits as they are. `load` brings slices from where they lie already, as `load_batch`
+    does from the dataset.
     """
     losses, probabilities, labels = [], [], []
     with np.errstate(all="ignore"):  # what overflows shows in the loss
@@ -52,7 +56,7 @@ def evaluate(
             some = indices[start : start + EVALUATION_BATCH]
             x, y = load_batch(dataset, some, normalise, device) if load is None else load(some)
             logits = prediction.logits(model, x, views)
-            losses.append(float(ops.softmax_cross_entropy(logits, y)[0]) * len(y))
+            losses.append(float(ops.softmax_cross_entropy(expecting(logits, log_prior), y)[0]) * len(y))
             probabilities.append(to_device(ops.softmax(logits), "cpu"))
             labels.append(to_device(y, "cpu"))
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))

@@ -25,7 +25,11 @@ SLICES = 0.5  # how much the loss of slices counts beside that of regions
 
 
 class Loss(NamedTuple):
-    """The logits (N, K), the cross-entropy of the slices, all that is made smaller, and what sets the gradients."""
+    """What the network says, its loss, and the way back.
+
+    logits: z, (N, K), without the prior. of_slices: the cross-entropy of the slices, with it. total: all that is made
+    smaller. backward: sets the gradients.
+    """
 
     logits: Array
     of_slices: Array
@@ -38,7 +42,7 @@ def learns_regions(model: Sequential) -> bool:
     return isinstance(model.layers[-1], RegionVote)
 
 
-def log_prior(labels: np.ndarray, classes: int) -> np.ndarray:
+def frequencies(labels: np.ndarray, classes: int) -> np.ndarray:
     """The log π of every class, (K,) float32, from the labels (N,) of the training slices; no slice counts as one."""
     counts = np.maximum(np.bincount(labels, minlength=classes), 1)
     return np.log(classes * counts / len(labels)).astype(np.float32)
@@ -49,8 +53,8 @@ def slice_loss(
 ) -> Loss:
     """Forward pass and loss of a batch: pictures x (N, C, H, W), labels y (N,)."""
     logits, backward = model(x, training=True)
-    logits = _expecting(logits, log_prior)
-    loss, loss_backward = ops.softmax_cross_entropy(logits, y, label_smoothing=label_smoothing)
+    expected = expecting(logits, log_prior)
+    loss, loss_backward = ops.softmax_cross_entropy(expected, y, label_smoothing=label_smoothing)
     return Loss(logits, loss, loss, lambda: backward(loss_backward(), need_dx=False))
 
 
@@ -72,10 +76,11 @@ def region_loss(
     body, vote = Sequential(*model.layers[:-1]), model.layers[-1]
     m, backward = body(x, training=True)
     logits, vote_backward = vote(m, training=True)
-    m, logits = _expecting(m, log_prior), _expecting(logits, log_prior)
     targets, weights = region_targets(masks, y, m.shape[2:])
-    of_regions, regions_backward = ops.region_cross_entropy(m, targets, weights.astype(m.dtype))
-    of_slices, slices_backward = ops.softmax_cross_entropy(logits, y, label_smoothing=label_smoothing)
+    of_regions, regions_backward = ops.region_cross_entropy(expecting(m, log_prior), targets, weights.astype(m.dtype))
+    of_slices, slices_backward = ops.softmax_cross_entropy(
+        expecting(logits, log_prior), y, label_smoothing=label_smoothing
+    )
 
     def both() -> None:
         backward(regions_backward() + vote_backward(slices_backward(SLICES)), need_dx=False)
@@ -83,7 +88,7 @@ def region_loss(
     return Loss(logits, of_slices, of_regions + of_slices * m.dtype.type(SLICES), both)
 
 
-def _expecting(z: Array, log_prior: Array | None) -> Array:
+def expecting(z: Array, log_prior: Array | None) -> Array:
     """z[n,k,…] + log π[k], of the last K channels; before them may be one of background, which stays."""
     if log_prior is None:
         return z

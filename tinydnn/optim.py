@@ -56,7 +56,7 @@ class Optimizer(ABC):
     def prepare(self) -> None:
         """What `step` does before it looks at gradients: count, and on a GPU bring there what changes by the step."""
         for name, parameter in self.parameters.items():
-            self.taken[name] += parameter.rate != 0
+            self.taken[name] += bool(parameter.rate)
         self.lr = float(self.lr)  # a NumPy number would make float64 of float32
         if self._lies_flat():
             upload(np.array(self._rates(), np.float32), self._flat["rates"].whole)
@@ -83,7 +83,7 @@ class Optimizer(ABC):
                 theta -= self._change(theta, g, self.lr * parameter.rate, self.taken[name], *slots)
 
     def _rates(self) -> tuple[float, ...]:
-        """What changes from step to step, as the kernel of `_move_flat` wants it; nothing where there is none."""
+        """What changes from step to step, as `_move_flat` wants it; nothing where that cannot be used."""
         return ()
 
     def _move_flat(self, rates: Array, theta: Array, g: Array, *slots: Array) -> None:
@@ -96,7 +96,7 @@ class Optimizer(ABC):
         first = next(iter(values.values()), None)
         if first is None or device_of(first) == "cpu" or first.dtype != np.float32 or not self._rates():
             return False
-        if any(one.rate != 1 for one in self.parameters.values()) or len(set(self.taken.values())) > 1:
+        if any(one.rate != 1 for one in self.parameters.values()):
             return False
         held = {"theta": values, **self.slots}
         if not all(name in self._flat and self._flat[name].holds(arrays) for name, arrays in held.items()):
@@ -189,6 +189,8 @@ class Adam(Optimizer):
         self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
 
     def _rates(self) -> tuple[float, ...]:
+        if len(set(self.taken.values())) > 1:  # the kernel corrects all averages alike
+            return ()
         return (self.lr, *(1 - beta ** max(self.steps, 1) for beta in self.betas))
 
     def _move_flat(self, rates: Array, theta: Array, g: Array, *slots: Array) -> None:

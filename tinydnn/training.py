@@ -74,7 +74,8 @@ class Trainer:
     back. So they must be no test slices then. Without, nothing is chosen by them.
 
     With `balance` the network is trained for classes of equal frequency, whatever that of the slices is, see
-    `tinydnn.objective`.
+    `tinydnn.objective`. Losses are then with the prior, those of the watched slices too; accuracies are of what the
+    network says, without it.
 
     The optimiser comes with the learning rate at the top of the schedule, which then sets it for every step. On a GPU
     (`device`, where the model is already) a step runs as `GpuStep`, `precision` says how exact products must be there.
@@ -113,7 +114,7 @@ class Trainer:
         self.precision = precision
         self.log_prior: Array | None = None
         if balance:
-            self.log_prior = to_device(objective.log_prior(dataset.labels[train], len(dataset.class_names)), device)
+            self.log_prior = to_device(objective.frequencies(dataset.labels[train], len(dataset.class_names)), device)
         self.gpu_step: GpuStep | None = None
         plain = not augment and not label_smoothing and not balance and not objective.learns_regions(model)
         plain &= all(one.rate == 1 for one in model.parameters().values())
@@ -208,7 +209,10 @@ class Trainer:
         view, gpu = self.view, self.gpu_step
         load = None if gpu is None else gpu.feed.load
         with self._computing(), nullcontext() if gpu is None else gpu.on_stream():
-            found = evaluate(view.model, view.dataset, self.watch, view.normalise, device=self.device, load=load)
+            found = evaluate(
+                view.model, view.dataset, self.watch, view.normalise,
+                device=self.device, log_prior=self.log_prior, load=load,
+            )  # fmt: skip
         self._require_finite(found.loss, f"the held-out loss after iteration {self.iteration}")
         self.last_evaluation = found
         epoch = self.iteration // self.iterations_per_epoch
@@ -220,7 +224,10 @@ class Trainer:
     def judge(self, indices: Array, *, views: int = 1) -> Evaluation:
         """What the model makes of slices, from so many views of each."""
         with self._computing():
-            return evaluate(self.model, self.dataset, indices, self.normalise, device=self.device, views=views)
+            return evaluate(
+                self.model, self.dataset, indices, self.normalise,
+                device=self.device, views=views, log_prior=self.log_prior,
+            )  # fmt: skip
 
     def take_best(self) -> None:
         """Bring back the weights of the epoch that the watched slices chose."""

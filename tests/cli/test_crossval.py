@@ -73,6 +73,8 @@ def test_folds_of_a_recipe_with_a_published_network_are_fine_tunings(command, sl
     assert (found.status, found.err) == (0, "")
     report = json.loads((out / "crossval.json").read_text())
     assert (report["model"], report["pooled"]["slices"]) == ("squeezenet1_1", 60)
+    assert report["options"]["weights"] == "random"
+    assert "Random weights: nothing was learned from other pictures." in found.out
     phases = json.loads((out / "fold-02" / "metrics.json").read_text())["phases"]
     assert [one["frozen_to"] for one in phases] == ["features"]
 

@@ -71,3 +71,12 @@ def test_training_and_evaluation_agree_with_pytorch():
     assert ours.running_var.value == pytest.approx(theirs.running_var.numpy(), rel=1e-5)
     theirs.eval()
     assert ours.predict(x) == pytest.approx(theirs(torch.from_numpy(x)).detach().numpy(), abs=1e-5)
+
+
+def test_a_gradient_belongs_to_its_own_pass_though_the_running_statistics_have_moved_on():
+    x, later = batches(2)
+    there, here = BatchNorm2d(2), BatchNorm2d(2)
+    backward, as_it_was = (layer(x)[1] for layer in (there, here))
+    there(later + 100, training=True)
+    np.testing.assert_array_equal(backward(x), as_it_was(x))
+    np.testing.assert_array_equal(there.gamma.grad, here.gamma.grad)

@@ -214,3 +214,15 @@ def test_a_file_that_is_no_features_is_refused(dataset, tmp_path):
     for path in (tmp_path / "f.h5", tmp_path / "none.h5"):
         with pytest.raises(InputError, match="expected a file of features"):
             open_features(path, dataset)
+
+
+def test_balance_reaches_the_training(dataset, tmp_path):
+    assert FinetuneRun(tmp_path / "a", options(), dataset).trainer.log_prior is None
+    assert FinetuneRun(tmp_path / "b", options(balance=True), dataset).trainer.log_prior.shape == (3,)
+
+
+def test_features_need_not_be_computed_beforehand(dataset, tmp_path):
+    run = FinetuneRun(tmp_path, options(epochs=1), dataset)
+    run.start()
+    list(run.records())
+    assert run.finish()["feature_seconds"] == 0

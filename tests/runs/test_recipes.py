@@ -6,7 +6,7 @@ import pytest
 
 from tinydnn.errors import InputError
 from tinydnn.runs import Options
-from tinydnn.runs.recipes import FOLDER, NOT_OF_A_RECIPE, names, read_recipe
+from tinydnn.runs.recipes import FOLDER, NOT_OF_A_RECIPE, adapts, names, read_recipe
 
 
 @pytest.mark.parametrize("name", names())
@@ -55,3 +55,12 @@ def test_a_file_that_is_no_recipe_is_explained(tmp_path, text, words):
 def test_a_recipe_that_is_not_there_is_explained(name):
     with pytest.raises(InputError, match=r"--recipe: expected one of .*paper.* or a \.toml file, found"):
         read_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [('model = "vgg16"', True), ('head = "gap"', True), ("epochs = 1", False), ('model = ["vgg16"]', False)],
+)
+def test_a_recipe_that_adapts_a_published_network_is_known_by_what_it_says(tmp_path, text, expected):
+    (tmp_path / "mine.toml").write_text(text)
+    assert adapts(str(tmp_path / "mine.toml")) is expected

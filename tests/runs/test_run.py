@@ -285,3 +285,11 @@ def test_a_configuration_that_is_none_is_refused_with_its_path(tmp_path, change,
         read_config(tmp_path)
     assert str(error.value).startswith(f"{tmp_path / 'config.json'}: expected the configuration of a run")
     assert words in str(error.value)
+
+
+def test_balance_reaches_the_training(tmp_path):
+    data = replace(dataset(), labels=np.repeat([0, 0, 0, 0, 0, 0, 1, 1, 2, 2], 3))
+    run = Run(tmp_path, replace(OPTIONS, balance=True), data)
+    counts = np.bincount(data.labels[run.split.train])
+    assert run.trainer.log_prior == pytest.approx(np.log(3 * counts / counts.sum()), rel=1e-6)
+    assert Run(tmp_path, OPTIONS, data).trainer.log_prior is None

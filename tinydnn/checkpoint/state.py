@@ -50,10 +50,9 @@ def load_checkpoint(path: str | Path, trainer: Trainer) -> None:
 
 
 def _read_steps(training: h5py.Group, trainer: Trainer) -> dict[str, int]:
-    """How many steps each of the optimiser's parameters has taken; a number means that all took as many."""
-    found = json.loads(str(training.attrs["optimizer_steps"]))
-    names = trainer.optimizer.parameters
-    return dict.fromkeys(names, found) if isinstance(found, int) else {name: int(found[name]) for name in names}
+    """How many steps each of the optimiser's parameters has taken."""
+    found = json.loads(training.attrs["optimizer_steps"])
+    return {name: int(found[name]) for name in trainer.optimizer.parameters}
 
 
 def _read_slots(training: h5py.Group, trainer: Trainer) -> dict[str, dict[str, Array]]:

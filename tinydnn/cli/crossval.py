@@ -63,6 +63,8 @@ def crossval(
                 say(f"{run.folder.name}: {len(run.split.train)} to train, {len(run.split.test)} held out")
                 with progress_bar("Computing features") as progress:
                     run.prepare(progress)
+                for note in run.notes():
+                    say(note)
                 train_run(run, go_on)
                 accuracy = run.finish()["accuracy"]
                 say(f"{run.folder.name}: accuracy {accuracy:.2%}")
@@ -94,7 +96,8 @@ def _introduce(validation: "CrossValidation") -> None:
     options, dataset = validation.options, validation.dataset
     say_skipped(dataset)
     say(f"{describe(dataset)}: {', '.join(dataset.class_names)}")
-    say(f"{options.folds} folds by {options.split}, recipe {options.recipe}, {options.epochs} epochs each")
+    training = f"{options.model}, {options.epochs} epochs each"
+    say(f"{options.folds} folds by {options.split}, recipe {options.recipe}: {training}")
     if dataset.crop.uses_mask:
         say(MASK_NOTE)
     say(f"Folder: {validation.folder}")

@@ -1,7 +1,7 @@
 """Cross-validation: a run for each fold, and one report of them all."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,7 @@ class CrossValidation:
             "seed": self.options.seed,
             "recipe": self.options.recipe,
             "model": self.options.model,
+            "options": asdict(self.options),
             "pooled": measure(pooled, self.dataset, indices, by_patient=by_patient),
             "each_fold": figures,
             "versions": files.versions(),

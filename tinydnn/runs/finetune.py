@@ -78,6 +78,7 @@ class FinetuneRun(Run):
     """
 
     options: FinetuneOptions
+    feature_seconds = 0.0  # that it took to compute or find features in this session
 
     @cached_property
     def source(self) -> weights.Weights | None:

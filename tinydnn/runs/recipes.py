@@ -7,6 +7,7 @@ from typing import Any
 
 from tinydnn.errors import InputError
 from tinydnn.models import NETWORKS
+from tinydnn.runs.finetune import FinetuneOptions
 from tinydnn.runs.options import Options
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -42,8 +43,10 @@ def read_recipe(name: str, kind: type[Options] = Options) -> dict[str, Any]:
 
 
 def adapts(name: str) -> bool:
-    """Whether a recipe is one of `tinydnn finetune`: its model is a published network."""
-    return _read(name).get("model") in NETWORKS
+    """Whether a recipe is one of `tinydnn finetune`: of a published network, or with an option of that alone."""
+    values = _read(name)
+    alone = {field.name for field in fields(FinetuneOptions)} - {field.name for field in fields(Options)}
+    return values.get("model") in tuple(NETWORKS) or bool(values.keys() & alone)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -26,18 +26,18 @@ def batchnorm2d(
     from tinydnn.kernels.cpu.compiled import channels
 
     inverse_std = 1 / np.sqrt(var.astype(np.float64) + eps)
-    gain = gamma * inverse_std
+    gain, centre = gamma * inverse_std, mean.copy()  # a layer's running mean may move on before a gradient comes back
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
-        dbeta, dgamma = channels.sums(x, dz, mean)
+        dbeta, dgamma = channels.sums(x, dz, centre)
         dgamma *= inverse_std
         dx = None
         if need_dx and batch_statistics:
             count = x.size // x.shape[1]
-            dx = channels.backward(x, dz, mean, inverse_std * dgamma / count, dbeta / count, gain)
+            dx = channels.backward(x, dz, centre, inverse_std * dgamma / count, dbeta / count, gain)
         elif need_dx:
             nothing = np.zeros_like(gain)
             dx = channels.forward(dz, nothing, gain, nothing)
         return dx, dgamma.astype(x.dtype), dbeta.astype(x.dtype)
 
-    return channels.forward(x, mean, gain, beta), backward
+    return channels.forward(x, centre, gain, beta), backward

@@ -20,13 +20,13 @@ def moments(x: Array) -> tuple[Array, Array]:
     """Mean and variance of each channel, in float64."""
     (seen,), channels = _in_rows(x), x.shape[1]
 
-    def part(part: slice) -> tuple[int, Array, Array]:
+    def of_part(part: slice) -> tuple[int, Array, Array]:
         mean, squares = np.zeros((2, channels))
         block, store = np.empty((3, channels), x.dtype), _store(x)
         pixels = _add_moments(seen, part.start, part.stop, store, block, mean, squares)
         return pixels, mean, squares
 
-    (pixels, mean, squares), *others = over_batch(len(x), part)
+    (pixels, mean, squares), *others = over_batch(len(x), of_part)
     for more, its_mean, its_squares in others:
         apart, both = its_mean - mean, pixels + more
         mean, squares = mean + apart * (more / both), squares + its_squares + apart**2 * (pixels * more / both)
@@ -39,12 +39,12 @@ def sums(x: Array, dz: Array, mean: Array) -> tuple[Array, Array]:
     seen, upstream = _in_rows(x, dz)
     centre = np.ascontiguousarray(mean)
 
-    def part(part: slice) -> Array:
+    def of_part(part: slice) -> Array:
         block, total = np.empty((2, len(mean)), x.dtype), np.zeros((2, len(mean)))
         _add_sums(seen, upstream, part.start, part.stop, _store(x), _store(x), centre, block, total)
         return total
 
-    of_dz, of_products = np.sum(over_batch(len(x), part), axis=0)
+    of_dz, of_products = np.sum(over_batch(len(x), of_part), axis=0)
     return of_dz, of_products
 
 
@@ -63,10 +63,10 @@ def backward(x: Array, dz: Array, mean: Array, slope: Array, shift: Array, gain:
     dx = empty((len(x), *x.shape[2:], x.shape[1]), x.dtype)
     flat = dx.reshape(-1)
 
-    def part(part: slice) -> None:
+    def of_part(part: slice) -> None:
         _write_backward(seen, upstream, part.start, part.stop, _store(x), _store(x), constants, flat)
 
-    over_batch(len(x), part)
+    over_batch(len(x), of_part)
     return dx.transpose(0, 3, 1, 2)
 
 
