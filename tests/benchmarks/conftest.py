@@ -10,5 +10,14 @@ import pytest
 def _benchmarks_on_the_path(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     yield
-    for name in ("accuracy", "arena", "contestants", "contestants_cuda", "report", "time_to_accuracy", "train_step"):
+    for name in (
+        "accuracy",
+        "arena",
+        "contestants",
+        "contestants_cuda",
+        "report",
+        "time_to_accuracy",
+        "train_step",
+        "transfer",
+    ):
         sys.modules.pop(name, None)
