@@ -7,7 +7,6 @@ Runs that differ in their seed alone become one line: the mean of their accuraci
 cross-validation is a line by itself, with its interval. The results are kept in `benchmarks/results/accuracy.json`.
 """
 
-import argparse
 import json
 import sys
 from collections import defaultdict
@@ -15,11 +14,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tinydnn.atomic import write_whole
+from readme import from_folders
 
-ROOT = Path(__file__).parents[1]
-RESULTS, README = ROOT / "benchmarks" / "results" / "accuracy.json", ROOT / "README.md"
-BEGIN, END = "<!-- accuracy: begin -->\n", "<!-- accuracy: end -->\n"
 # Of the full set of 3064 slices. Where a figure was not read in the work itself, the last column says so.
 PUBLISHED = (
     ("Hou and Zhang, transfer learning", "slice, 2451 and 613", "89.89", "the paper reproduced here"),
@@ -109,28 +105,5 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
-    """Write results and table, or compare the table; 1 where they differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path, help="of runs and cross-validations")
-    parser.add_argument("--check", action="store_true", help="compare the README with the results")
-    options = parser.parse_args()
-    if options.check == bool(options.folders):
-        parser.error("expected folders, or --check")
-    rows = json.loads(RESULTS.read_text()) if options.check else read(options.folders)
-    text = README.read_text()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    made = head + BEGIN + table(rows) + END + tail
-    if options.check:
-        if made != text:
-            print(f"{README.name}: the table of accuracy is not what {RESULTS.name} gives")
-        return int(made != text)
-    for path, content in ((RESULTS, json.dumps(rows, indent=1) + "\n"), (README, made)):
-        with write_whole(path) as temporary:
-            temporary.write_text(content)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(from_folders("accuracy", read=read, table=table, about=__doc__))

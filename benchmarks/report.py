@@ -9,15 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tinydnn.atomic import write_whole
+from readme import put
+
 from tinydnn.plots import canvas
 from tinydnn.plots.canvas import BLUE, GREY, MARGIN
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "train-step.json"
 PICTURE = ROOT / "benchmarks" / "results" / "train-step.png"
-README = ROOT / "README.md"
-BEGIN, END = "<!-- speed: begin -->\n", "<!-- speed: end -->\n"
 
 
 def table(results: dict[str, Any]) -> str:
@@ -73,18 +72,10 @@ def draw(results: dict[str, Any]) -> None:
 
 def main() -> int:
     """Write table and picture, or compare the table; 1 where they differ."""
-    results, text = json.loads(RESULTS.read_text()), README.read_text()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    made = head + BEGIN + table(results) + END + tail
-    if "--check" in sys.argv[1:]:
-        if made != text:
-            print(f"{README.name}: the table of speed is not what {RESULTS.name} gives; run benchmarks/report.py")
-        return int(made != text)
-    draw(results)
-    with write_whole(README) as path:
-        path.write_text(made)
-    return 0
+    results, check = json.loads(RESULTS.read_text()), "--check" in sys.argv[1:]
+    if not check:
+        draw(results)
+    return put("speed", table(results), check=check)
 
 
 if __name__ == "__main__":

@@ -6,21 +6,22 @@
 The results are kept in `benchmarks/results/transfer.json`.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from tinydnn.atomic import write_whole
+from readme import from_folders
 
-ROOT = Path(__file__).parents[1]
-RESULTS, README = ROOT / "benchmarks" / "results" / "transfer.json", ROOT / "README.md"
-BEGIN, END = "<!-- transfer: begin -->\n", "<!-- transfer: end -->\n"
 NAMES = {"vgg16": "VGG-16", "alexnet": "AlexNet", "squeezenet1_1": "SqueezeNet 1.1"}
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folders: list[Path]) -> list[dict[str, Any]]:
+    """A row for each folder."""
+    return [row(folder) for folder in folders]
+
+
+def row(folder: Path) -> dict[str, Any]:
     """A row for a run, or for a cross-validation as a whole."""
     in_folds = (folder / "crossval.json").exists()
     one = folder / "fold-01" if in_folds else folder
@@ -82,28 +83,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, *map(row_of, rows)]) + "\n"
 
 
-def main() -> int:
-    """Write results and table, or compare the table; 1 where they differ."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path, help="of fine-tunings and of folds, in the table's order")
-    parser.add_argument("--check", action="store_true", help="compare the README with the results")
-    options = parser.parse_args()
-    if options.check == bool(options.folders):
-        parser.error("expected folders, or --check")
-    rows = json.loads(RESULTS.read_text()) if options.check else [read(folder) for folder in options.folders]
-    text = README.read_text()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    made = head + BEGIN + table(rows) + END + tail
-    if options.check:
-        if made != text:
-            print(f"{README.name}: the table of transfer learning is not what {RESULTS.name} gives")
-        return int(made != text)
-    for path, content in ((RESULTS, json.dumps(rows, indent=1) + "\n"), (README, made)):
-        with write_whole(path) as temporary:
-            temporary.write_text(content)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        from_folders("transfer", read=lambda folders: [read(folder) for folder in folders], table=table, about=__doc__)
+    )

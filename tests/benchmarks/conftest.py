@@ -15,6 +15,7 @@ def _benchmarks_on_the_path(monkeypatch):
         "arena",
         "contestants",
         "contestants_cuda",
+        "readme",
         "report",
         "time_to_accuracy",
         "train_step",

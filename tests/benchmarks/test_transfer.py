@@ -43,7 +43,7 @@ def folders(tmp_path):
 def test_each_line_says_what_learned_and_how_it_was_tested(folders):
     import transfer
 
-    thaws, random, folds = map(transfer.row_of, map(transfer.read, folders))
+    thaws, random, folds = map(transfer.row_of, transfer.read(folders))
     assert thaws == (
         "| VGG-16, 128 pixels | the head, 3 epochs, then all after features.23, 4 epochs | patient, 20 % held out "
         "| 100 slices of 20 patients | **90.0** | 85.0 to 94.0 (patients) | 75.0 | 1 + 100 |"
