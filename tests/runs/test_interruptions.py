@@ -22,6 +22,11 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+def heed_ctrl_c():
+    """What a shell starts in the background ignores SIGINT, and hands that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Program:
     """`tinydnn train` on the slices, in a process and with a cache folder of its own."""
 
@@ -35,7 +40,10 @@ class Program:
         }  # fmt: skip
         with self.log.open("a") as log:
             command = [sys.executable, "-m", "tinydnn", "train", str(self.slices), "--out", str(self.out)]
-            return subprocess.Popen([*command, *OPTIONS, *more], env=environment, stdout=log, stderr=log)
+            return subprocess.Popen(
+                [*command, *OPTIONS, *more], env=environment, stdout=log, stderr=log,
+                preexec_fn=heed_ctrl_c,
+            )  # fmt: skip
 
     def kill(self, when, *more):
         """Start it, kill it with SIGKILL once `when(seconds since the start)` is true; whether it was still alive."""
@@ -147,13 +155,10 @@ def test_ctrl_c_finishes_the_iteration_writes_a_checkpoint_and_says_how_to_go_on
 
 
 def test_ctrl_c_before_the_training_ends_it_at_once_and_says_how_to_go_on(uninterrupted, slices, tmp_path):
-    for attempt in range(5):  # where others compute too, this process may sleep while slices are prepared
-        program = Program(slices, tmp_path, f"run-{attempt}")
-        process, preparing = program.start(), appeared(program.cache, "*.partial")
-        while process.poll() is None and not preparing(0):
-            time.sleep(0.001)
-        if process.poll() is None:
-            break
+    program = Program(slices, tmp_path, "run")
+    process, preparing = program.start(), appeared(program.cache, "*.partial")
+    while process.poll() is None and not preparing(0):
+        time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130
     said = program.log.read_text()
