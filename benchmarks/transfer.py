@@ -84,6 +84,4 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        from_folders("transfer", read=lambda folders: [read(folder) for folder in folders], table=table, about=__doc__)
-    )
+    sys.exit(from_folders("transfer", read=read, table=table, about=__doc__))
