@@ -83,5 +83,10 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join([*lines, *map(row_of, rows)]) + "\n"
 
 
+def main() -> int:
+    """Write results and table, or compare the table; 1 where they differ."""
+    return from_folders("transfer", read=read, table=table, about=__doc__)
+
+
 if __name__ == "__main__":
-    sys.exit(from_folders("transfer", read=read, table=table, about=__doc__))
+    sys.exit(main())

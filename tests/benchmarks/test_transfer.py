@@ -51,3 +51,26 @@ def test_each_line_says_what_learned_and_how_it_was_tested(folders):
     assert random.startswith("| VGG-16, random weights, 128 pixels, crop head | all, 7 epochs | slice, 20 % held out |")
     assert random.endswith("| - | 5 |")
     assert "| patient, 5 folds | 100 slices of 20 patients | **90.0** |" in folds
+
+
+def test_the_command_writes_results_and_table_and_says_where_they_differ(folders, tmp_path, monkeypatch, capsys):
+    import readme
+    import transfer
+
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- transfer: begin -->\nold\n<!-- transfer: end -->\nafter\n")
+    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
+    monkeypatch.setattr(readme, "README", page)
+    monkeypatch.setattr(readme, "ROOT", tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["transfer.py", *map(str, arguments)])
+        return transfer.main()
+
+    assert run(*folders) == run("--check") == 0
+    rows = "\n".join(map(transfer.row_of, transfer.read(folders)))
+    assert page.read_text().startswith("before\n<!-- transfer: begin -->\n| network |")
+    assert page.read_text().endswith(f"|\n{rows}\n<!-- transfer: end -->\nafter\n")
+    page.write_text(page.read_text().replace("90.0", "99.0"))
+    assert run("--check") == 1
+    assert capsys.readouterr().out == "README.md: the table of transfer is not what the results give\n"
