@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 PRECISIONS = ("fp32", "tf32")
 
@@ -22,14 +25,21 @@ _traces: ContextVar[tuple[list[Call], ...]] = ContextVar("traces", default=())
 
 
 @contextmanager
-def precision(name: str) -> Iterator[None]:
-    """Within the block, products of float32 numbers may be as inexact as `name` says: "fp32" or "tf32"."""
-    require_precision("precision", name)
-    token = _precision.set(name)
+def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Within the block, the variable has this value; afterwards the one that it had before."""
+    token = variable.set(value)
     try:
         yield
     finally:
-        _precision.reset(token)
+        variable.reset(token)
+
+
+@contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Within the block, products of float32 numbers may be as inexact as `name` says: "fp32" or "tf32"."""
+    require_precision("precision", name)
+    with holding(_precision, name):
+        yield
 
 
 def asked_precision() -> str:
@@ -50,11 +60,8 @@ def predicting() -> Iterator[None]:
     A value that is rounded otherwise changes little by itself. But it may change who wins in a pooling and what ReLU
     cuts off, and then a gradient goes another way.
     """
-    token = _predicting.set(True)
-    try:
+    with holding(_predicting, True):
         yield
-    finally:
-        _predicting.reset(token)
 
 
 def is_predicting() -> bool:
@@ -66,11 +73,8 @@ def is_predicting() -> bool:
 def trace() -> Iterator[list[Call]]:
     """Record which implementation ran, call by call: `with ops.trace() as calls: …`."""
     calls: list[Call] = []
-    token = _traces.set((*_traces.get(), calls))
-    try:
+    with holding(_traces, (*_traces.get(), calls)):
         yield calls
-    finally:
-        _traces.reset(token)
 
 
 def record(operation: str, implementation: str) -> None:

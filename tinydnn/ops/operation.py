@@ -238,11 +238,8 @@ def use(**choices: str) -> Iterator[None]:
             raise ValueError(
                 f"use: expected an implementation of {name} ({', '.join(known)}), found {implementation!r}"
             )
-    token = _choices.set({**_choices.get(), **choices})
-    try:
+    with context.holding(_choices, {**_choices.get(), **choices}):
         yield
-    finally:
-        _choices.reset(token)
 
 
 def chosen(*names: str) -> bool:
