@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from tinydnn.atomic import write_whole
 from tinydnn.bench.machine import machine
-from tinydnn.data import cache
-from tinydnn.data.augment import parse
+from tinydnn.data.augment.augmentation import parse
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
+from tinydnn.data.prepare import cache
 from tinydnn.models import MODELS
 from tinydnn.optim import SGD, constant
-from tinydnn.training import Step, Trainer
+from tinydnn.storage import atomic_write
+from tinydnn.training.trainer import Step, Trainer
 
 CASES = (("baseline", 256, 128), ("baseline", 128, 128), ("regions", 128, 32))  # model, pixels, batch
 AUGMENTATIONS = ("none", "light", "strong")
@@ -76,7 +76,7 @@ def main() -> None:
         costs = ", ".join(f"{augment} {percent:+.1f} %" for augment, percent in row["percent_more"].items())
         print(f"{model}, {size} × {size}, batch {batch}: {row['step_ms']['none']:.0f} ms a step; {costs}", flush=True)
     if options.json:
-        with write_whole(options.json) as path:
+        with atomic_write(options.json) as path:
             path.write_text(json.dumps({"machine": asdict(machine()), "rows": rows}, indent=1) + "\n")
 
 

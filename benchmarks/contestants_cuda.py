@@ -36,11 +36,11 @@ def tinydnn_run(name: str, batch: int, size: int, start: Any) -> tuple[Run, Call
     from tinydnn import ops
     from tinydnn.data.dataset import Dataset
     from tinydnn.data.normalise import Normalisation
-    from tinydnn.feeding import make_feed
-    from tinydnn.gpu_step import GpuStep
     from tinydnn.layers import Dropout, Sequential
     from tinydnn.models import baseline_cnn
     from tinydnn.optim import SGD
+    from tinydnn.training.gpu_feed import make_feed
+    from tinydnn.training.gpu_step import GpuStep
 
     precision, graph = name.split()[1], "graph" in name
     pictures, labels = start["pixels"], start["y"]

@@ -19,7 +19,6 @@ import torch
 from torch.nn import functional
 
 import tinydnn.kernels  # noqa: F401 - registers the implementations
-from tinydnn.atomic import write_whole
 from tinydnn.bench.comparison import a_pass
 from tinydnn.bench.costs import bench_case, costs
 from tinydnn.bench.machine import machine
@@ -27,6 +26,7 @@ from tinydnn.bench.timing import Pass, race
 from tinydnn.cli.start import raise_core_type
 from tinydnn.gradcheck.cases import Case
 from tinydnn.kernels.cpu.threads import set_thread_count
+from tinydnn.storage import atomic_write
 
 BLOCKS = ((1, 16, 256), (16, 32, 128), (32, 64, 64), (64, 128, 32))  # channels in and out, pixels along each side
 
@@ -102,7 +102,7 @@ def main() -> None:
             rows.append(row)
     if options.json:
         about = {"machine": asdict(machine()), "torch": torch.__version__, "threads": options.threads}
-        with write_whole(options.json) as path:
+        with atomic_write(options.json) as path:
             path.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
 
 

@@ -9,14 +9,14 @@ phantoms are the 600 that `tinydnn train` draws.
 
 import numpy as np
 
-from tinydnn.data import cache
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.data.split import split
+from tinydnn.data.prepare import cache
+from tinydnn.data.split.holdout import split
 from tinydnn.layers import Flatten, Linear, Sequential
 from tinydnn.models import baseline_cnn
 from tinydnn.optim import SGD, one_cycle
-from tinydnn.training import Trainer
+from tinydnn.training.trainer import Trainer
 
 SIZE, SEED = 128, 0
 WEIGHT_DECAYS = (0.001, 0.01, 0.1)

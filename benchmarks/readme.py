@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tinydnn.atomic import write_whole
+from tinydnn.storage import atomic_write
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -22,7 +22,7 @@ def put(name: str, table: str, *, check: bool) -> int:
     _, tail = rest.split(end)
     made = head + begin + table + end + tail
     if not check:
-        with write_whole(README) as path:
+        with atomic_write(README) as path:
             path.write_text(made)
     elif made != text:
         print(f"{README.name}: the table of {name} is not what the results give")
@@ -40,6 +40,6 @@ def from_folders(name: str, *, read: Callable[[list[Path]], Rows], table: Callab
         parser.error("expected folders, or --check")
     results = ROOT / "benchmarks" / "results" / f"{name}.json"
     if options.folders:
-        with write_whole(results) as path:
+        with atomic_write(results) as path:
             path.write_text(json.dumps(read(options.folders), indent=1) + "\n")
     return put(name, table(json.loads(results.read_text())), check=options.check)

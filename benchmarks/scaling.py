@@ -20,10 +20,10 @@ from arena import Contestant
 from contestants import TINYDNN
 from train_step import write_start
 
-from tinydnn.atomic import write_whole
 from tinydnn.bench.machine import machine
 from tinydnn.plots import canvas
 from tinydnn.plots.canvas import BLUE, VERMILION
+from tinydnn.storage import atomic_write
 
 BATCHES, SIZES, SLICES = (8, 16, 32, 64, 128), (32, 64, 128, 256), (100, 200, 400, 800)
 BATCH, SIZE, STEPS = 32, 256, 6
@@ -36,8 +36,8 @@ sys.path.insert(0, {here!r})
 from contestants import peak_memory_mb
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
+from tinydnn.data.prepare.convert import prepare
+from tinydnn.data.read.sources import open_source
 begin = perf_counter()
 with open_source(Path({data!r})) as source:
     path = prepare(source, Path({data!r}).parent / "prepared.h5", size=128)
@@ -121,7 +121,7 @@ def main() -> None:
                 )
             )
     if options.json:
-        with write_whole(options.json) as path:
+        with atomic_write(options.json) as path:
             path.write_text(json.dumps({"machine": asdict(machine()), **results}, indent=1) + "\n")
     if options.plot:
         draw(options.plot, results)

@@ -18,8 +18,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from tinydnn.atomic import write_whole
 from tinydnn.bench.machine import machine
+from tinydnn.storage import atomic_write
 
 EPOCHS, BATCH, RATE, SEED = 10, 128, 0.02, 0
 
@@ -49,11 +49,11 @@ def train_with_torch(data: str, threads: int) -> float:
     import torch
     from torch import nn
 
-    from tinydnn.data import cache
     from tinydnn.data.batches import epoch_batches
     from tinydnn.data.dataset import Dataset
     from tinydnn.data.normalise import Normalisation
-    from tinydnn.data.split import split
+    from tinydnn.data.prepare import cache
+    from tinydnn.data.split.holdout import split
     from tinydnn.optim import one_cycle
 
     torch.set_num_threads(threads)
@@ -123,7 +123,7 @@ def main() -> None:
         accuracy = f", accuracy {row['accuracy']:.1%}" if "accuracy" in row else ""
         print(f"{row['name']}: {row['seconds']:.1f} s{accuracy}, {row['seconds'] / rows[0]['seconds']:.1f} x")
     if options.json:
-        with write_whole(options.json) as path:
+        with atomic_write(options.json) as path:
             path.write_text(json.dumps({"machine": asdict(machine()), "rows": rows}, indent=1) + "\n")
 
 

@@ -16,18 +16,18 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from tinydnn.atomic import write_whole
 from tinydnn.backend import check_device, use_device
 from tinydnn.bench.gpu import gpu
-from tinydnn.data import cache
 from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.data.split import split
+from tinydnn.data.prepare import cache
+from tinydnn.data.split.holdout import split
 from tinydnn.errors import InputError
 from tinydnn.models import baseline_cnn
 from tinydnn.runs import Options
-from tinydnn.training import Trainer
+from tinydnn.storage import atomic_write
+from tinydnn.training.trainer import Trainer
 
 PHANTOMS, SEED = 320, 0
 
@@ -89,7 +89,7 @@ def main() -> int:
             )
     if asked.json:
         about = {"gpu": asdict(gpu()), "synthetic": dataset.synthetic, "slices": len(dataset), "size": asked.size}
-        with write_whole(asked.json) as path:
+        with atomic_write(asked.json) as path:
             path.write_text(json.dumps({**about, "batch": asked.batch, "rows": rows}, indent=1) + "\n")
     return 0
 

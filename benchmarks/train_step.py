@@ -28,18 +28,18 @@ from arena import Score, compete, disagreement
 from contestants import TINYDNN, TORCH
 from contestants_cuda import TINYDNN_CUDA, TORCH_CUDA
 
-from tinydnn.atomic import write_whole
 from tinydnn.bench.machine import machine
 from tinydnn.bench.peaks import peaks
 from tinydnn.cli.start import raise_core_type
-from tinydnn.data import cache
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
+from tinydnn.data.prepare import cache
 from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import set_thread_count
 from tinydnn.layers import Conv2d, Dropout, Linear, Sequential
 from tinydnn.layers.summary import layer_rows
 from tinydnn.models import CHANNELS, baseline_cnn
+from tinydnn.storage import atomic_write
 
 COMPARED, AGREEMENT, TF32_AGREEMENT = 10, 1e-3, 3e-2
 OF_TORCH = TORCH + TORCH_CUDA
@@ -199,7 +199,7 @@ def main() -> int:
         settings = {"size": options.size, "threads": options.threads, "flops_per_image": flops, "bound": bound}
         about = {"machine": asdict(machine()), **device, "versions": versions(), "settings": settings}
         text = json.dumps({**about, "rows": rows}, indent=1)
-        with write_whole(options.json) as path:
+        with atomic_write(options.json) as path:
             path.write_text(text + "\n")
     return 0 if agreed else 1
 

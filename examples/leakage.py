@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tinydnn.data import cache
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.data.split import split
+from tinydnn.data.prepare import cache
+from tinydnn.data.split.holdout import split
 from tinydnn.models import baseline_cnn
 from tinydnn.optim import SGD, one_cycle
 from tinydnn.plots import canvas
 from tinydnn.plots.canvas import BLUE, GREY, VERMILION
-from tinydnn.training import Trainer, Validation
+from tinydnn.training.trainer import Trainer, Validation
 
 SIZE, BATCH, EPOCHS, RATE, SEED = 64, 32, 30, 0.02, 0
 PROTOCOLS = ("slice", "patient")

@@ -9,11 +9,11 @@ met.
 
 import sys
 
-from tinydnn.data import cache
 from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.data.split import split
+from tinydnn.data.prepare import cache
+from tinydnn.data.split.holdout import split
 from tinydnn.models import baseline_cnn
 from tinydnn.ops import softmax_cross_entropy
 from tinydnn.optim import SGD, one_cycle

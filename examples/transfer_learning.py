@@ -10,14 +10,14 @@ synthetic phantoms are drawn first. It ends with the slices of patients whom the
 import sys
 
 from tinydnn import SGD, ops, weights
-from tinydnn.data import cache
 from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.features import kept
+from tinydnn.data.prepare import cache
 from tinydnn.data.preprocessing import TORCHVISION
-from tinydnn.data.split import split
+from tinydnn.data.split.holdout import split
 from tinydnn.models import adapted
 from tinydnn.optim import one_cycle
+from tinydnn.training.features import kept
 
 SIZE, BATCH, SEED = 96, 16, 0
 HEAD_EPOCHS, HEAD_RATE = 12, 0.003
@@ -57,12 +57,12 @@ def train(chain, pictures, normalise, epochs, rate):
 
 # The trunk is frozen, so what it makes of a slice never changes: compute it once, and train the head on that.
 model.freeze("features")
-front, head = model.cut(model.frozen_front())
+front, head = model.split_at(model.frozen_front())
 print(f"{len(front.layers)} layers are frozen, {len(head.layers)} learn")
 train(head, kept(dataset, front, preprocessing), lambda x: x, HEAD_EPOCHS, HEAD_RATE)
 
 # Then the last module thaws, at a tenth of the head's rate. The front is shorter now, and its features are others.
-model.unfreeze(from_layer="features.12", rate=0.1)
+model.unfreeze(from_layer="features.12", lr_scale=0.1)
 model.unfreeze(from_layer="head")
-front, rest = model.cut(model.frozen_front())
+front, rest = model.split_at(model.frozen_front())
 train(rest, kept(dataset, front, preprocessing), lambda x: x, LAST_EPOCHS, LAST_RATE)

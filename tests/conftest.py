@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinydnn.backend import check_device
-from tinydnn.data.matlab import write_slice
+from tinydnn.data.phantoms.matlab import write_slice
 from tinydnn.errors import InputError
 
 

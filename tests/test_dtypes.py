@@ -65,7 +65,7 @@ def test_every_array_of_a_training_step_is_float32(name, optimizer, choice, seen
         optimizer.step()
     seen += [(f"the value of {key}", one.value) for key, one in model.parameters().items()]
     seen += [(f"the gradient of {key}", one.grad) for key, one in model.parameters().items()]
-    seen += [(f"{slot} of {key}", one) for slot, of_all in optimizer.slots.items() for key, one in of_all.items()]
+    seen += [(f"{slot} of {key}", one) for slot, of_all in optimizer.state.items() for key, one in of_all.items()]
     seen += [(f"buffer {key}", one.value) for key, one in model.buffers().items()]
     floats = [(what, one) for what, one in seen if isinstance(one, np.ndarray | np.generic) and one.dtype.kind == "f"]
     assert len(floats) > 60

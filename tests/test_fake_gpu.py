@@ -19,13 +19,13 @@ from tinydnn.bench.comparison import compare
 from tinydnn.bench.gpu import gpu, gpu_peaks
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.feeding import StreamedFeed, make_feed
-from tinydnn.gpu_step import GpuStep
 from tinydnn.gradcheck.cases import CASES
 from tinydnn.kernels.cuda import source
 from tinydnn.kernels.cuda.emulator import Module
 from tinydnn.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential
 from tinydnn.models import baseline_cnn
+from tinydnn.training.gpu_feed import StreamedFeed, make_feed
+from tinydnn.training.gpu_step import GpuStep
 
 
 class FakeArray(np.ndarray):

@@ -55,7 +55,9 @@ def array_module(x: Any) -> ModuleType:
 
 def device_of(x: Any) -> str:
     """The kind of device that holds `x`: "cpu" or "cuda"."""
-    return "cpu" if array_module(x) is np and emulation() is None else "cuda"
+    cupy = sys.modules.get("cupy")
+    on_gpu = cupy is not None and isinstance(x, cupy.ndarray)
+    return "cuda" if on_gpu or _emulation.get() is not None else "cpu"
 
 
 def to_device(x: Any, device: str) -> Array:

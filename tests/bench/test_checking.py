@@ -87,7 +87,7 @@ def test_a_kernel_that_supports_nothing_proves_nothing(own, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
         "from tinydnn import ops\n\n"
-        '@ops.relu.implementation("mine", supports=lambda x: False)\ndef relu(x):\n    return x, lambda dz: dz\n'
+        '@ops.relu.implementation("mine", supports=lambda call: False)\ndef relu(x):\n    return x, lambda dz: dz\n'
     )
     own(path, "relu")
     assert [finding.what for finding in check("relu", "mine").findings] == ["supports nothing"]

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from tinydnn.checkpoint import SavedModel, save_model
-from tinydnn.data.matlab import write_slice
 from tinydnn.data.normalise import Normalisation
+from tinydnn.data.phantoms.matlab import write_slice
 from tinydnn.layers import Flatten, Linear, Sequential
 
 SMALL = {"--size": "16", "--batch-size": "16", "--epochs": "1"}

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from tinydnn.cli import display
-from tinydnn.training import Step, Validation
+from tinydnn.training.trainer import Step, Validation
 
 TRAINER = SimpleNamespace(iterations=190, iteration=0, epochs=10, batch_size=128, records=[])
 

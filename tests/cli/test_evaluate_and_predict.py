@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from tinydnn.checkpoint import SavedModel, load_model, save_model
-from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.matlab import write_slice
 from tinydnn.data.normalise import Normalisation
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
-from tinydnn.data.split import split
+from tinydnn.data.phantoms.matlab import write_slice
+from tinydnn.data.prepare.convert import prepare
+from tinydnn.data.prepare.crop import WHOLE, Crop
+from tinydnn.data.read.sources import open_source
+from tinydnn.data.split.holdout import split
 from tinydnn.models import baseline_cnn
 
 NOTE = "Not a medical device: for study only, never for a diagnosis."

@@ -10,7 +10,7 @@ import tinydnn.cli.download
 import tinydnn.cli.prepare  # noqa: F401 - registers its command
 from tinydnn.cli import main
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.matlab import write_slice
+from tinydnn.data.phantoms.matlab import write_slice
 from tinydnn.errors import InputError
 
 
@@ -87,7 +87,7 @@ def test_bad_input_to_prepare_is_one_line_and_status_two(command, mats, monkeypa
 
 def test_download_says_where_the_files_are_and_whom_to_name(command, monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr("tinydnn.data.download.download", lambda folder, progress: asked.append(folder))
+    monkeypatch.setattr("tinydnn.data.read.download.download", lambda folder, progress: asked.append(folder))
     status, printed, _ = command("download", tmp_path)
     assert (status, asked) == (0, [tmp_path])
     assert f"are in {tmp_path}" in printed
@@ -98,7 +98,7 @@ def test_a_refused_download_tells_how_to_do_it_by_hand(command, monkeypatch, tmp
     def refuse(folder, progress):
         raise InputError("the server refused with HTTP status 403\nBy hand: open the article")
 
-    monkeypatch.setattr("tinydnn.data.download.download", refuse)
+    monkeypatch.setattr("tinydnn.data.read.download.download", refuse)
     status, _, error = command("download", tmp_path)
     assert status == 2
     assert "403" in error

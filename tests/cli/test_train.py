@@ -120,7 +120,7 @@ def test_broken_files_are_left_out_when_asked_and_listed(command, learnable, tmp
 
 
 def test_without_data_it_says_that_phantoms_are_not_patients(command, slices, tmp_path, monkeypatch):
-    monkeypatch.setattr("tinydnn.data.cache.phantoms", lambda count, *, size, progress: slices)
+    monkeypatch.setattr("tinydnn.data.prepare.cache.phantoms", lambda count, *, size, progress: slices)
     found = command("train", *SMALL, "--out", tmp_path / "run")
     assert found.status == 0
     assert "No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody." in found.out

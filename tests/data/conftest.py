@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from tinydnn.data.matlab import write_folds, write_slice
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
+from tinydnn.data.phantoms.matlab import write_folds, write_slice
+from tinydnn.data.prepare.convert import prepare
+from tinydnn.data.read.sources import open_source
 
 
 def picture(number: int, side: int = 16) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tinydnn.data.augment import (
+from tinydnn.data.augment.augmentation import (
     PRESETS,
     Augmentation,
     brightness,
@@ -15,8 +15,8 @@ from tinydnn.data.augment import (
     warp,
     warp_maps,
 )
-from tinydnn.data.draws import Draws
-from tinydnn.data.warp import affine
+from tinydnn.data.augment.draws import Draws
+from tinydnn.data.augment.warp import affine
 from tinydnn.errors import InputError
 
 SIDE, COUNT = 48, 6

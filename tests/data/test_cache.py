@@ -9,10 +9,10 @@ from pathlib import Path
 import pooch
 import pytest
 
-from tinydnn.data.cache import phantoms, prepared
 from tinydnn.data.dataset import Dataset
+from tinydnn.data.prepare.cache import phantoms, prepared
 from tinydnn.errors import InputError
-from tinydnn.places import cache_folder
+from tinydnn.storage import cache_folder
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_an_hdf5_file_of_another_kind_is_refused(mats, tmp_path):
 
 def test_two_at_once_prepare_once(mats):
     """While the first prepares, a second process waits, and finds what the first has made."""
-    code = "import sys; from tinydnn.data.cache import prepared; prepared(sys.argv[1], size=8, progress=print)"
+    code = "import sys; from tinydnn.data.prepare.cache import prepared; prepared(sys.argv[1], size=8, progress=print)"
     second = []
 
     def progress(done, total):

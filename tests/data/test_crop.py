@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tinydnn.data.cache import prepared
-from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.dataset import Dataset
+from tinydnn.data.prepare.cache import prepared
+from tinydnn.data.prepare.crop import WHOLE, Crop
 from tinydnn.errors import InputError
 
 HEIGHT, WIDTH = 60, 80

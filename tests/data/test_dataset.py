@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
+from tinydnn.data.prepare.convert import prepare
+from tinydnn.data.read.sources import open_source
 from tinydnn.errors import InputError
 
 IMAGES = np.arange(5 * 16, dtype=np.uint8).reshape(5, 1, 4, 4)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from tinydnn.data.download import FILES, PublishedFile, download
+from tinydnn.data.read.download import FILES, PublishedFile, download
 from tinydnn.errors import InputError
 
 CONTENT = {number: np.random.default_rng(number).bytes(700_000 + number) for number in (1, 2)}

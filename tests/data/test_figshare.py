@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinydnn.data.figshare import family, read_folds, read_mat_image, read_slice
-from tinydnn.data.matlab import write_folds, write_slice
+from tinydnn.data.phantoms.matlab import write_folds, write_slice
+from tinydnn.data.read.figshare import family, read_folds, read_mat_image, read_slice
 from tinydnn.errors import InputError
 
 IMAGE = np.arange(-6, 6, dtype=np.int16).reshape(3, 4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.folds import fold_numbers, fold_split
+from tinydnn.data.split.folds import fold_numbers, fold_split
 from tinydnn.errors import InputError
 
 

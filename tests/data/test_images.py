@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinydnn.data.images import decode_image, read_image
-from tinydnn.data.matlab import write_slice
-from tinydnn.data.sources import open_source
+from tinydnn.data.phantoms.matlab import write_slice
+from tinydnn.data.read.images import decode_image, read_image
+from tinydnn.data.read.sources import open_source
 from tinydnn.errors import InputError
 
 GREY = np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6)

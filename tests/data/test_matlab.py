@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tinydnn.data.matlab import write_folds, write_slice
+from tinydnn.data.phantoms.matlab import write_folds, write_slice
 
 IMAGE = np.arange(12, dtype=np.int16).reshape(3, 4)
 MASK = IMAGE > 7

@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
+from tinydnn.data.prepare.convert import prepare
+from tinydnn.data.read.sources import open_source
 from tinydnn.errors import InputError
 
 # Prepares argv[1] into argv[2], and waits to be killed after slice argv[3].
 SCRIPT = """
 import sys, time
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
+from tinydnn.data.prepare.convert import prepare
+from tinydnn.data.read.sources import open_source
 
 def progress(done, total):
     if done == int(sys.argv[3]):
@@ -67,8 +67,8 @@ def test_a_killed_run_is_continued_and_ends_as_an_uninterrupted_one(
 # Prepares argv[1] into argv[2], where no file may be larger than argv[3] bytes.
 SMALL_DISK = """
 import resource, sys
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import open_source
+from tinydnn.data.prepare.convert import prepare
+from tinydnn.data.read.sources import open_source
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
 with open_source(sys.argv[1]) as source:

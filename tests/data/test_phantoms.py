@@ -4,11 +4,11 @@ import h5py
 import numpy as np
 import pytest
 
-from tinydnn.data.cache import prepared
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.phantoms import write_phantoms
 from tinydnn.data.phantoms.patients import enrol
-from tinydnn.data.sources import open_source
+from tinydnn.data.prepare.cache import prepared
+from tinydnn.data.read.sources import open_source
 
 SLICES, SIZE = 24, 64
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinydnn.data.pixels import resize, resize_mask, to_uint8
+from tinydnn.data.prepare.pixels import resize, resize_mask, to_uint8
 
 
 def formula(image):

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.figshare import read_slice
-from tinydnn.data.matlab import write_slice
-from tinydnn.data.pixels import resize_mask, to_uint8
+from tinydnn.data.phantoms.matlab import write_slice
+from tinydnn.data.prepare.pixels import resize_mask, to_uint8
+from tinydnn.data.read.figshare import read_slice
 from tinydnn.errors import InputError
 
 NUMBERS = [1, 2, 3, 4, 5, 10, 11]
@@ -148,10 +148,10 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np
-from tinydnn.data.entries import Entry
-from tinydnn.data.figshare import Slice
-from tinydnn.data.prepare import prepare
-from tinydnn.data.sources import Source
+from tinydnn.data.read.entries import Entry
+from tinydnn.data.read.figshare import Slice
+from tinydnn.data.prepare.convert import prepare
+from tinydnn.data.read.sources import Source
 
 image = np.arange(64 * 64, dtype=np.int16).reshape(64, 64)
 found = Slice(image, 1, "100360", image > 2000, np.ones(4))

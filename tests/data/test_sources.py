@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from tinydnn.data import entries
-from tinydnn.data.matlab import write_folds, write_slice
-from tinydnn.data.sources import open_source
+from tinydnn.data.phantoms.matlab import write_folds, write_slice
+from tinydnn.data.read import entries
+from tinydnn.data.read.sources import open_source
 from tinydnn.errors import InputError
 
 NAMES = ["1.mat", "2.mat", "3.mat", "4.mat", "5.mat", "10.mat", "11.mat"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinydnn.data.split import largest_remainder, shared_patients, split
+from tinydnn.data.split.holdout import largest_remainder, shared_patients, split
 from tinydnn.errors import InputError
 
 PUBLISHED = np.repeat([0, 1, 2], [708, 1426, 930])

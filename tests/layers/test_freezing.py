@@ -60,7 +60,7 @@ def test_a_step_moves_what_is_not_frozen_and_computes_no_gradient_for_what_is():
 def test_the_frozen_front_makes_in_training_what_it_makes_in_evaluation():
     chain = model()
     chain.freeze("features")
-    front, rest = chain.cut(chain.frozen_front())
+    front, rest = chain.split_at(chain.frozen_front())
     features = front.predict(x())
     for generator in chain.generators().values():
         generator.bit_generator.state = np.random.default_rng(5).bit_generator.state
@@ -98,13 +98,13 @@ def test_gradients_of_what_learns_are_those_of_the_unfrozen_chain():
         z, backward = chain(x(), training=True)
         backward(np.ones_like(z), need_dx=False)
     for (name, one), other in zip(frozen.parameters().items(), free.parameters().values(), strict=True):
-        if one.rate:
+        if one.lr_scale:
             assert np.array_equal(one.grad, other.grad), name
 
 
 def test_layers_learn_at_rates_of_their_own():
     slow, fast = model(), model()
-    slow.unfreeze(rate=0.5)
+    slow.unfreeze(lr_scale=0.5)
     before = {name: one.value.copy() for name, one in slow.parameters().items()}
     for chain in (slow, fast):
         step(chain, SGD(chain.parameters(), lr=0.1))

@@ -80,13 +80,13 @@ REFUSED = {
     "conv2d: kernel": (
         lambda: ops.conv2d(f(2, 3, 2, 2), f(4, 3, 5, 3), None, padding=1),
         ValueError,
-        "expected a window no larger than the padded picture (4, 4), found (5, 3)",
+        "expected a window no larger than the padded image (4, 4), found (5, 3)",
     ),
     # conv2d_relu_maxpool2d
     "conv2d_relu_maxpool2d: window": (
         lambda: ops.conv2d_relu_maxpool2d(X, W, None, window=4),
         ValueError,
-        "expected a window no larger than the padded picture (4, 3), found (4, 4)",
+        "expected a window no larger than the padded image (4, 3), found (4, 4)",
     ),
     # pooling
     "maxpool2d: x": (
@@ -102,7 +102,7 @@ REFUSED = {
     "maxpool2d: window": (
         lambda: ops.maxpool2d(X, window=6),
         ValueError,
-        "expected a window no larger than the padded picture (6, 5), found (6, 6)",
+        "expected a window no larger than the padded image (6, 5), found (6, 6)",
     ),
     "maxpool2d: window 0": (
         lambda: ops.maxpool2d(X, window=0),

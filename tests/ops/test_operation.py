@@ -22,7 +22,7 @@ def double():
     def double(x, *, times=1):
         return x * 2**times, lambda dz: dz * 2**times
 
-    @double.implementation("shift", priority=5, supports=lambda x, *, times=1: times == 1)
+    @double.implementation("shift", priority=5, supports=lambda call: call.times == 1)
     def shift(x, *, times=1):
         return x + x, lambda dz: dz + dz
 
@@ -81,7 +81,7 @@ def test_one_block_chooses_for_several_operations():
 
 def test_an_implementation_that_does_not_support_the_arguments_is_never_replaced_in_silence(double):
     with ops.use(double="shift"):
-        with pytest.raises(ValueError, match=r"double: the implementation 'shift' that was asked for \(device cpu\)"):
+        with pytest.raises(ValueError, match=r"double: the requested implementation 'shift' \(device cpu\)"):
             double(X, times=2)
         with pytest.raises(ValueError, match="does not support these arguments on cpu"):
             double.which(X, times=2)
@@ -211,7 +211,7 @@ def test_the_name_of_an_operation_belongs_to_the_module_that_defined_it():
 def squares(double):
     """`double` with an implementation whose forward pass alone is its author's."""
 
-    @double.forward("mine", supports=lambda x, *, times=1: times == 1)
+    @double.forward("mine", supports=lambda call: call.times == 1)
     def mine(x, *, times=1):
         return x * 2
 
@@ -241,7 +241,7 @@ def test_a_forward_pass_alone_is_held_to_the_same_rules(squares):
 
 
 def test_where_no_gradient_will_be_asked_for_another_may_run():
-    @ops.relu.implementation("less exact", when_predicting=99)
+    @ops.relu.implementation("less exact", inference_priority=99)
     def relu(x):
         return np.maximum(x, 0), lambda dz: dz * (x > 0)
 
@@ -249,7 +249,7 @@ def test_where_no_gradient_will_be_asked_for_another_may_run():
         x = np.ones(3)
         usual = ops.relu.which(x)
         assert usual != "less exact"
-        with ops.predicting():
+        with ops.inference_mode():
             assert ops.relu.which(x) == "less exact"
             with ops.use(relu="reference"):
                 assert ops.relu.which(x) == "reference"

@@ -6,16 +6,16 @@ import h5py
 import numpy as np
 import pytest
 
-from tinydnn.data import cache
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.features import kept
+from tinydnn.data.prepare import cache
 from tinydnn.data.preprocessing import TORCHVISION
 from tinydnn.errors import InputError
-from tinydnn.finetuning import phased, phases
 from tinydnn.models import adapted
 from tinydnn.optim import constant
 from tinydnn.runs import FinetuneOptions, FinetuneRun
 from tinydnn.runs.files import METRICS, MODEL
+from tinydnn.training.features import kept
+from tinydnn.training.finetuning import phased, phases
 from tinydnn.weights import load
 
 SIZE = 48
@@ -70,7 +70,7 @@ def test_layers_thaw_in_their_epoch_and_not_before(dataset, tmp_path):
 def test_features_stand_in_for_pictures_and_change_nothing(dataset, tmp_path, monkeypatch):
     unfreeze = "3:features.12"
     _, with_features = finished(tmp_path / "a", dataset, unfreeze=unfreeze)
-    monkeypatch.setattr("tinydnn.finetuning.LARGEST_FEATURES", 0)
+    monkeypatch.setattr("tinydnn.training.finetuning.LARGEST_FEATURES", 0)
     run, without = finished(tmp_path / "b", dataset, unfreeze=unfreeze)
     assert all("computed once" not in line for line in run.notes())
     assert with_features["loss"] == pytest.approx(without["loss"], rel=1e-4)
@@ -88,7 +88,7 @@ def test_features_of_augmented_slices_are_not_kept(dataset, tmp_path):
 
 def test_features_are_computed_once(dataset, tmp_path):
     model = adapted("squeezenet1_1", head="gap", image_size=SIZE, classes=3, seed=7)
-    front, _ = model.cut(model.end_of("features"))
+    front, _ = model.split_at(model.end_of("features"))
     told = []
     first = kept(dataset, front, TORCHVISION, progress=lambda done, total: told.append((done, total)))
     again = kept(dataset, front, TORCHVISION, progress=lambda done, total: told.append("again"))
@@ -120,7 +120,7 @@ def test_the_same_options_give_the_same_bits_and_a_stopped_run_goes_on_as_it_wou
 
 def test_the_model_file_treats_a_new_picture_as_the_training_did(dataset, tmp_path):
     from tinydnn.checkpoint import load_model
-    from tinydnn.evaluation import evaluate
+    from tinydnn.training.evaluation import evaluate
 
     run, metrics = finished(tmp_path / "a", dataset)
     saved = load_model(tmp_path / "a" / MODEL)
@@ -144,7 +144,7 @@ def test_weights_are_taken_over_and_their_preprocessing_comes_with_them(dataset,
 
 def test_rates_are_those_that_were_asked_for(dataset, tmp_path):
     run = FinetuneRun(tmp_path / "a", options(lr=0.002, head_lr=0.04, freeze_to="features.6"), dataset)
-    rates = {name: one.rate for name, one in run.trainer.model.parameters().items()}
+    rates = {name: one.lr_scale for name, one in run.trainer.model.parameters().items()}
     assert rates["06-features.6/00-squeeze/weight"] == 0
     assert rates["07-features.7/00-squeeze/weight"] == pytest.approx(0.05)
     assert rates["15-head.2/weight"] == 1
@@ -197,17 +197,17 @@ def test_a_frozen_head_is_refused(dataset, tmp_path):
 def test_a_disk_without_room_is_told_before_anything_is_written(dataset, tmp_path, monkeypatch):
     from types import SimpleNamespace
 
-    from tinydnn.data import features
+    from tinydnn.training import features
 
     monkeypatch.setattr(features.shutil, "disk_usage", lambda path: SimpleNamespace(free=1 << 10))
     model = adapted("squeezenet1_1", head="gap", image_size=SIZE, classes=3, seed=0)
     with pytest.raises(InputError, match="expected 0 MB of free disk for the features, found 0 MB"):
-        features.write_features(tmp_path / "f.h5", dataset, model.cut(13)[0], TORCHVISION)
+        features.write_features(tmp_path / "f.h5", dataset, model.split_at(13)[0], TORCHVISION)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_no_features_is_refused(dataset, tmp_path):
-    from tinydnn.data.features import open_features
+    from tinydnn.training.features import open_features
 
     with h5py.File(tmp_path / "f.h5", "w") as file:
         file["feature"] = np.zeros((60, 2))

@@ -12,7 +12,7 @@ from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.runs import Options, Run
 from tinydnn.runs.files import FILES, alone_in, read_config
-from tinydnn.training import Step, Validation
+from tinydnn.training.trainer import Step, Validation
 
 OPTIONS = Options(model="batchnorm", size=16, batch_size=8, epochs=2, lr=0.01)
 

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tinydnn.data.download import PublishedFile
+from tinydnn.data.read.download import PublishedFile
 from tinydnn.errors import InputError
 from tinydnn.models import NETWORKS
 from tinydnn.weights import PUBLISHED, download, downloaded, published

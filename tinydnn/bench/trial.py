@@ -6,9 +6,9 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array, array_module, device_of, to_device
-from tinydnn.data import cache
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
+from tinydnn.data.prepare import cache
 from tinydnn.models import baseline_cnn
 from tinydnn.optim import SGD
 

@@ -10,12 +10,12 @@ import numpy as np
 from tinydnn import layers
 from tinydnn.backend import to_device
 from tinydnn.checkpoint.sealed import open_sealed, write_sealed
-from tinydnn.data.crop import WHOLE, Crop
+from tinydnn.data.prepare.crop import WHOLE, Crop
 from tinydnn.data.preprocessing import AnyNormalisation, normalisation_config, normalisation_from
 from tinydnn.errors import InputError
 from tinydnn.layers import Concat, Layer, Sequential
 from tinydnn.layers.layer import Shape
-from tinydnn.prediction import VIEWS
+from tinydnn.training.views import VIEWS
 
 MAX_SIDE = 4096  # pixels of an input image; more is damage, and must not ask for all the memory there is
 LAYERS: dict[str, type[Layer]] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tinydnn.atomic import write_whole
 from tinydnn.errors import InputError
+from tinydnn.storage import atomic_write
 
 FORMAT, VERSION = "tinydnn-model", 1
 
@@ -27,7 +27,7 @@ def write_sealed(path: str | Path) -> Iterator[h5py.File]:
         file.attrs["format"], file.attrs["version"] = FORMAT, VERSION
         yield file
         file.attrs["digest"] = _digest(file)
-    with write_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content.getbuffer())
 
 

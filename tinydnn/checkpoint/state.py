@@ -10,7 +10,7 @@ import numpy as np
 from tinydnn.backend import Array, to_device
 from tinydnn.checkpoint.model import SavedModel, read_model, write_model
 from tinydnn.checkpoint.sealed import open_sealed, write_sealed
-from tinydnn.training import Record, Step, Trainer, Validation
+from tinydnn.training.trainer import Record, Step, Trainer, Validation
 
 
 def save_checkpoint(path: str | Path, trainer: Trainer, saved: SavedModel) -> None:
@@ -19,9 +19,9 @@ def save_checkpoint(path: str | Path, trainer: Trainer, saved: SavedModel) -> No
         write_model(file, saved)
         training = file.create_group("training")
         training.attrs["iteration"] = trainer.iteration
-        training.attrs["optimizer_steps"] = json.dumps(trainer.optimizer.taken)
+        training.attrs["optimizer_steps"] = json.dumps(trainer.optimizer.step_counts)
         training.attrs["random_state"] = json.dumps(trainer.model.random_state())
-        for slot, arrays in trainer.optimizer.slots.items():
+        for slot, arrays in trainer.optimizer.state.items():
             for name, array in arrays.items():
                 training[f"optimizer/{slot}/{name}"] = to_device(array, "cpu")
         for name, array in trainer.kept.items():
@@ -46,7 +46,7 @@ def load_checkpoint(path: str | Path, trainer: Trainer) -> None:
         trainer.model.set_random_state(json.loads(training.attrs["random_state"]))
         trainer.kept = _read_kept(training, trainer)
         trainer.iteration, trainer.records = iteration, records
-        trainer.optimizer.taken, trainer.optimizer.slots = _read_steps(training, trainer), slots
+        trainer.optimizer.step_counts, trainer.optimizer.state = _read_steps(training, trainer), slots
 
 
 def _read_steps(training: h5py.Group, trainer: Trainer) -> dict[str, int]:
@@ -58,7 +58,7 @@ def _read_steps(training: h5py.Group, trainer: Trainer) -> dict[str, int]:
 def _read_slots(training: h5py.Group, trainer: Trainer) -> dict[str, dict[str, Array]]:
     """The optimiser's running averages, each of the shape and number type that the trainer's own has."""
     slots: dict[str, dict[str, Array]] = {}
-    for slot, arrays in trainer.optimizer.slots.items():
+    for slot, arrays in trainer.optimizer.state.items():
         slots[slot] = {}
         for name, own in arrays.items():
             where = f"optimizer/{slot}/{name}"

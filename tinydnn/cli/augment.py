@@ -27,11 +27,11 @@ def augment(
     import numpy as np
 
     from tinydnn import plots
-    from tinydnn.data.augment import parse
-    from tinydnn.data.cache import prepared
-    from tinydnn.data.crop import Crop
+    from tinydnn.data.augment.augmentation import parse
+    from tinydnn.data.augment.draws import Draws
     from tinydnn.data.dataset import Dataset
-    from tinydnn.data.draws import Draws
+    from tinydnn.data.prepare.cache import prepared
+    from tinydnn.data.prepare.crop import Crop
 
     if show.suffix.lower() != ".png":
         raise InputError(f"--show: expected a .png file, found {show}")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinydnn.atomic import write_whole
 from tinydnn.backend import check_device, use_device
 from tinydnn.cli.app import app
 from tinydnn.cli.check import EMULATED, Load, Only, Op, check_all, selected, show
@@ -15,6 +14,7 @@ from tinydnn.cli.comparison import as_dict, draw_roofline, print_case, print_gpu
 from tinydnn.cli.display import say
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
+from tinydnn.storage import atomic_write
 
 if TYPE_CHECKING:
     from tinydnn.bench.gpu import Gpu
@@ -102,7 +102,7 @@ def bench(
         for name in (one for one in own if one in right):
             _train(op, name, device)
     if json_file is not None:
-        with write_whole(json_file) as path:
+        with atomic_write(json_file) as path:
             path.write_text(json.dumps(result, indent=1) + "\n")
     if len(right) < len(names):
         say(f"Not timed, because the check failed: {', '.join(name for name in names if name not in right)}")

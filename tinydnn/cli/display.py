@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tinydnn.data.dataset import Dataset
 from tinydnn.runs.evaluation import MASK_NOTE
-from tinydnn.training import Record, Step, Trainer
+from tinydnn.training.trainer import Record, Step, Trainer
 
 console = Console(highlight=False)
 

@@ -13,8 +13,8 @@ from tinydnn.cli.display import console, say
 @app.command()
 def download(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.")]) -> None:
     """Fetch the published set (880 MB) into DIR; stopped at any moment, the same command goes on where it was."""
-    from tinydnn.data.download import ARTICLE, FILES
-    from tinydnn.data.download import download as fetch
+    from tinydnn.data.read.download import ARTICLE, FILES
+    from tinydnn.data.read.download import download as fetch
 
     with Progress(
         TextColumn("Downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),

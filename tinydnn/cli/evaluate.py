@@ -25,10 +25,10 @@ def evaluate(
     import numpy as np
 
     from tinydnn.checkpoint import load_model
-    from tinydnn.data.cache import prepared
     from tinydnn.data.dataset import Dataset
-    from tinydnn.evaluation import evaluate as evaluate_model
+    from tinydnn.data.prepare.cache import prepared
     from tinydnn.runs import measure
+    from tinydnn.training.evaluation import evaluate as evaluate_model
 
     saved = load_model(model)
     with progress_bar("Preparing slices") as progress:

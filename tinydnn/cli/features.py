@@ -28,12 +28,12 @@ def features(
     threads: Threads = None,
 ) -> None:
     """Compute the features of all slices of DATA, for whatever is to be trained on them."""
-    from tinydnn.data.cache import PREPARED_SUFFIXES, prepared
-    from tinydnn.data.crop import Crop
     from tinydnn.data.dataset import Dataset
-    from tinydnn.data.features import feature_shape, write_features
+    from tinydnn.data.prepare.cache import PREPARED_SUFFIXES, prepared
+    from tinydnn.data.prepare.crop import Crop
     from tinydnn.models import NETWORKS
     from tinydnn.runs.options import one_of
+    from tinydnn.training.features import feature_shape, write_features
     from tinydnn.weights import downloaded, load, read
 
     one_of("from", model, NETWORKS)
@@ -42,7 +42,7 @@ def features(
     trunk = NETWORKS[model].trunk(image_size=size)
     found = read(weights or downloaded(model))
     say(f"Weights: {found.path}, {load(trunk, found, part='features')}")
-    front, _ = trunk.cut(trunk.end_of(layer))
+    front, _ = trunk.split_at(trunk.end_of(layer))
     part = Crop(crop, margin)
     with progress_bar("Preparing slices") as progress:
         dataset = Dataset.open(prepared(data, size=size, crop=part, skip_broken=skip_broken, progress=progress))

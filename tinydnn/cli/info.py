@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from tinydnn.atomic import write_whole
 from tinydnn.bench.machine import installed, machine
 from tinydnn.bench.peaks import peaks
 from tinydnn.cli.app import app
 from tinydnn.cli.display import say
 from tinydnn.cli.start import blas_note
 from tinydnn.cli.threads import Threads
+from tinydnn.storage import atomic_write
 
 DTYPES = ("float32", "float64")
 CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
@@ -51,5 +51,5 @@ def info(
         say("Other programs are running: what was measured is less than this machine can do.")
     if json_file is not None:
         text = json.dumps({"machine": asdict(found), "peaks": {dtype: asdict(rate) for dtype, rate in rates.items()}})
-        with write_whole(json_file) as path:
+        with atomic_write(json_file) as path:
             path.write_text(text + "\n")

@@ -24,17 +24,17 @@ def predict(
 ) -> None:
     """Say what a saved model sees in each picture."""
     from tinydnn.checkpoint import load_model
-    from tinydnn.data.images import read_image, read_picture
-    from tinydnn.data.pixels import to_uint8
+    from tinydnn.data.prepare.pixels import to_uint8
+    from tinydnn.data.read.images import read_image, read_image_and_mask
     from tinydnn.ops import softmax
-    from tinydnn.prediction import logits
+    from tinydnn.training.views import logits
 
     if as_json and as_csv:
         raise InputError("--json, --csv: expected one of the two, found both")
     saved = load_model(model)
     rows = []
     for file in files:
-        image, mask = read_picture(file) if saved.crop.uses_mask else (read_image(file), None)
+        image, mask = read_image_and_mask(file) if saved.crop.uses_mask else (read_image(file), None)
         image, _ = saved.crop(image, mask, str(file))
         x = saved.normalise(to_uint8(image, saved.size)[None, None])
         probabilities = softmax(logits(saved.model, x, saved.views))[0].tolist()

@@ -23,11 +23,11 @@ def prepare(
     """Convert DATA once into one file; stopped at any moment, the same command goes on where it was."""
     import numpy as np
 
-    from tinydnn.data.cache import PREPARED_SUFFIXES
-    from tinydnn.data.crop import Crop
     from tinydnn.data.dataset import Dataset
-    from tinydnn.data.prepare import prepare as prepare_source
-    from tinydnn.data.sources import open_source
+    from tinydnn.data.prepare.cache import PREPARED_SUFFIXES
+    from tinydnn.data.prepare.convert import prepare as prepare_source
+    from tinydnn.data.prepare.crop import Crop
+    from tinydnn.data.read.sources import open_source
 
     if out.suffix.lower() not in PREPARED_SUFFIXES:
         raise InputError(f"--out: expected a name that ends in {' or '.join(PREPARED_SUFFIXES)}, found {out}")

@@ -55,8 +55,8 @@ def _is_explicit(context: typer.Context, name: str) -> bool:
 
 def open_dataset(options: "Options") -> "Dataset":
     """The dataset of the run, prepared in the user's cache folder where it is not yet."""
-    from tinydnn.data import cache
     from tinydnn.data.dataset import Dataset
+    from tinydnn.data.prepare import cache
 
     source = options.data
     if source is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tinydnn.cli.app import app
 
 if TYPE_CHECKING:
-    from tinydnn.worked_example import WorkedExample
+    from tinydnn.models.worked_example import WorkedExample
 
 UNITS = ((0, "₁"), (1, "₂"), (2, "₃"))
 INPUTS = UNITS[:2]
@@ -15,8 +15,8 @@ INPUTS = UNITS[:2]
 @app.command("worked-example")
 def worked_example() -> None:
     """Work the paper's example: a 2-3-1 network learns from one pair of numbers."""
-    from tinydnn import worked_example as example
     from tinydnn.cli.display import say
+    from tinydnn.models import worked_example as example
 
     worked = example.worked_example()
     for part in (_given, _forward, _backward, _step, _after):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from tinydnn.data.crop import WHOLE, Crop
+from tinydnn.data.prepare.crop import WHOLE, Crop
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:

@@ -47,11 +47,9 @@ class Case:
     def implementations(self, device: str = "cpu", dtype: str = "float64") -> list[str]:
         """The names of the implementations on `device` that support this case."""
         arrays = [x if x is None else x.astype(dtype) for x in self.arrays()]
-        return [
-            one.name
-            for one in ops.operations()[self.operation].implementations.values()
-            if one.covers(device, *arrays, *self.extras(*arrays), **self.options)
-        ]
+        operation = ops.operations()[self.operation]
+        call = operation.bind(*arrays, *self.extras(*arrays), **self.options)
+        return [name for name in operation.names(device) if operation.implementations[name].supports(call)]
 
     def decides_alike(self, precision: str) -> bool:
         """Whether products of this precision can be held to the reference's gradients.

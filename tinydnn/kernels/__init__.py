@@ -1,5 +1,5 @@
-"""The speed: other implementations of the operations, which register when this package is imported."""
+"""Kernels: other implementations of the operations, which register when this package is imported."""
 
-from tinydnn.kernels import cpu, cuda
+from tinydnn.kernels import cpu, cuda, numba
 
-__all__ = ["cpu", "cuda"]
+__all__ = ["cpu", "cuda", "numba"]

@@ -61,10 +61,10 @@ def calls(layers: Sequence[Layer]) -> Iterator[tuple[int, int, ConvReluPool | La
 def _next(run: Sequence[Layer]) -> tuple[int, ConvReluPool | Layer]:
     """How many of the next layers go together, and what to call for them."""
     kinds = [type(layer) for layer in run]
-    if kinds[:2] != [Conv2d, ReLU] or ops.chosen("conv2d", "relu"):
+    if kinds[:2] != [Conv2d, ReLU] or ops.overridden("conv2d", "relu"):
         return 1, run[0]
     conv = cast(Conv2d, run[0])
-    if kinds[2:] == [MaxPool2d] and not ops.chosen("maxpool2d"):
+    if kinds[2:] == [MaxPool2d] and not ops.overridden("maxpool2d"):
         pool = cast(MaxPool2d, run[2])
         if pool.window == 2 and pool.stride in (None, 2):
             return 3, ConvReluPool(conv, pool)

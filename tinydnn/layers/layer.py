@@ -18,12 +18,12 @@ Shape: TypeAlias = tuple[int, ...]
 class Parameter:
     """Numbers that are learned, and the gradient that the last backward pass has set for them.
 
-    rate: how many times the optimiser's learning rate they are moved at; 0: they are frozen.
+    lr_scale: multiplies the optimizer's learning rate; 0 freezes the parameter.
     """
 
     value: Array
     grad: Array | None = None
-    rate: float = 1.0
+    lr_scale: float = 1.0
 
 
 @dataclass

@@ -45,7 +45,7 @@ class Sequential(Layer):
         """
         front = self.frozen_front() if training else 0
         if front:
-            x = self.cut(front)[0].predict(x)
+            x = self.split_at(front)[0].predict(x)
         steps: list[tuple[int, Backward]] = []
         for index, _, call in calls(self.layers[front:]):
             x, step = call(x, training=training)
@@ -66,7 +66,7 @@ class Sequential(Layer):
 
     def predict(self, x: Array) -> Array:
         """The value for x in evaluation mode; what one layer needed is given back before the next begins."""
-        with ops.predicting():
+        with ops.inference_mode():
             for _, _, call in calls(self.layers):
                 x = call.predict(x)
         return x
@@ -77,25 +77,25 @@ class Sequential(Layer):
         part: the name of a layer, or what the names of several begin with: "features" is all of "features.0",
         "features.1" …
         """
-        self._set_rates(slice(0, self.end_of(part)), 0.0)
+        self._set_lr_scale(slice(0, self.end_of(part)), 0.0)
 
-    def unfreeze(self, *, from_layer: str | None = None, rate: float = 1.0) -> None:
-        """Let the layers from this one on (None: all) learn, at `rate` times the optimiser's learning rate."""
-        self._set_rates(slice(0 if from_layer is None else self._find(from_layer)[0], None), rate)
+    def unfreeze(self, *, from_layer: str | None = None, lr_scale: float = 1.0) -> None:
+        """Let the layers from this one on (None: all) learn, at `lr_scale` times the optimizer's learning rate."""
+        self._set_lr_scale(slice(0 if from_layer is None else self._find(from_layer)[0], None), lr_scale)
 
     def end_of(self, part: str) -> int:
         """How many layers there are up to the last of `part`."""
         return self._find(part)[-1] + 1
 
-    def before(self, part: str) -> str | None:
+    def layer_before(self, part: str) -> str | None:
         """The name of the layer before the first of `part`; None where that is the first of all."""
         first = self._find(part)[0]
         return self.names[first - 1] if first else None
 
-    def _set_rates(self, layers: slice, rate: float) -> None:
+    def _set_lr_scale(self, layers: slice, lr_scale: float) -> None:
         for layer in self.layers[layers]:
             for parameter in layer.parameters().values():
-                parameter.rate = rate
+                parameter.lr_scale = lr_scale
 
     def frozen_front(self) -> int:
         """How many layers from the start do nothing but compute: frozen ones, and those between that learn nothing.
@@ -104,13 +104,13 @@ class Sequential(Layer):
         """
         front, frozen = 0, False
         for layer in self.layers:
-            rates = [one.rate for one in layer.parameters().values()]
+            rates = [one.lr_scale for one in layer.parameters().values()]
             if any(rates) or layer.generators():
                 break
             front, frozen = front + 1, frozen or bool(rates)
         return front if frozen else 0
 
-    def cut(self, at: int) -> tuple["Sequential", "Sequential"]:
+    def split_at(self, at: int) -> tuple["Sequential", "Sequential"]:
         """The first `at` layers as one chain and the rest as another; the layers are those of this chain."""
         shape = self.input_shape
         front = Sequential(*self.layers[:at], names=self.names[:at], input_shape=shape)
@@ -143,7 +143,7 @@ class Sequential(Layer):
         return summary(self, shape)
 
     def _first_that_learns(self) -> int:
-        learns = (any(one.rate for one in layer.parameters().values()) for layer in self.layers)
+        learns = (any(one.lr_scale for one in layer.parameters().values()) for layer in self.layers)
         return next((index for index, found in enumerate(learns) if found), len(self.layers))
 
     def _find(self, part: str) -> list[int]:

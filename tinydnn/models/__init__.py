@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from tinydnn.layers import Sequential
 from tinydnn.models.adapted import HEADS, adapted
-from tinydnn.models.baseline import CHANNELS, baseline_cnn, batchnorm_cnn, large_region_cnn, region_cnn
 from tinydnn.models.imagenet import NETWORKS, Network, alexnet, squeezenet1_1, vgg16
+from tinydnn.models.paper import CHANNELS, baseline_cnn, batchnorm_cnn
+from tinydnn.models.regions import large_region_cnn, region_cnn
 
 MODELS: dict[str, Callable[..., Sequential]] = {
     "baseline": baseline_cnn,

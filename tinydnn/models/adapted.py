@@ -6,8 +6,8 @@ import numpy as np
 
 from tinydnn.errors import InputError
 from tinydnn.layers import Flatten, GlobalAvgPool2d, Layer, Linear, ReLU, Sequential
-from tinydnn.models.baseline import classifier, dropout
 from tinydnn.models.imagenet import NETWORKS
+from tinydnn.models.paper import classifier, dropout
 
 HIDDEN = 256
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinydnn.errors import InputError
 from tinydnn.layers import Concat, Conv2d, Flatten, GlobalAvgPool2d, Layer, Linear, MaxPool2d, ReLU, Sequential
-from tinydnn.models.baseline import dropout
+from tinydnn.models.paper import dropout
 from tinydnn.ops.windows import output_size
 
 CLASSES, IMAGE_SIZE = 1000, 224

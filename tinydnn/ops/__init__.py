@@ -2,7 +2,7 @@
 
 from tinydnn.ops.avgpool2d import avgpool2d
 from tinydnn.ops.batchnorm2d import batchnorm2d
-from tinydnn.ops.context import PRECISIONS, Call, precision, predicting, trace
+from tinydnn.ops.context import PRECISIONS, Call, inference_mode, precision, trace
 from tinydnn.ops.conv2d import conv2d
 from tinydnn.ops.conv2d_relu import conv2d_relu
 from tinydnn.ops.conv2d_relu_maxpool2d import conv2d_relu_maxpool2d
@@ -13,12 +13,13 @@ from tinydnn.ops.maxpool2d import maxpool2d
 from tinydnn.ops.mean_squared_error import mean_squared_error
 from tinydnn.ops.moments import moments
 from tinydnn.ops.operation import (
+    Arguments,
     Backward,
     Implementation,
     Operation,
-    chosen,
     operation,
     operations,
+    overridden,
     use,
 )
 from tinydnn.ops.region_cross_entropy import region_cross_entropy
@@ -29,26 +30,27 @@ from tinydnn.ops.softmax_cross_entropy import softmax, softmax_cross_entropy
 
 __all__ = [
     "PRECISIONS",
+    "Arguments",
     "Backward",
     "Call",
     "Implementation",
     "Operation",
     "avgpool2d",
     "batchnorm2d",
-    "chosen",
     "conv2d",
     "conv2d_relu",
     "conv2d_relu_maxpool2d",
     "dropout",
     "global_avgpool2d",
+    "inference_mode",
     "linear",
     "maxpool2d",
     "mean_squared_error",
     "moments",
     "operation",
     "operations",
+    "overridden",
     "precision",
-    "predicting",
     "region_cross_entropy",
     "region_vote",
     "relu",

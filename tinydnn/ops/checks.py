@@ -1,4 +1,4 @@
-"""Checks of arguments that operations share: each names argument, expected and found."""
+"""Argument checks that operations share. Each error names the argument, what was expected and what was found."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def floats(op: str, **arrays: Any) -> None:
-    """Every array is float32 or float64, and all are of one dtype on one device."""
+    """Require float32 or float64 arrays, all of one dtype on one device."""
     first_name, first = next(iter(arrays.items()))
     for name, array in arrays.items():
         if not hasattr(array, "dtype") or not hasattr(array, "shape"):
@@ -19,28 +19,28 @@ def floats(op: str, **arrays: Any) -> None:
             raise TypeError(f"{op}: {name}: expected dtype float32 or float64, found {array.dtype}")
         if array.dtype != first.dtype:
             raise TypeError(f"{op}: {name}: expected {first.dtype}, the dtype of {first_name}, found {array.dtype}")
-        if device_of(array) != device_of(first):
+        if type(array) is not type(first) and device_of(array) != device_of(first):
             raise TypeError(
-                f"{op}: {name}: expected an array on {device_of(first)}, where {first_name} is, "
+                f"{op}: {name}: expected an array on {device_of(first)}, the device of {first_name}, "
                 f"found one on {device_of(array)}"
             )
 
 
 def layout(op: str, name: str, array: Any, axes: str) -> None:
-    """`array` has as many axes as `axes` names, and none of them is empty: `layout("relu", "x", x, "N C H W")`."""
+    """Require the named axes, none of them empty: `layout("relu", "x", x, "N C H W")`."""
     names = axes.split()
     if array.ndim != len(names) or 0 in array.shape:
         raise ValueError(f"{op}: {name}: expected a shape ({', '.join(names)}) without zeros, found {array.shape}")
 
 
 def shape(op: str, name: str, array: Any, expected: tuple[int, ...], why: str) -> None:
-    """`array.shape` is `expected`; `why` says what asks for it."""
+    """Require a shape; `why` says what determines it."""
     if array.shape != expected:
         raise ValueError(f"{op}: {name}: expected shape {expected} {why}, found {array.shape}")
 
 
 def integer(op: str, name: str, value: Any, *, least: int) -> None:
-    """`value` is an integer of at least `least`."""
+    """Require an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{op}: {name}: expected an integer, found {type(value).__name__}")
     if value < least:
@@ -48,7 +48,7 @@ def integer(op: str, name: str, value: Any, *, least: int) -> None:
 
 
 def pooling(op: str, window: Any, stride: Any, size: tuple[int, ...]) -> None:
-    """A pooling window and stride (None: like the window) are usable on a picture of `size` (H, W)."""
+    """Require a pooling window and a stride (None: the window) that fit an image of `size` (H, W)."""
     integer(op, "window", window, least=1)
     if stride is not None:
         integer(op, "stride", stride, least=1)
@@ -56,6 +56,6 @@ def pooling(op: str, window: Any, stride: Any, size: tuple[int, ...]) -> None:
 
 
 def window_fits(op: str, window: tuple[int, ...], size: tuple[int, ...]) -> None:
-    """A window (kh, kw) is no larger than the picture (H, W), padding included, that it slides over."""
+    """Require a window (kh, kw) no larger than the padded image (H, W)."""
     if window[0] > size[0] or window[1] > size[1]:
-        raise ValueError(f"{op}: expected a window no larger than the padded picture {size}, found {window}")
+        raise ValueError(f"{op}: expected a window no larger than the padded image {size}, found {window}")

@@ -1,10 +1,13 @@
-"""What holds for all calls within a block: how exact they must be, whether a gradient may follow, who records them."""
+"""What holds for all calls within a block: precision, inference mode, and traces that record the calls."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from tinydnn.ops.operation import Implementation
 
 T = TypeVar("T")
 
@@ -20,13 +23,13 @@ class Call:
 
 
 _precision: ContextVar[str] = ContextVar("precision", default="fp32")
-_predicting: ContextVar[bool] = ContextVar("predicting", default=False)
+_inference: ContextVar[bool] = ContextVar("inference_mode", default=False)
 _traces: ContextVar[tuple[list[Call], ...]] = ContextVar("traces", default=())
 
 
 @contextmanager
-def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
-    """Within the block, the variable has this value; afterwards the one that it had before."""
+def scoped(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Set the variable within the block, and restore it afterwards."""
     token = variable.set(value)
     try:
         yield
@@ -36,48 +39,48 @@ def holding(variable: ContextVar[T], value: T) -> Iterator[None]:
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Within the block, products of float32 numbers may be as inexact as `name` says: "fp32" or "tf32"."""
+    """Allow products of float32 numbers the precision `name` within the block: "fp32", or "tf32" (three digits)."""
     require_precision("precision", name)
-    with holding(_precision, name):
+    with scoped(_precision, name):
         yield
 
 
-def asked_precision() -> str:
-    """What `precision` says, here and now."""
+def current_precision() -> str:
+    """The precision set by the innermost `precision` block."""
     return _precision.get()
 
 
-def require_precision(what: str, found: str) -> None:
-    """Raise `ValueError` for a precision that does not exist; `what` names who asked for it."""
-    if found not in PRECISIONS:
-        raise ValueError(f"{what}: precision: expected one of {', '.join(PRECISIONS)}, found {found!r}")
+def require_precision(what: str, name: str) -> None:
+    """Raise `ValueError` for an unknown precision; `what` names who asked for it."""
+    if name not in PRECISIONS:
+        raise ValueError(f"{what}: precision: expected one of {', '.join(PRECISIONS)}, found {name!r}")
 
 
 @contextmanager
-def predicting() -> Iterator[None]:
-    """Within the block, no gradient will be asked for, so that the choice may fall on what is faster and less exact.
+def inference_mode() -> Iterator[None]:
+    """Declare that no gradient will be asked for within the block, so that faster, less exact kernels may run.
 
-    A value that is rounded otherwise changes little by itself. But it may change who wins in a pooling and what ReLU
-    cuts off, and then a gradient goes another way.
+    A rounding error hardly changes a value. But it can change the argmax of a pooling window or the sign before a ReLU,
+    and the gradient then takes another path. So these kernels do not run in training by default.
     """
-    with holding(_predicting, True):
+    with scoped(_inference, True):
         yield
 
 
-def is_predicting() -> bool:
-    """Whether this is within a block of `predicting`."""
-    return _predicting.get()
+def in_inference_mode() -> bool:
+    """Whether this is within an `inference_mode` block."""
+    return _inference.get()
 
 
 @contextmanager
 def trace() -> Iterator[list[Call]]:
-    """Record which implementation ran, call by call: `with ops.trace() as calls: …`."""
+    """Record which implementation runs, call by call: `with ops.trace() as calls: …`."""
     calls: list[Call] = []
-    with holding(_traces, (*_traces.get(), calls)):
+    with scoped(_traces, (*_traces.get(), calls)):
         yield calls
 
 
-def record(operation: str, implementation: str) -> None:
-    """Tell every `trace` that is open of a call."""
+def record(operation: str, implementation: "Implementation") -> None:
+    """Append a call to every open trace."""
     for calls in _traces.get():
-        calls.append(Call(operation, implementation))
+        calls.append(Call(operation, implementation.label))

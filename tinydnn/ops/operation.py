@@ -1,9 +1,9 @@
-"""The contract of an operation: `value, backward = op(…)`, and which implementation of it runs.
+"""The contract of an operation, `value, backward = op(…)`, and the choice among its implementations.
 
-An operation is a pure function. It returns its value and the function that carries a gradient back through
-it; what that function needs, its closure holds. The function that defines the operation is its reference.
-Other implementations of the same signature register under a name, and the choice among them is always
-visible: `op.which(…)` says it beforehand, `trace()` (`tinydnn.ops.context`) records it.
+An operation is a pure function. It returns its value and the function that carries a gradient back through it; what
+that function needs, its closure holds. The function that defines the operation is its reference. Other implementations
+with the same signature register under a name. The choice is never hidden: `op.which(…)` predicts it, and `trace()`
+(`tinydnn.ops.context`) records it.
 """
 
 import inspect
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import update_wrapper, wraps
+from types import SimpleNamespace
 from typing import Any, Generic, ParamSpec, TypeAlias
 
 from tinydnn.backend import Array, device_of
@@ -25,37 +26,48 @@ REFERENCE = "reference"
 DEVICES = ("cpu", "cuda", "any")
 
 
+class Arguments(SimpleNamespace):
+    """The arguments of a call by name, defaults included: `arguments.x`, `arguments.stride`."""
+
+    def device(self) -> str:
+        """The device of the arrays. The operation's check has made sure that there is only one."""
+        return device_of(next((value for value in vars(self).values() if hasattr(value, "dtype")), None))
+
+
+Supports: TypeAlias = Callable[[Arguments], bool]
+
+
+def _always(arguments: Arguments) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Implementation:
     """One way to compute an operation.
 
-    `device` is "cpu", "cuda" or "any". Among those that support the arguments, the one of the highest
-    `priority` runs by itself; the reference has 0, and what is registered with 0 runs only when asked for. Where no
-    gradient will be asked for (`predicting`), `when_predicting` counts in its place. One that is `forward_only`
-    computes the value, and the reference the gradients. `precision` is "tf32" where products of float32 numbers are
-    only good to three digits; such a one runs by itself only within `precision("tf32")`.
+    name, device: what it is called, and where it runs ("cpu", "cuda" or "any"). priority: among the implementations
+    that support the arguments, the highest runs; 0 runs only on request. inference_priority: replaces the priority in
+    `inference_mode`. supports: whether it takes these arguments. forward_only: it computes the value, and the reference
+    the gradients. precision: "tf32" if its products of float32 numbers are good to three digits only; it then runs by
+    default only in `precision("tf32")`.
     """
 
     name: str
     function: Callable[..., tuple[Array, Backward]]
-    device: str
-    priority: int
-    supports: Callable[..., bool]
+    device: str = "cpu"
+    priority: int = 0
+    supports: Supports = _always
     forward_only: bool = False
     precision: str = "fp32"
-    when_predicting: int | None = None
+    inference_priority: int | None = None
 
-    def rank(self) -> int:
-        """The priority here and now."""
-        return self.when_predicting if context.is_predicting() and self.when_predicting is not None else self.priority
-
-    def covers(self, device: str, *args: Any, **kwargs: Any) -> bool:
-        """Whether it takes these arguments, which are on `device`."""
-        return self.device in (device, "any") and self.supports(*args, **kwargs)
+    def accepts(self, arguments: Arguments) -> bool:
+        """Whether it runs on the device of the arguments and supports them."""
+        return self.device in (arguments.device(), "any") and self.supports(arguments)
 
     @property
     def label(self) -> str:
-        """What runs, for people: the name, and whose gradients where they are not its own."""
+        """The name for display, with a note where the gradients are the reference's."""
         return f"{self.name}, backward: {REFERENCE}" if self.forward_only else self.name
 
 
@@ -70,37 +82,42 @@ class Operation(Generic[P]):
         update_wrapper(self, reference)
         self.name = reference.__name__
         self.check = check
-        self.implementations: dict[str, Implementation] = {
-            REFERENCE: Implementation(REFERENCE, reference, "any", 0, _always)
-        }
-        taken = _operations.get(self.name)
-        if taken is not None and taken.__module__ != reference.__module__:
-            raise ValueError(f"operation: expected a new name, found {self.name!r} of {taken.__module__}")
+        self.implementations = {REFERENCE: Implementation(REFERENCE, reference, "any")}
+        self._parameters = inspect.signature(reference).parameters
+        self._defaults = {name: one.default for name, one in self._parameters.items() if one.default is not one.empty}
+        self._ranked: dict[tuple[str, str, bool], list[Implementation]] = {}
+        registered = _operations.get(self.name)
+        if registered is not None and registered.__module__ != reference.__module__:
+            raise ValueError(f"operation: expected a new name, found {self.name!r} of {registered.__module__}")
         _operations[self.name] = self
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Backward]:
         self.check(*args, **kwargs)
-        chosen = self._choose(*args, **kwargs)
-        context.record(self.name, chosen.label)
-        value, backward = chosen.function(*args, **kwargs)
+        implementation = self._choose(self.bind(*args, **kwargs))
+        context.record(self.name, implementation)
+        value, backward = implementation.function(*args, **kwargs)
         return value, _checked(backward, value, self.name)
 
     def __repr__(self) -> str:
         return f"<operation {self.name}: {', '.join(self.implementations)}>"
 
     def which(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """The name of the implementation that would run for these arguments, here and now."""
+        """The name of the implementation that would run for these arguments in this context."""
         self.check(*args, **kwargs)
-        return self._choose(*args, **kwargs).name
+        return self._choose(self.bind(*args, **kwargs)).name
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Arguments:
+        """The arguments of a call by name, with defaults, as `supports` functions take them."""
+        return Arguments(**self._defaults | dict(zip(self._parameters, args, strict=False)) | kwargs)
 
     def names(self, device: str = "cpu") -> list[str]:
-        """The names of the implementations for arrays on a device, "cpu" or "cuda", in the order they registered."""
+        """The names of the implementations for a device, "cpu" or "cuda", in the order of registration."""
         return [one.name for one in self.implementations.values() if one.device in (device, "any")]
 
     def supporting(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
-        """The names of the implementations that support these arguments, where they are."""
-        device = _device(args, kwargs)
-        return [one.name for one in self.implementations.values() if one.covers(device, *args, **kwargs)]
+        """The names of the implementations that support these arguments on their device."""
+        arguments = self.bind(*args, **kwargs)
+        return [one.name for one in self.implementations.values() if one.accepts(arguments)]
 
     def implementation(
         self,
@@ -108,36 +125,33 @@ class Operation(Generic[P]):
         *,
         device: str = "cpu",
         priority: int = 0,
-        when_predicting: int | None = None,
-        supports: Callable[..., bool] | None = None,
+        inference_priority: int | None = None,
+        supports: Supports = _always,
         precision: str = "fp32",
     ) -> Callable[[Function[P]], Function[P]]:
-        """Register the decorated function as the implementation `name` of this operation.
+        """Register the decorated function under a name; `Implementation` describes the options.
 
-        `supports` takes the operation's arguments and says whether this implementation covers them. Raises
-        `TypeError` where the signature differs from the reference's, `ValueError` for a device that does not exist
-        and for a name that another module has taken (a module may register its own names again, as notebooks do).
+        Raises `TypeError` if its signature differs from the reference's, and `ValueError` for an unknown device or a
+        name that another module has registered. A module may register its own names again, as notebooks do.
         """
 
         def register(function: Function[P]) -> Function[P]:
             self._register(
-                name, device, priority, supports, function, precision=precision, when_predicting=when_predicting
-            )
+                Implementation(
+                    name, function, device, priority, supports,
+                    precision=precision, inference_priority=inference_priority,
+                )
+            )  # fmt: skip
             return function
 
         return register
 
     def forward(
-        self,
-        name: str,
-        *,
-        device: str = "cpu",
-        priority: int = 0,
-        supports: Callable[..., bool] | None = None,
+        self, name: str, *, device: str = "cpu", priority: int = 0, supports: Supports = _always
     ) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
-        """Register a function that returns the value alone; gradients then come from the reference, computed anew.
+        """Register a function that returns the value only. The reference computes the gradients from scratch.
 
-        Otherwise as `implementation`. Whoever asks what runs is told so.
+        Otherwise like `implementation`. The label says so.
         """
 
         def register(function: Callable[P, Array]) -> Callable[P, Array]:
@@ -148,68 +162,62 @@ class Operation(Generic[P]):
 
                 return function(*args, **kwargs), backward
 
-            self._register(name, device, priority, supports, paired, forward_only=True)
+            self._register(Implementation(name, paired, device, priority, supports, forward_only=True))
             return function
 
         return register
 
-    def _register(
-        self,
-        name: str,
-        device: str,
-        priority: int,
-        supports: Callable[..., bool] | None,
-        function: Function[P],
-        forward_only: bool = False,
-        precision: str = "fp32",
-        when_predicting: int | None = None,
-    ) -> None:
-        if device not in DEVICES:
-            raise ValueError(
-                f"{self.name} implementation {name!r}: device: expected one of {', '.join(DEVICES)}, found {device!r}"
-            )
-        context.require_precision(f"{self.name} implementation {name!r}", precision)
-        expected, found = _parameters(self.implementations[REFERENCE].function), _parameters(function)
+    def _register(self, new: Implementation) -> None:
+        where = f"{self.name} implementation {new.name!r}"
+        if new.device not in DEVICES:
+            raise ValueError(f"{where}: device: expected one of {', '.join(DEVICES)}, found {new.device!r}")
+        context.require_precision(where, new.precision)
+        expected, found = _signature(self.implementations[REFERENCE].function), _signature(new.function)
         if expected != found:
-            raise TypeError(
-                f"{self.name} implementation {name!r}: expected the parameters ({expected}), found ({found})"
-            )
-        taken = self.implementations.get(name)
-        if taken is not None and taken.function.__module__ != function.__module__:
+            raise TypeError(f"{where}: expected the parameters ({expected}), found ({found})")
+        registered = self.implementations.get(new.name)
+        if registered is not None and registered.function.__module__ != new.function.__module__:
             raise ValueError(
-                f"{self.name} implementation {name!r}: expected a new name, found one that "
-                f"{taken.function.__module__} has registered"
+                f"{where}: expected a new name, found one that {registered.function.__module__} has registered"
             )
-        self.implementations[name] = Implementation(
-            name, function, device, priority, supports or _always, forward_only, precision, when_predicting
-        )
+        self.implementations[new.name] = new
+        self._ranked.clear()
 
-    def _choose(self, *args: Any, **kwargs: Any) -> Implementation:
-        device = _device(args, kwargs)
-        asked = _choices.get().get(self.name)
-        if asked is not None:
-            chosen = self.implementations[asked]
-            if not chosen.covers(device, *args, **kwargs):
+    def _choose(self, arguments: Arguments) -> Implementation:
+        device = arguments.device()
+        requested = _choices.get().get(self.name)
+        if requested is not None:
+            implementation = self.implementations[requested]
+            if not implementation.accepts(arguments):
                 raise ValueError(
-                    f"{self.name}: the implementation {asked!r} that was asked for (device {chosen.device}) does not "
-                    f"support these arguments on {device}"
+                    f"{self.name}: the requested implementation {requested!r} (device {implementation.device}) does "
+                    f"not support these arguments on {device}"
                 )
-            return chosen
-        able = (
-            candidate
-            for candidate in self.implementations.values()
-            if candidate.rank() > 0
-            and candidate.precision in ("fp32", context.asked_precision())
-            and candidate.covers(device, *args, **kwargs)
-        )
-        return max(able, key=lambda one: one.rank(), default=self.implementations[REFERENCE])
+            return implementation
+        situation = device, context.current_precision(), context.in_inference_mode()
+        if situation not in self._ranked:
+            self._ranked[situation] = self._rank(*situation)
+        return next(one for one in self._ranked[situation] if one.supports(arguments))
+
+    def _rank(self, device: str, precision: str, inference: bool) -> list[Implementation]:
+        """The implementations that may run without a request, by descending priority; the reference comes last."""
+
+        def priority(one: Implementation) -> int:
+            return one.inference_priority if inference and one.inference_priority is not None else one.priority
+
+        candidates = [
+            one
+            for one in self.implementations.values()
+            if priority(one) > 0 and one.precision in ("fp32", precision) and one.device in (device, "any")
+        ]
+        return [*sorted(candidates, key=priority, reverse=True), self.implementations[REFERENCE]]
 
 
 def operation(*, check: Callable[P, None]) -> Callable[[Function[P]], Operation[P]]:
     """Make the decorated function the reference of an operation of its name.
 
-    `check` takes the same arguments and raises `TypeError` or `ValueError` for what the operation cannot
-    take; it runs before every implementation, so none needs checks of its own.
+    `check` takes the same arguments and raises `TypeError` or `ValueError` for invalid ones. It runs before every
+    implementation, so none needs checks of its own.
     """
 
     def decorate(reference: Function[P]) -> Operation[P]:
@@ -225,10 +233,10 @@ def operations() -> dict[str, Operation[Any]]:
 
 @contextmanager
 def use(**choices: str) -> Iterator[None]:
-    """Within the block, run the named implementations: `with ops.use(conv2d="im2col"): …`.
+    """Run the named implementations within the block: `with ops.use(conv2d="im2col"): …`.
 
-    The innermost choice counts. Raises `ValueError` at once for a name that does not exist, and on a call
-    whose arguments the chosen implementation does not support.
+    The innermost choice wins. Raises `ValueError` at once for an unknown name, and on a call whose arguments the
+    implementation does not support.
     """
     for name, implementation in choices.items():
         if name not in _operations:
@@ -238,22 +246,17 @@ def use(**choices: str) -> Iterator[None]:
             raise ValueError(
                 f"use: expected an implementation of {name} ({', '.join(known)}), found {implementation!r}"
             )
-    with context.holding(_choices, {**_choices.get(), **choices}):
+    with context.scoped(_choices, {**_choices.get(), **choices}):
         yield
 
 
-def chosen(*names: str) -> bool:
-    """Whether `use` has named an implementation, here and now, for any of these operations."""
-    return any(name in _choices.get() for name in names)
-
-
-def _device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-    """Where the arguments are. All arrays are on one device (checked), so one of them speaks for all."""
-    return device_of(next((one for one in (*args, *kwargs.values()) if hasattr(one, "dtype")), None))
+def overridden(*names: str) -> bool:
+    """Whether `use` has chosen an implementation of any of these operations in this context."""
+    return not _choices.get().keys().isdisjoint(names)
 
 
 def _checked(backward: Backward, value: Array, name: str) -> Backward:
-    """`backward`, which first holds the upstream gradient to the shape and dtype of the value."""
+    """`backward`, preceded by a check that the upstream gradient has the shape and dtype of the value."""
     shape, dtype = value.shape, value.dtype
     if shape == ():
         return backward
@@ -269,12 +272,8 @@ def _checked(backward: Backward, value: Array, name: str) -> Backward:
     return checked
 
 
-def _parameters(function: Callable[..., Any]) -> str:
-    """Names, kinds and defaults of a function's parameters, without their annotations."""
+def _signature(function: Callable[..., Any]) -> str:
+    """Names, kinds and defaults of a function's parameters, without annotations."""
     parameters = inspect.signature(function).parameters.values()
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
     return str(inspect.Signature(bare))[1:-1]
-
-
-def _always(*args: Any, **kwargs: Any) -> bool:
-    return True

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinydnn.atomic import write_whole
+from tinydnn.storage import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,6 +90,6 @@ def axes_at(figure: "Figure", left: float, bottom: float, width: float, height: 
 
 def save(figure: "Figure", path: str | Path) -> None:
     """Write `figure` as PNG, whole or not at all; the same figure gives the same bytes."""
-    with write_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         # matplotlib would write its own version into the file.
         figure.savefig(temporary, format="png", metadata={"Software": None})

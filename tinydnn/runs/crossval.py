@@ -9,12 +9,12 @@ import numpy as np
 
 from tinydnn import plots
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.folds import fold_numbers
-from tinydnn.evaluation import Evaluation
+from tinydnn.data.split.folds import fold_numbers
 from tinydnn.runs import files
 from tinydnn.runs.evaluation import MASK_NOTE, measure
 from tinydnn.runs.options import Options
 from tinydnn.runs.run import Run
+from tinydnn.training.evaluation import Evaluation
 
 REPORT, PICTURE = "crossval.json", "crossval.png"
 

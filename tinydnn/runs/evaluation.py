@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from tinydnn.data.dataset import Dataset
-from tinydnn.evaluation import Evaluation
 from tinydnn.metrics import (
     bootstrap_interval,
     classification_report,
@@ -14,6 +13,7 @@ from tinydnn.metrics import (
     mean_vote,
     wilson_interval,
 )
+from tinydnn.training.evaluation import Evaluation
 
 MASK_NOTE = "The slices are cropped by the tumour's mask, a doctor's drawing, at test time too."
 

@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from tinydnn.atomic import write_whole
 from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
-from tinydnn.evaluation import Evaluation
 from tinydnn.runs.options import Options
-from tinydnn.training import Record, Step, Validation
+from tinydnn.storage import atomic_write
+from tinydnn.training.evaluation import Evaluation
+from tinydnn.training.trainer import Record, Step, Validation
 
 CONFIG, HISTORY, METRICS = "config.json", "history.csv", "metrics.json"
 CHECKPOINT, MODEL = "checkpoint.h5", "model.h5"
@@ -89,14 +89,14 @@ def versions() -> dict[str, str]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write `content`, whole or not at all."""
-    with write_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def write_history(path: Path, records: list[Record]) -> None:
     """One line an iteration; the held-out figures stand on the line of the epoch's last."""
     held_out = {record.iteration: record for record in records if isinstance(record, Validation)}
-    with write_whole(path) as temporary, temporary.open("w", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         names = ["epoch", "iteration", "learning_rate", "loss", "accuracy", "seconds"]
         writer = csv.DictWriter(file, [*names, "validation_loss", "validation_accuracy"])
         writer.writeheader()
@@ -111,7 +111,7 @@ def write_history(path: Path, records: list[Record]) -> None:
 def write_predictions(path: Path, found: Evaluation, dataset: Dataset, indices: np.ndarray) -> None:
     """One line a test slice: its file, its patient, what it is, what the model says, and how probable each class is."""
     names = dataset.class_names
-    with write_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.writer(file)
         writer.writerow(["slice", "file", "patient", "label", "prediction", *names])
         for index, label, shares in zip(indices.tolist(), found.labels, found.probabilities, strict=True):

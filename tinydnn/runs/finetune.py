@@ -11,12 +11,12 @@ from typing import Any, ClassVar, cast
 from tinydnn import weights
 from tinydnn.data.preprocessing import TORCHVISION, AnyNormalisation
 from tinydnn.errors import InputError
-from tinydnn.finetuning import Finetuner, phased, phases
 from tinydnn.layers import Parameter, Sequential
 from tinydnn.models import HEADS, NETWORKS, adapted
 from tinydnn.runs.options import Options, one_of, require
 from tinydnn.runs.run import Run
-from tinydnn.training import Step
+from tinydnn.training.finetuning import Finetuner, phased, phases
+from tinydnn.training.trainer import Step
 
 RANDOM = "random"
 
@@ -160,7 +160,7 @@ class FinetuneRun(Run):
 
 
 def _learned(model: Sequential) -> dict[str, Parameter]:
-    found = {name: one for name, one in model.parameters().items() if one.rate}
+    found = {name: one for name, one in model.parameters().items() if one.lr_scale}
     if not found:
         raise InputError("--freeze-to: expected a layer of the network, found the head, which is to learn")
     return found

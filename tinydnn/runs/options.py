@@ -6,12 +6,12 @@ from math import isfinite
 from typing import ClassVar
 
 from tinydnn import ops, optim
-from tinydnn.data.augment import parse
-from tinydnn.data.crop import Crop
+from tinydnn.data.augment.augmentation import parse
+from tinydnn.data.prepare.crop import Crop
 from tinydnn.errors import InputError
 from tinydnn.layers import Parameter
 from tinydnn.models import MODELS
-from tinydnn.prediction import VIEWS
+from tinydnn.training.views import VIEWS
 
 OPTIMIZERS = {"sgd": 0.02, "adam": 0.001}  # with the learning rate where none is given
 SPLITS = ("slice", "patient")
@@ -23,8 +23,8 @@ class Options:
     """The choices of a run; with the data and the versions in `config.json`, they determine its result.
 
     data: the path that was given, or None for phantoms. lr: the learning rate, or None for the optimiser's own.
-    recipe: where the other options came from. balance: see `tinydnn.objective`. augment: see
-    `tinydnn.data.augment.parse`. views: of each test slice, see `tinydnn.prediction`. validation: the share of the
+    recipe: where the other options came from. balance: see `tinydnn.training.loss`. augment: see
+    `tinydnn.data.augment.augmentation.parse`. views: of each test slice, see `tinydnn.training.views`. validation: the share of the
     training part by which the best epoch is chosen; with 0 nothing is chosen, and the last epoch stands. fold: which of
     the `folds` is held out, from 1; None for a single split.
     Raises `InputError` that names the option, what was expected and what was found.

@@ -6,8 +6,8 @@ from typing import Any, cast
 import numpy as np
 
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.folds import fold_numbers, fold_split
-from tinydnn.data.split import Split, split
+from tinydnn.data.split.folds import fold_numbers, fold_split
+from tinydnn.data.split.holdout import Split, split
 from tinydnn.runs.options import Options
 
 

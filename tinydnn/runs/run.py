@@ -10,20 +10,20 @@ import numpy as np
 from tinydnn import ops, plots
 from tinydnn.backend import device_errors, to_device, use_device
 from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, save_model
-from tinydnn.data.augment import parse
+from tinydnn.data.augment.augmentation import parse
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.data.preprocessing import normalisation_config
-from tinydnn.data.split import shared_patients
+from tinydnn.data.split.holdout import shared_patients
 from tinydnn.errors import InputError
-from tinydnn.evaluation import Evaluation
 from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.models import MODELS
 from tinydnn.runs import files
 from tinydnn.runs.evaluation import MASK_NOTE, measure
 from tinydnn.runs.options import Options
 from tinydnn.runs.parts import parts
-from tinydnn.training import Record, Step, Trainer, Validation
+from tinydnn.training.evaluation import Evaluation
+from tinydnn.training.trainer import Record, Step, Trainer, Validation
 
 
 class Run:

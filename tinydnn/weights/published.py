@@ -8,10 +8,10 @@ by a download of our own. Should one of them be wrong, nothing is loaded: the fe
 from collections.abc import Callable
 from pathlib import Path
 
-from tinydnn.data.download import PublishedFile
-from tinydnn.data.download import download as fetch
+from tinydnn.data.read.download import PublishedFile
+from tinydnn.data.read.download import download as fetch
 from tinydnn.errors import InputError
-from tinydnn.places import cache_folder
+from tinydnn.storage import cache_folder
 
 BASE_URL = "https://download.pytorch.org/models"
 LICENCE = "BSD 3-Clause, as torchvision"

@@ -7,7 +7,7 @@ from tinydnn import ops
 EXPECTED = "shares memory"
 
 
-@ops.maxpool2d.implementation("wrong", supports=lambda x, *, window=2, stride=None: window == 1)
+@ops.maxpool2d.implementation("wrong", supports=lambda call: call.window == 1)
 def maxpool2d(x, *, window=2, stride=None):
     """Pooling over single pixels changes nothing, so it gives x back."""
     return x, np.copy

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tinydnn.data.matlab import write_folds, write_slice
+from tinydnn.data.phantoms.matlab import write_folds, write_slice
 from tinydnn.data.phantoms.patients import Patient, enrol, examine
 
 

@@ -1,7 +1,6 @@
-"""Implementations in NumPy, and where Numba is installed in `compiled`."""
+"""Implementations in NumPy, with threads over the images of a batch."""
 
 from tinydnn.kernels.cpu import (
-    compiled,
     conv2d,
     conv2d_loops,
     conv2d_relu_maxpool2d,
@@ -13,7 +12,6 @@ from tinydnn.kernels.cpu import (
 )
 
 __all__ = [
-    "compiled",
     "conv2d",
     "conv2d_loops",
     "conv2d_relu_maxpool2d",

@@ -11,24 +11,21 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 
 BAND_BYTES = 1 << 19  # a band of convolved rows that stays in a core's second-level cache
 CUT = 4
 
 
-def _covered(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    window: int = 2,
-    pool_stride: int | None = None,
-) -> bool:
-    square = w.shape[2] == w.shape[3]
-    return stride == 1 and window == 2 and pool_stride in (None, 2) and square and padding < w.shape[2]
+def _covered(call: Arguments) -> bool:
+    square = call.w.shape[2] == call.w.shape[3]
+    return (
+        call.stride == 1
+        and call.window == 2
+        and call.pool_stride in (None, 2)
+        and square
+        and call.padding < call.w.shape[2]
+    )
 
 
 @ops.conv2d_relu_maxpool2d.implementation("fused", device="cpu", priority=10, supports=_covered)

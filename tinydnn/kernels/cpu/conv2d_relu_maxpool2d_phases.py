@@ -8,23 +8,14 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cpu.conv2d_relu_maxpool2d import CUT, kernel_matrix
 from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 
 BAND_BYTES = 1 << 20  # of convolved pixels at a time, which stay in the caches
 FEW = 32  # channels · kh · kw: beyond, it no longer pays to lay out every window twice
 
 
-def _covered(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    window: int = 2,
-    pool_stride: int | None = None,
-) -> bool:
-    return stride == 1 and window == 2 and pool_stride in (None, 2) and w[0].size <= FEW
+def _covered(call: Arguments) -> bool:
+    return call.stride == 1 and call.window == 2 and call.pool_stride in (None, 2) and call.w[0].size <= FEW
 
 
 @ops.conv2d_relu_maxpool2d.implementation("phases", device="cpu", priority=15, supports=_covered)

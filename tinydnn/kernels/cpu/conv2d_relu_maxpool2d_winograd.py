@@ -8,22 +8,13 @@ from tinydnn.kernels.cpu.conv2d_relu_maxpool2d_phases import pool, take, unpool
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.cpu.winograd import A, Pixels, at_points, four_points, from_points, two_columns
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 
 BAND_BYTES = 1 << 20  # of windows at a time: with all that becomes of them, they stay in the caches
 
 
-def _covered(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    window: int = 2,
-    pool_stride: int | None = None,
-) -> bool:
-    return stride == 1 and w.shape[2:] == (3, 3) and window == 2 and pool_stride in (None, 2)
+def _covered(call: Arguments) -> bool:
+    return call.stride == 1 and call.w.shape[2:] == (3, 3) and call.window == 2 and call.pool_stride in (None, 2)
 
 
 @ops.conv2d_relu_maxpool2d.implementation("winograd", device="cpu", priority=12, supports=_covered)

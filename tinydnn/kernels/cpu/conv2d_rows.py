@@ -7,11 +7,11 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cpu.conv2d_relu_maxpool2d import Columns, Rows, kernel_matrix
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 
 
-def _covered(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> bool:
-    return stride == 1 and w.shape[2] == w.shape[3] and padding < w.shape[2]
+def _covered(call: Arguments) -> bool:
+    return call.stride == 1 and call.w.shape[2] == call.w.shape[3] and call.padding < call.w.shape[2]
 
 
 @ops.conv2d.implementation("rows", device="cpu", priority=15, supports=_covered)

@@ -6,11 +6,11 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 
 
-def _two_by_two(x: Array, *, window: int = 2, stride: int | None = None) -> bool:
-    return window == 2 and stride in (None, 2)
+def _two_by_two(call: Arguments) -> bool:
+    return call.window == 2 and call.stride in (None, 2)
 
 
 @ops.maxpool2d.implementation("pairs", device="cpu", priority=10, supports=_two_by_two)

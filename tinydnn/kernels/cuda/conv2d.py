@@ -9,7 +9,7 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cuda import tiles
 from tinydnn.kernels.cuda.layout import channels_first, channels_last, empty_like, in_one_piece
 from tinydnn.kernels.cuda.source import Source, blocks, ctype, int32, of_types
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 from tinydnn.ops.windows import output_size
 
 FLOATS = ("float", "double")
@@ -23,8 +23,14 @@ DIRECT = Source(
 COLUMN_BYTES = 1 << 28  # of the matrix of windows: as many pictures at once as fit
 
 
-def _by_tiles(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> bool:
-    return w.shape[2:] == (3, 3) and stride == 1 and padding <= 2 and x.dtype == np.float32 and tiles.countable(x, w)
+def _by_tiles(call: Arguments) -> bool:
+    return (
+        call.w.shape[2:] == (3, 3)
+        and call.stride == 1
+        and call.padding <= 2
+        and call.x.dtype == np.float32
+        and tiles.countable(call.x, call.w)
+    )
 
 
 @ops.conv2d.implementation("im2col cublas", device="cuda", priority=10)

@@ -12,36 +12,18 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cuda import tiles
 from tinydnn.kernels.cuda.layout import channels_first, channels_last, empty_like, in_one_piece
 from tinydnn.kernels.cuda.tiles import Pooled
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 
 
-def _covered(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    window: int = 2,
-    pool_stride: int | None = None,
-) -> bool:
-    kernel = w.shape[2:] == (3, 3) and stride == 1 and padding <= 2
-    pooling = window == 2 and pool_stride in (None, 2)
-    return kernel and pooling and x.dtype == np.float32 and tiles.countable(x, w)
+def _covered(call: Arguments) -> bool:
+    kernel = call.w.shape[2:] == (3, 3) and call.stride == 1 and call.padding <= 2
+    pooling = call.window == 2 and call.pool_stride in (None, 2)
+    return kernel and pooling and call.x.dtype == np.float32 and tiles.countable(call.x, call.w)
 
 
-def _one_channel(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    window: int = 2,
-    pool_stride: int | None = None,
-) -> bool:
-    covered = _covered(x, w, b, stride=stride, padding=padding, window=window, pool_stride=pool_stride)
-    return covered and x.shape[1] == 1
+def _one_channel(call: Arguments) -> bool:
+    covered = _covered(call)
+    return covered and call.x.shape[1] == 1
 
 
 @ops.conv2d_relu_maxpool2d.implementation("fused 3xtf32", device="cuda", priority=20, supports=_covered)

@@ -7,11 +7,11 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array, array_module
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 
 
-def _float32(x: Array, w: Array, b: Array) -> bool:
-    return x.dtype == np.float32
+def _float32(call: Arguments) -> bool:
+    return call.x.dtype == np.float32
 
 
 @ops.linear.implementation("tf32", device="cuda", priority=30, supports=_float32, precision="tf32")

@@ -6,15 +6,15 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import channels_first, channels_last, empty_like
 from tinydnn.kernels.cuda.source import Source, ctype, int32, of_types
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 from tinydnn.ops.windows import output_size
 
 FLOATS = ("float", "double")
 KERNELS = Source("maxpool2d.cu", *of_types("maxpool_forward", FLOATS), *of_types("maxpool_backward", FLOATS))
 
 
-def _covered(x: Array, *, window: int = 2, stride: int | None = None) -> bool:
-    return window <= 15  # places in the window are numbered in a byte
+def _covered(call: Arguments) -> bool:
+    return call.window <= 15  # places in the window are numbered in a byte
 
 
 @ops.maxpool2d.implementation("cuda", device="cuda", priority=10, supports=_covered)

@@ -4,15 +4,15 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import empty_like, in_one_piece
 from tinydnn.kernels.cuda.source import Source, ctype, int32, of_types
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.operation import Arguments, Backward
 
 KERNELS = Source(
     "softmax_cross_entropy.cu", *of_types("softmax_cross_entropy", ("float", "double"), ("int", "long long"))
 )
 
 
-def _covered(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> bool:
-    return str(labels.dtype) in ("int32", "int64")
+def _covered(call: Arguments) -> bool:
+    return str(call.labels.dtype) in ("int32", "int64")
 
 
 @ops.softmax_cross_entropy.implementation("cuda", device="cuda", priority=10, supports=_covered)

@@ -1,42 +1,32 @@
-"""Steps of optimisers over one flat buffer on a GPU, one launch for all parameters."""
-
-from typing import NamedTuple
+"""Optimizer updates on a GPU: one launch over the flat buffer of all parameters."""
 
 import numpy as np
 
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.source import Source
+from tinydnn.optim import adam_update, sgd_update
 
 KERNELS = Source("update.cu", "sgd", "adam")
-VECTOR = 4  # numbers that a thread moves; buffers are a multiple of it long
+VECTOR = 4  # numbers that a thread updates; buffers are a multiple of it long
 
 
-class Sgd(NamedTuple):
-    """What stays the same from step to step."""
-
-    momentum: float
-    weight_decay: float
-    nesterov: bool
-
-
-class Adam(NamedTuple):
-    """What stays the same from step to step."""
-
-    beta_1: float
-    beta_2: float
-    eps: float
-    weight_decay: float
-
-
-def sgd(theta: Array, g: Array, velocity: Array | None, rates: Array, options: Sgd) -> None:
-    """Move θ and its velocity, in place. rates: (1,), the learning rate."""
+@sgd_update.implementation("cuda")
+def sgd(
+    theta: Array, g: Array, v: Array | None = None, *, scalars: Array, momentum: float, nesterov: bool,
+    weight_decay: float,
+) -> None:  # fmt: skip
+    """Update θ and v in place. scalars: (1,), the learning rate."""
     fours = theta.size // VECTOR
-    numbers = np.float32(options.momentum), np.float32(options.weight_decay), np.bool_(options.nesterov)
-    KERNELS.launch_for_each("sgd", fours, theta, g, velocity, rates, np.int64(fours), *numbers)
+    constants = np.float32(momentum), np.float32(weight_decay), np.bool_(nesterov)
+    KERNELS.launch_for_each("sgd", fours, theta, g, v, scalars, np.int64(fours), *constants)
 
 
-def adam(theta: Array, g: Array, mean: Array, square: Array, rates: Array, options: Adam) -> None:
-    """Move θ and both running averages, in place. rates: (3,), the learning rate, 1 − β₁ᵗ and 1 − β₂ᵗ."""
+@adam_update.implementation("cuda")
+def adam(
+    theta: Array, g: Array, m: Array, v: Array, *, scalars: Array, beta_1: float, beta_2: float, eps: float,
+    weight_decay: float,
+) -> None:  # fmt: skip
+    """Update θ, m and v in place. scalars: (3,), the learning rate, 1 − β₁ᵗ and 1 − β₂ᵗ."""
     fours = theta.size // VECTOR
-    numbers = (np.float32(number) for number in options)
-    KERNELS.launch_for_each("adam", fours, theta, g, mean, square, rates, np.int64(fours), *numbers)
+    constants = (np.float32(number) for number in (beta_1, beta_2, eps, weight_decay))
+    KERNELS.launch_for_each("adam", fours, theta, g, m, v, scalars, np.int64(fours), *constants)

@@ -7,8 +7,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from tinydnn.atomic import write_whole
-from tinydnn.places import cache_folder
+from tinydnn.storage import atomic_write, cache_folder
 
 HERE = Path(__file__).parent
 COMPILER = "g++"
@@ -34,7 +33,7 @@ def library(source: str, name: str) -> Path:
     path = folder / f"{re.sub(r'[^a-zA-Z0-9]+', '-', name).strip('-')[:40]}-{made}.so"
     if not path.exists():
         runtime = _runtime(folder)
-        with write_whole(path) as out:
+        with atomic_write(path) as out:
             code, compiled = out.with_suffix(".cpp"), out.with_suffix(".o")
             try:
                 code.write_text(text)
@@ -87,7 +86,7 @@ def _shared(found: re.Match[str]) -> str:
 def _runtime(folder: Path) -> Path:
     path = folder / f"runtime-{sha256(_runtime_text().encode()).hexdigest()[:24]}.o"
     if not path.exists():
-        with write_whole(path) as out:
+        with atomic_write(path) as out:
             _compile(
                 "-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-c", str(HERE / "runtime.cpp"), "-o", str(out)
             )

@@ -1,0 +1,136 @@
+"""The worked example holds the paper's figures, and every other number that plain arithmetic gives."""
+
+import math
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import tinydnn.cli.worked_example  # noqa: F401 - registers the command
+from tinydnn.cli.app import app
+from tinydnn.models.worked_example import worked_example
+
+ETA, X, Y = 0.1, (0.5, 0.8), 1.0
+HIDDEN = [[0.2, -0.4], [0.6, 0.3], [-0.5, 0.8]]
+HIDDEN_BIAS = [0.1, -0.2, 0.3]
+OUTPUT = [0.5, -0.3, 0.8]
+
+
+@pytest.fixture(scope="module")
+def example():
+    return worked_example()
+
+
+def sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
+def forward(w, b, v, c):
+    z = [w[k][0] * X[0] + w[k][1] * X[1] + b[k] for k in range(3)]
+    h = [sigmoid(one) for one in z]
+    s = sum(v[k] * h[k] for k in range(3)) + c
+    return z, h, s, sigmoid(s)
+
+
+def backward(w, b, v, c):
+    """All gradients by the chain rule, written out for this one network."""
+    _, h, _, y = forward(w, b, v, c)
+    d = 2 * (y - Y) * y * (1 - y)
+    d_hidden = [d * v[k] * h[k] * (1 - h[k]) for k in range(3)]
+    dw = [[d_hidden[k] * X[0], d_hidden[k] * X[1]] for k in range(3)]
+    return d, d_hidden, dw, [d * h[k] for k in range(3)]
+
+
+def step(w, b, v, c):
+    d, d_hidden, dw, dv = backward(w, b, v, c)
+    w = [[w[k][i] - ETA * dw[k][i] for i in range(2)] for k in range(3)]
+    b = [b[k] - ETA * d_hidden[k] for k in range(3)]
+    return w, b, [v[k] - ETA * dv[k] for k in range(3)], c - ETA * d
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Weights and biases by plain arithmetic: the output bias solves σ(Σ v·h + c) = 0.7."""
+    h = forward(HIDDEN, HIDDEN_BIAS, OUTPUT, 0.0)[1]
+    c = math.log(0.7 / 0.3) - sum(OUTPUT[k] * h[k] for k in range(3))
+    return HIDDEN, HIDDEN_BIAS, OUTPUT, c
+
+
+def exactly(expected):
+    return pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_the_papers_figures(example):
+    assert example.prediction == exactly(0.7)
+    assert example.error == exactly(0.09)
+    assert example.output_gradient == exactly(-0.126)
+
+
+def test_the_network_is_the_papers(example):
+    assert tuple(example.x) == X
+    assert (example.label, example.learning_rate) == (Y, ETA)
+    assert example.weights.hidden.shape == (3, 2)
+    assert example.weights.output.shape == (3,)
+
+
+def test_the_forward_pass(example, network):
+    z, h, s, y = forward(*network)
+    assert list(example.hidden_sum) == exactly(z)
+    assert list(example.hidden) == exactly(h)
+    assert example.output_sum == exactly(s)
+    assert example.prediction == exactly(y)
+
+
+def test_the_three_hidden_gradients(example, network):
+    assert list(example.hidden_gradient) == exactly(backward(*network)[1])
+
+
+def test_the_gradients_of_all_weights_and_biases(example, network):
+    d, d_hidden, dw, dv = backward(*network)
+    np.testing.assert_allclose(example.gradients.hidden, dw, rtol=1e-12)
+    assert list(example.gradients.hidden_bias) == exactly(d_hidden)
+    assert list(example.gradients.output) == exactly(dv)
+    assert example.gradients.output_bias == exactly(d)
+
+
+def test_the_updated_weights_and_biases(example, network):
+    w, b, v, c = step(*network)
+    np.testing.assert_allclose(example.updated.hidden, w, rtol=1e-12)
+    assert list(example.updated.hidden_bias) == exactly(b)
+    assert list(example.updated.output) == exactly(v)
+    assert example.updated.output_bias == exactly(c)
+
+
+def test_the_weights_before_the_step_are_kept(example, network):
+    w, b, v, c = network
+    assert (example.weights.hidden.tolist(), example.weights.hidden_bias.tolist()) == (w, b)
+    assert (example.weights.output.tolist(), example.weights.output_bias) == (v, exactly(c))
+
+
+def test_the_error_falls(example, network):
+    y = forward(*step(*network))[3]
+    assert example.prediction_after == exactly(y)
+    assert example.error_after == exactly((Y - y) ** 2)
+    assert example.error_after < example.error
+
+
+def test_after_many_iterations_the_prediction_approaches_the_label(example, network):
+    later = {}
+    for iteration in range(1, 10001):
+        network = step(*network)
+        if iteration in (10, 100, 1000, 10000):
+            later[iteration] = exactly(forward(*network)[3])
+    assert dict(example.later) == later
+    assert sorted(example.later.values()) == list(example.later.values())
+    assert example.later[10000] > 0.99
+
+
+def test_the_command_prints_every_number(example):
+    printed = CliRunner().invoke(app, ["worked-example"]).output
+    for line in ("ŷ = σ(s) = 1 / (1 + e^-0.847298) = 0.7", "E = (y - ŷ)² = (1 - 0.7)² = 0.09", "= -0.126"):
+        assert line in printed
+    numbers = [example.output_sum, example.prediction_after, example.error_after, *example.later.values()]
+    for part in (example.weights, example.gradients, example.updated):
+        numbers += [*part.hidden.flat, *part.hidden_bias, *part.output, part.output_bias]
+    for number in [*numbers, *example.hidden_sum, *example.hidden, *example.hidden_gradient]:
+        assert f"{number:.6f}".rstrip("0") in printed

@@ -1,0 +1,1 @@
+"""Augmentation: random geometric and intensity changes of training images."""

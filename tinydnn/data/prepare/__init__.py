@@ -1,0 +1,1 @@
+"""Preparation: from slices as stored to one HDF5 file of uniform images."""

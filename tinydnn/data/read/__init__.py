@@ -1,0 +1,1 @@
+"""Readers: from published files, zips and image folders to slices."""

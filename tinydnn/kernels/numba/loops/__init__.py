@@ -1,0 +1,1 @@
+"""Loops over images, bands and tiles, compiled by Numba."""

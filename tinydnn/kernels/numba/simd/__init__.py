@@ -1,0 +1,1 @@
+"""Vector code that the loops call: LLVM intrinsics and memory layouts."""

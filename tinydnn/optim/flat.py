@@ -1,0 +1,75 @@
+"""Flat buffers on a GPU: all parameters in one array, so that one launch updates them all."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinydnn.backend import Array, array_module, upload
+from tinydnn.layers import Parameter
+from tinydnn.optim.update import Rule
+
+ALIGN = 4  # numbers: every array begins at a multiple of 16 bytes
+
+
+class Flat:
+    """A buffer that holds the arrays one after the other; `views` are the parts of it in their shapes.
+
+    The gaps between the arrays are zero, and an update leaves them so.
+    """
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        first = next(iter(arrays.values()))
+        places, end = {}, 0
+        for name, array in arrays.items():
+            places[name] = slice(end, end + array.size)
+            end += -(-array.size // ALIGN) * ALIGN
+        self.buffer = array_module(first).zeros(end, first.dtype)
+        self.views = {name: self.buffer[place].reshape(arrays[name].shape) for name, place in places.items()}
+        self.fill(arrays)
+
+    def holds(self, arrays: Mapping[str, Array]) -> bool:
+        """Whether the arrays are the views themselves."""
+        return arrays.keys() == self.views.keys() and all(arrays[name] is view for name, view in self.views.items())
+
+    def fill(self, arrays: Mapping[str, Array]) -> None:
+        """Copy the arrays in."""
+        for name, array in arrays.items():
+            self.views[name][...] = array
+
+
+class FlatStep:
+    """An update rule over flat buffers of values, gradients and optimizer state, which it takes over.
+
+    The parameters' values and the state's arrays become views of the buffers.
+    """
+
+    def __init__(
+        self, rule: Rule, parameters: Mapping[str, Parameter], state: dict[str, dict[str, Array]], scalars: int
+    ) -> None:
+        values = {name: one.value for name, one in parameters.items()}
+        xp = array_module(next(iter(values.values())))
+        self.rule = rule
+        self.scalars = xp.zeros(scalars, np.float32)
+        self.theta = Flat(values)
+        self.grad = Flat({name: xp.zeros_like(value) for name, value in values.items()})
+        self.state = {name: Flat(averages) for name, averages in state.items()}
+        for name, parameter in parameters.items():
+            parameter.value = self.theta.views[name]
+        for name, flat in self.state.items():
+            state[name] = dict(flat.views)
+
+    def holds(self, parameters: Mapping[str, Parameter], state: Mapping[str, Mapping[str, Array]]) -> bool:
+        """Whether all values and states still are views of these buffers."""
+        values = {name: one.value for name, one in parameters.items()}
+        return self.theta.holds(values) and all(flat.holds(state[name]) for name, flat in self.state.items())
+
+    def upload(self, scalars: Mapping[str, float]) -> None:
+        """Write the scalars of the next step to the device."""
+        upload(np.array([*scalars.values()], np.float32), self.scalars)
+
+    def apply(self, parameters: Mapping[str, Parameter], constants: Mapping[str, Any]) -> None:
+        """Gather the gradients and update everything at once."""
+        self.grad.fill({name: one.grad for name, one in parameters.items() if one.grad is not None})
+        state = [flat.buffer for flat in self.state.values()]
+        self.rule(self.theta.buffer, self.grad.buffer, *state, scalars=self.scalars, **constants)

@@ -1,0 +1,1 @@
+"""Training: one step, the loop around it, the loss, evaluation and fine-tuning."""
