@@ -1,10 +1,10 @@
-"""A ReLU of one's own in CUDA, with both passes: checked, and on a GPU timed and trained with.
+"""Your own ReLU in CUDA, forward and backward: checked, and on a GPU timed and used in training.
 
     python examples/custom_kernel_cuda.py
     tinydnn bench relu --load examples/custom_kernel_cuda.py --device cuda --train
     tinydnn bench relu --load examples/custom_kernel_cuda.py --device emulated
 
-The last line needs no GPU: it runs the same source on the CPU, and catches what a GPU would run wrongly.
+The last command needs no GPU: it runs the same source on the CPU and reports what a GPU would run wrongly.
 """
 
 import numpy as np
@@ -27,9 +27,9 @@ extern "C" __global__ void backward(const float* x, const float* dz, float* dx, 
 FORWARD, BACKWARD = RawKernel(SOURCE, "forward"), RawKernel(SOURCE, "backward")
 
 
-@ops.relu.implementation("my cuda", device="cuda", supports=lambda call: call.x.dtype == np.float32)
+@ops.relu.implementation("my cuda", device="cuda", supports=lambda arguments: arguments.x.dtype == np.float32)
 def relu(x):
-    """The formulas of `ops.relu`: z = max(0, x); dx = dz where x > 0, else 0."""
+    """As `ops.relu`: z = max(0, x); dx = dz where x > 0, else 0."""
     xp = array_module(x)
     x = xp.ascontiguousarray(x)
     z, grid = xp.empty(x.shape, x.dtype), (-(-x.size // 256),)

@@ -1,9 +1,9 @@
-"""A ReLU of one's own, compiled by Numba, with both passes: checked, timed and trained with.
+"""A ReLU of your own, compiled by Numba: checked, timed, and trained with.
 
     python examples/custom_kernel_numba.py
     tinydnn bench relu --load examples/custom_kernel_numba.py --train
 
-NumPy writes a mask and reads it again; the loop below makes value and mask in one go through memory.
+NumPy writes a mask and reads it again; the loop below computes value and mask in one pass over memory.
 """
 
 import sys
@@ -20,7 +20,7 @@ except ImportError:
 
 
 @njit(parallel=True)
-def passes(x, z, positive):
+def value_and_mask(x, z, positive):
     for k in prange(x.size):
         positive[k] = x[k] > 0
         z[k] = x[k] if positive[k] else 0
@@ -30,7 +30,7 @@ def passes(x, z, positive):
 def relu(x):
     """The formulas of `ops.relu`: z = max(0, x); dx = dz where x > 0, else 0."""
     z, positive = np.empty(x.shape, x.dtype), np.empty(x.shape, np.bool_)
-    passes(np.ravel(x), z.reshape(-1), positive.reshape(-1))
+    value_and_mask(np.ravel(x), z.reshape(-1), positive.reshape(-1))
     return z, lambda dz: dz * positive
 
 

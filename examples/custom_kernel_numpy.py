@@ -1,10 +1,10 @@
-"""A convolution of one's own in NumPy: checked, timed and trained with.
+"""Write a convolution in NumPy, check it, time it, and train with it.
 
     python examples/custom_kernel_numpy.py
     tinydnn bench conv2d --load examples/custom_kernel_numpy.py --train
 
-It is one `einsum` over all windows, which NumPy shows as a view without copying anything. Gradients are left to the
-reference: `forward` registers a function that returns the value alone.
+The convolution is one `einsum` over a view of all windows. `forward` registers a function that returns the value only;
+the reference computes the gradients.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ import numpy as np
 from tinydnn import ops
 
 
-@ops.conv2d.forward("einsum", supports=lambda call: call.stride == 1)
+@ops.conv2d.forward("einsum", supports=lambda arguments: arguments.stride == 1)
 def conv2d(x, w, b, *, stride=1, padding=0):
-    """The formula as it stands: z[n,o,i,j] = Σ w[o,c,u,v] · x[n,c,i+u,j+v] + b[o]."""
+    """The formula itself: z[n,o,i,j] = Σ w[o,c,u,v] · x[n,c,i+u,j+v] + b[o]."""
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], axis=(2, 3))  # (N, C, H', W', kh, kw)
     z = np.einsum("ocuv,ncijuv->noij", w, windows, optimize=True)

@@ -1,4 +1,4 @@
-"""What every test may rely on: nothing it prepares lands in the user's own cache folder."""
+"""Fixtures for all tests. No test writes to the user's cache folder."""
 
 import os
 from pathlib import Path
@@ -12,8 +12,8 @@ from tinydnn.errors import InputError
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_of_the_tests(tmp_path_factory):
-    """A cache folder that lasts for the tests; programs that a test starts see it too."""
+def session_cache(tmp_path_factory):
+    """A cache folder for this test session, also in the processes that tests start."""
     before = os.environ.get("TINYDNN_CACHE")
     os.environ["TINYDNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     yield
@@ -24,7 +24,7 @@ def cache_of_the_tests(tmp_path_factory):
 
 
 def write_learnable(folder: Path, count: int, *, side: int = 32, first: int = 1) -> Path:
-    """Slices `first`, `first` + 1, … in `folder`: the class is where the bright spot is; three slices a patient."""
+    """Write `count` slices to `folder`, three of each patient; the position of a bright spot gives the class."""
     for number in range(first, first + count):
         rng = np.random.default_rng(number)
         label = (number // 3) % 3 + 1
@@ -50,13 +50,13 @@ def learnable():
 
 @pytest.fixture(scope="session")
 def slices(tmp_path_factory):
-    """A folder of 60 small slices, twenty of each class, which nobody writes to."""
+    """A read-only folder of 60 small slices, 20 of each class."""
     return write_learnable(tmp_path_factory.mktemp("slices"), 60)
 
 
 @pytest.fixture(scope="session")
 def real_gpu():
-    """Skips, and says what is missing, where there is no GPU."""
+    """Skip the test without a GPU, and report what is missing."""
     try:
         check_device("cuda")
     except InputError as error:

@@ -1,10 +1,9 @@
-"""What only a GPU runs, on a stand-in for CuPy: NumPy's arrays, the emulator's kernels, streams that do nothing.
+"""The code that needs CuPy, with a stand-in for it: NumPy arrays, emulated kernels, and streams without effect.
 
-So no line of the way to a GPU is first run on a real one.
+So no line of the GPU code runs for the first time on a real GPU.
 """
 
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType, SimpleNamespace
@@ -29,7 +28,7 @@ from tinydnn.training.gpu_step import GpuStep
 
 
 class FakeArray(np.ndarray):
-    """A NumPy array that has to be fetched, and written to, as one on a GPU."""
+    """A NumPy array with the methods that copy an array from and to a GPU."""
 
     def get(self):
         return np.array(self)
@@ -52,7 +51,7 @@ class Context:
 
 class Stream(Context):
     def __init__(self, non_blocking=False):
-        self.captures = False
+        self.capturing = False
 
     def wait_event(self, event):
         assert isinstance(event, Event)
@@ -61,11 +60,11 @@ class Stream(Context):
         pass
 
     def begin_capture(self):
-        self.captures = True
+        self.capturing = True
 
     def end_capture(self):
-        assert self.captures
-        self.captures = False
+        assert self.capturing
+        self.capturing = False
         nodes = [f'"graph_1_node_{k}"[label="{k}"];' for k in (0, 1)]
         dot = "\n".join(["digraph {", *nodes, '"graph_1_node_0" -> "graph_1_node_1";', "}"])
         return SimpleNamespace(launch=lambda stream: None, debug_dot_str=lambda: dot)
@@ -73,10 +72,10 @@ class Stream(Context):
 
 class Event:
     def __init__(self, disable_timing=False):
-        self.at = 0.0
+        self.seconds = 0.0
 
     def record(self, stream=None):
-        self.at = perf_counter()
+        self.seconds = perf_counter()
 
     def synchronize(self):
         pass
@@ -105,46 +104,40 @@ class FakeCupy(ModuleType):
     RawModule = FakeModule
 
     def __getattr__(self, name):
-        found = getattr(np, name)
-        if not callable(found) or isinstance(found, type):
-            return found
+        attribute = getattr(np, name)
+        if not callable(attribute) or isinstance(attribute, type):
+            return attribute
 
         def function(*args, **kwargs):
-            made = found(*args, **kwargs)
-            return made.view(FakeArray) if type(made) is np.ndarray else made
+            result = attribute(*args, **kwargs)
+            return result.view(FakeArray) if type(result) is np.ndarray else result
 
         return function
 
     asarray = staticmethod(lambda x, *args: np.array(x, *args).view(FakeArray) if type(x) is np.ndarray else x)
 
 
-@contextmanager
-def nothing(*args):
-    yield
-
-
 @pytest.fixture
 def cupy(monkeypatch):
     module, stream = FakeCupy("cupy"), Stream()
-    told = {"name": b"Fake GPU", "multiProcessorCount": 4, "totalGlobalMem": 1 << 30, "l2CacheSize": 1 << 12}
+    properties = {"name": b"Fake GPU", "multiProcessorCount": 4, "totalGlobalMem": 1 << 30, "l2CacheSize": 1 << 12}
     runtime = SimpleNamespace(
-        getDeviceCount=lambda: 1, CUDARuntimeError=OSError, getDeviceProperties=lambda number: told,
+        getDeviceCount=lambda: 1, CUDARuntimeError=OSError, getDeviceProperties=lambda number: properties,
         driverGetVersion=lambda: 13000, runtimeGetVersion=lambda: 13000, memGetInfo=lambda: (1 << 20, 1 << 30),
     )  # fmt: skip
     module.cuda = SimpleNamespace(
         runtime=runtime, Device=Device, Stream=Stream, Event=Event, get_current_stream=lambda: stream,
-        get_elapsed_time=lambda begin, end: 1e3 * (end.at - begin.at), alloc_pinned_memory=bytearray,
-        MemoryPool=lambda: SimpleNamespace(malloc=None, total_bytes=lambda: 1 << 20), using_allocator=nothing,
+        get_elapsed_time=lambda begin, end: 1e3 * (end.seconds - begin.seconds), alloc_pinned_memory=bytearray,
+        MemoryPool=lambda: SimpleNamespace(malloc=None, total_bytes=lambda: 1 << 20),
+        using_allocator=lambda allocator: Context(),
     )  # fmt: skip
     module.get_default_memory_pool = module.cuda.MemoryPool
     monkeypatch.setitem(sys.modules, "cupy", module)
     products = SimpleNamespace(get_compute_type=lambda t: 0, set_compute_type=lambda t, c: None, COMPUTE_TYPE_TF32=3)
     monkeypatch.setitem(sys.modules, "cupy._core", SimpleNamespace(_routines_linalg=products))
     source._compiled.cache_clear()
-    source._function.cache_clear()
     yield module
     source._compiled.cache_clear()
-    source._function.cache_clear()
 
 
 def network():
@@ -163,29 +156,30 @@ def dataset(count=12):
 
 @pytest.mark.parametrize("free", [1 << 30, 100])
 @pytest.mark.parametrize("precision", ["fp32", "tf32"])
-def test_steps_through_cupy_are_those_of_the_cpu(cupy, free, precision):
+def test_steps_through_cupy_equal_those_on_the_cpu(cupy, free, precision):
     data = dataset()
     normalise = Normalisation.fit(data, np.arange(12))
     batches = [np.arange(4), np.arange(4, 8), np.arange(8, 12), np.arange(2, 6)]
     model = network()
     use_device("cuda")
     model.to("cuda")
-    assert {device_of(one) for one in model.state().values()} == {"cuda"}
+    assert {device_of(array) for array in model.state().values()} == {"cuda"}
     feed = make_feed(data, normalise, 4, "cuda", free=free)
     assert isinstance(feed, StreamedFeed) == (free == 100)
     step = GpuStep(model, SGD(model.parameters(), lr=0.01, momentum=0.9), feed, precision=precision, graph=False)
-    found = [step(now, then=then) for now, then in zip(batches, [*batches[1:], None], strict=True)]
+    pairs = zip(batches, [*batches[1:], None], strict=True)
+    losses = [step(indices, upcoming=upcoming).image_loss for indices, upcoming in pairs]
 
-    own = network()
-    optimizer, expected = SGD(own.parameters(), lr=0.01, momentum=0.9), []
+    on_cpu = network()
+    optimizer, expected = SGD(on_cpu.parameters(), lr=0.01, momentum=0.9), []
     for indices in batches:
-        logits, backward = own(normalise(data.read(indices)), training=True)
+        logits, backward = on_cpu(normalise(data.read(indices)), training=True)
         loss, loss_backward = ops.softmax_cross_entropy(logits, data.labels[indices])
         backward(loss_backward(), need_dx=False)
         optimizer.step()
         expected.append(float(loss))
-    assert [loss for loss, _ in found] == pytest.approx(expected, rel=1e-3)
-    for name, array in own.state().items():
+    assert losses == pytest.approx(expected, rel=1e-3)
+    for name, array in on_cpu.state().items():
         np.testing.assert_allclose(to_device(model.state()[name], "cpu"), array, rtol=1e-3, atol=1e-5)
 
 
@@ -195,7 +189,7 @@ def test_a_step_with_a_graph_runs_twice_before_it_is_captured(cupy):
     model.to("cuda")
     feed = make_feed(data, Normalisation.fit(data, np.arange(12)), 4, "cuda")
     step = GpuStep(model, SGD(model.parameters(), lr=0.01, momentum=0.9), feed)
-    for _ in range(3):  # in the first, dropout learns its shape; two more warm up
+    for _ in range(3):  # the first step allocates the dropout mask; two more warm up
         step(np.arange(4))
         assert step._replay._graph is None
     step(np.arange(4))
@@ -206,39 +200,40 @@ def test_the_gpu_is_described_and_its_peaks_are_measured(cupy):
     assert gpu().name == "Fake GPU"
     assert gpu().cuda == "13.0"
     for precision in ("fp32", "tf32"):
-        found = gpu_peaks(precision=precision, side=64, copied=1 << 16)
-        assert found.gflops > 0
-        assert found.gbytes > 0
+        peaks = gpu_peaks(precision=precision, side=64, copied=1 << 16)
+        assert peaks.gflops > 0
+        assert peaks.gbytes > 0
 
 
-def test_kernels_are_checked_and_timed_with_launches_and_time_of_python(cupy, monkeypatch):
+def test_kernels_are_checked_and_timed(cupy, monkeypatch):
     monkeypatch.setattr("tinydnn.bench.gpu.ROUNDS", 3)
     outcome = check("maxpool2d", "cuda", "cuda")
     assert outcome.passed, outcome.findings
     assert outcome.cases == sum(case.operation == "maxpool2d" for case in CASES)
-    found = compare(
+    comparison = compare(
         "maxpool2d", ["cuda", "reference"], "reference", gpu_peaks(side=64, copied=1 << 16), shapes=((2, 3, 8, 8),),
         device="cuda", seconds=0.1,
     )  # fmt: skip
-    assert {(line.name, line.direction, line.launches) for line in found.lines} == {
+    assert {(line.name, line.direction, line.launches) for line in comparison.lines} == {
         (name, direction, 2) for name in ("cuda", "reference") for direction in ("forward", "backward")
     }
-    assert all(line.cpu > 0 and line.sample.median > 0 for line in found.lines)
+    assert all(line.cpu > 0 and line.sample.median > 0 for line in comparison.lines)
 
 
-def test_a_kernel_that_writes_to_its_inputs_on_the_gpu_is_told_so(cupy):
+def test_a_gpu_kernel_that_writes_to_its_inputs_is_reported(cupy):
     @ops.relu.implementation("writes on a gpu", device="cuda")
     def relu(x):
         x *= 2
         return array_module(x).maximum(x, 0), lambda dz: dz
 
     try:
-        assert "writes to its inputs" in {one.what for one in check("relu", "writes on a gpu", "cuda").findings}
+        findings = check("relu", "writes on a gpu", "cuda").findings
+        assert "writes to its inputs" in {finding.what for finding in findings}
     finally:
         del ops.relu.implementations["writes on a gpu"]
 
 
-def test_the_contestant_of_the_benchmark_steps_and_tells_its_memory(cupy, monkeypatch):
+def test_the_benchmarks_contestant_reports_its_memory(cupy, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
     from contestants_cuda import tinydnn_run
 

@@ -1,4 +1,4 @@
-"""The fused block against its reference, in float64, where its own bookkeeping is at its edges."""
+"""The fused block against its reference, in float64: edges of the image, seams of bands, memory layouts."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def draw(*shape, seed=0):
 
 
 def compare(x, w, b, *, dz=None, **options):
-    """Value and gradients of the fused block are the reference's; returns the value."""
+    """Check that the fused block's value and gradients equal the reference's; return the value."""
     with ops.use(conv2d_relu_maxpool2d="reference", conv2d="reference", maxpool2d="reference"):
         z, backward = ops.conv2d_relu_maxpool2d(x, w, b, **options)
     dz = draw(*z.shape, seed=9) if dz is None else dz(z)
@@ -20,13 +20,13 @@ def compare(x, w, b, *, dz=None, **options):
     with ops.use(conv2d_relu_maxpool2d="fused"):
         z, backward = ops.conv2d_relu_maxpool2d(x, w, b, **options)
     assert backward(dz, need_dx=False)[0] is None
-    for found, wanted in zip((z, *backward(dz)), expected, strict=True):
-        if wanted is None:
-            assert found is None
+    for array, reference in zip((z, *backward(dz)), expected, strict=True):
+        if reference is None:
+            assert array is None
             continue
-        assert found.shape == wanted.shape
-        assert found.dtype == wanted.dtype
-        assert np.abs(found - wanted).max() <= 1e-12 * max(1, np.abs(wanted).max())
+        assert array.shape == reference.shape
+        assert array.dtype == reference.dtype
+        assert np.abs(array - reference).max() <= 1e-12 * max(1, np.abs(reference).max())
     return z
 
 
@@ -38,15 +38,15 @@ def test_odd_and_even_sizes_and_every_padding(size, kernel_size):
 
 
 @pytest.mark.parametrize("kernel_size", [(1, 3), (3, 1), (3, 5), (5, 2)])
-def test_kernels_that_are_not_square_run_and_give_the_references_gradients(kernel_size):
+def test_kernels_that_are_not_square_give_the_same_gradients(kernel_size):
     x, w, b = draw(2, 3, 9, 11), draw(4, 3, *kernel_size), draw(4)
     results = []
     for choice in ({}, {"conv2d_relu_maxpool2d": "reference"}):
         with ops.use(**choice):
             z, backward = ops.conv2d_relu_maxpool2d(x, w, b)
         results.append((z, *backward(draw(*z.shape, seed=9))))
-    for found, wanted in zip(*results, strict=True):
-        assert np.abs(found - wanted).max() <= 1e-12 * max(1, np.abs(wanted).max())
+    for array, reference in zip(*results, strict=True):
+        assert np.abs(array - reference).max() <= 1e-12 * max(1, np.abs(reference).max())
 
 
 @pytest.mark.parametrize("rows_in_a_band", [1, 2, 3, 5])
@@ -56,21 +56,21 @@ def test_bands_meet_without_a_seam(monkeypatch, rows_in_a_band):
     compare(x, w, draw(4), padding=1)
 
 
-def test_a_picture_larger_than_a_band_needs_no_help():
+def test_an_image_may_be_larger_than_a_band():
     assert kernel.BAND_BYTES < 2 * 16 * 130 * 200 * 8
     compare(draw(1, 1, 130, 200), draw(16, 1, 3, 3), draw(16), padding=1)
 
 
-def test_the_smallest_picture_there_is():
+def test_the_smallest_possible_image():
     compare(draw(1, 1, 2, 2), draw(1, 1, 1, 1), draw(1))
     compare(draw(1, 1, 2, 2), draw(1, 1, 3, 3), None, padding=1)
 
 
-def test_inputs_may_lie_in_memory_in_any_way():
+def test_inputs_may_have_any_memory_layout():
     channels_last = draw(2, 10, 12, 3).transpose(0, 3, 1, 2)
-    backwards = draw(2, 3, 20, 12)[:, ::-1, ::-2, ::-1]
+    negative_strides = draw(2, 3, 20, 12)[:, ::-1, ::-2, ::-1]
     w = draw(3, 3, 3, 4).transpose(3, 2, 1, 0)
-    for x in (channels_last, backwards):
+    for x in (channels_last, negative_strides):
         z = compare(x, w, draw(8)[::2], padding=1, dz=lambda z: draw(*z.shape[::-1], seed=3).transpose())
         assert z.shape == (2, 4, 5, 6)
 
@@ -88,10 +88,10 @@ def test_backward_may_be_called_again():
     with ops.use(conv2d_relu_maxpool2d="fused"):
         z, backward = ops.conv2d_relu_maxpool2d(draw(2, 3, 8, 8), draw(4, 3, 3, 3), draw(4), padding=1)
     first, second = backward(z), backward(z)
-    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_a_nan_shows():
+def test_a_nan_propagates():
     x = draw(1, 1, 8, 8)
     x[0, 0, 3, 3] = np.nan
     with ops.use(conv2d_relu_maxpool2d="fused"):

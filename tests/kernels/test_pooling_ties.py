@@ -1,4 +1,4 @@
-"""Of equal pixels the first in reading order wins, in every implementation, and gets the whole gradient."""
+"""In every implementation, the first of equal pixels in reading order is the argmax and takes the whole gradient."""
 
 import itertools
 
@@ -13,7 +13,7 @@ BLOCKS = ops.conv2d_relu_maxpool2d.supporting(*PIXEL)
 
 
 def windows():
-    """Every 2 x 2 window of the values 0, 1 and 2 as a picture of its own: all the ties there are."""
+    """Every 2 × 2 window of the values 0, 1 and 2 as an image of its own: all possible ties."""
     return np.array(list(itertools.product([0.0, 1.0, 2.0], repeat=4))).reshape(-1, 1, 2, 2)
 
 
@@ -31,8 +31,8 @@ def test_pooling_gives_the_gradient_to_the_first_of_equals(name):
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_the_fused_block_gives_the_gradient_to_the_first_of_equals_above_zero(name):
-    x = windows() - 0.5  # the lowest of the three values is cut off
+def test_fused_pooling_gives_the_gradient_to_the_first_of_equals(name):
+    x = windows() - 0.5  # ReLU cuts the lowest of the three values
     w, b = np.ones((1, 1, 1, 1)), np.zeros(1)
     with ops.use(conv2d_relu_maxpool2d=name):
         z, backward = ops.conv2d_relu_maxpool2d(x, w, b)
@@ -46,7 +46,7 @@ def test_the_fused_block_gives_the_gradient_to_the_first_of_equals_above_zero(na
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_a_value_of_exactly_zero_is_cut_off(name):
+def test_relu_cuts_a_value_of_exactly_zero(name):
     with ops.use(conv2d_relu_maxpool2d=name):
         z, backward = ops.conv2d_relu_maxpool2d(np.zeros((1, 1, 2, 2)), np.ones((1, 1, 1, 1)), np.zeros(1))
     dx, dw, db = backward(np.ones_like(z))
@@ -58,7 +58,7 @@ def test_a_value_of_exactly_zero_is_cut_off(name):
 
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize("size", [(2, 2), (7, 9), (8, 5), (3, 2), (33, 64)])
-def test_pictures_of_few_grey_levels_are_pooled_as_the_reference_does(name, size):
+def test_images_of_few_grey_levels_are_pooled_like_the_reference(name, size):
     x = np.random.default_rng(0).integers(0, 3, (3, 4, *size)).astype(np.float64)
     results = []
     for implementation in (name, "reference"):

@@ -1,4 +1,4 @@
-"""Kernels: other implementations of the operations, which register when this package is imported."""
+"""Other implementations of the operations. Importing this package registers them."""
 
 from tinydnn.kernels import cpu, cuda, numba
 

@@ -1,4 +1,4 @@
-"""Which BLAS is named, and of which core type."""
+"""The name and the core type of the loaded BLAS."""
 
 import numpy as np
 
@@ -6,12 +6,12 @@ from tinydnn.kernels.cpu import blas
 from tinydnn.kernels.cpu.blas import RAISED_FROM, loaded_blas
 
 
-def named():
-    found = loaded_blas()
-    return found.name, found.core_type
+def name_and_core_type():
+    library = loaded_blas()
+    return library.name, library.core_type
 
 
-def test_of_two_blas_libraries_numpys_is_named(monkeypatch):
+def test_numpys_blas_is_named_if_two_are_loaded(monkeypatch):
     loaded = [
         {"user_api": "openmp", "internal_api": "openmp", "filepath": "libgomp.so", "version": None},
         {"user_api": "blas", "internal_api": "mkl", "filepath": "libmkl_rt.so", "version": "2025.1"},
@@ -21,18 +21,18 @@ def test_of_two_blas_libraries_numpys_is_named(monkeypatch):
         },
     ]  # fmt: skip
     monkeypatch.setattr(blas, "threadpool_info", lambda: loaded)
-    assert named() == ("OpenBLAS 0.3.31", "Zen")
+    assert name_and_core_type() == ("OpenBLAS 0.3.31", "Zen")
     del loaded[2]
-    assert named() == ("MKL 2025.1", "")
+    assert name_and_core_type() == ("MKL 2025.1", "")
 
 
-def test_a_blas_that_cannot_be_asked_is_the_one_that_numpy_was_built_with(monkeypatch):
+def test_numpys_build_names_a_blas_that_is_not_detected(monkeypatch):
     monkeypatch.setattr(blas, "threadpool_info", list)
     built_with = np.show_config(mode="dicts")["Build Dependencies"]["blas"]["name"]
-    assert named() == (built_with, "")
+    assert name_and_core_type() == (built_with, "")
 
 
-def test_a_core_type_that_was_raised_says_from_what(monkeypatch):
+def test_a_raised_core_type_is_reported_with_the_original_one(monkeypatch):
     loaded = [
         {"user_api": "blas", "internal_api": "openblas", "filepath": "", "version": "1", "architecture": "SkylakeX"}
     ]
@@ -42,5 +42,5 @@ def test_a_core_type_that_was_raised_says_from_what(monkeypatch):
     monkeypatch.setenv(RAISED_FROM, "Haswell")
     assert loaded_blas().raised_from == "Haswell"
     assert str(loaded_blas()) == "OpenBLAS 1 (SkylakeX)"
-    loaded[0]["architecture"] = "Haswell"  # it could not be raised
+    loaded[0]["architecture"] = "Haswell"  # raising it had no effect
     assert loaded_blas().raised_from == ""

@@ -1,4 +1,4 @@
-"""Memory is lent again as soon as nobody uses it, and never while somebody does."""
+"""The pool reuses memory as soon as no array uses it, and never before."""
 
 import gc
 import threading
@@ -12,10 +12,10 @@ LARGE = (300, 500)  # float32: 600 kB
 
 
 @pytest.fixture(autouse=True)
-def _no_blocks_left_over():
-    memory._free.clear()
+def _empty_pool():
+    memory._idle.clear()
     yield
-    memory._free.clear()
+    memory._idle.clear()
 
 
 def address(array):
@@ -24,7 +24,7 @@ def address(array):
 
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (0, 4), LARGE, (2, 3, 4, 4099)])
 @pytest.mark.parametrize("dtype", ["float32", np.float64, np.dtype(np.uint8), bool])
-def test_it_looks_like_an_array_of_numpy_and_is_aligned(shape, dtype):
+def test_arrays_have_shape_and_dtype_and_are_aligned(shape, dtype):
     array = memory.empty(shape, dtype)
     assert array.shape == shape
     assert array.dtype == np.dtype(dtype)
@@ -35,28 +35,28 @@ def test_it_looks_like_an_array_of_numpy_and_is_aligned(shape, dtype):
     assert (array == 1).all()
 
 
-def test_the_memory_of_an_array_that_died_is_lent_again():
+def test_the_memory_of_a_freed_array_is_reused():
     first = memory.empty(LARGE, np.float32)
-    where = address(first)
+    before = address(first)
     del first
-    assert address(memory.empty(LARGE, np.float32)) == where
+    assert address(memory.empty(LARGE, np.float32)) == before
 
 
-def test_zeros_are_zeros_whatever_was_there_before():
+def test_zeros_are_zeros_in_reused_memory():
     memory.empty(LARGE, np.float32)[...] = 7
     again = memory.zeros(LARGE, np.float32)
     assert again.dtype == np.float32
     assert not again.any()
 
 
-def test_another_shape_and_dtype_of_as_many_bytes_gets_it_too():
+def test_another_shape_and_dtype_of_the_same_size_reuses_it():
     first = memory.empty((256, 1024), np.float32)
-    where = address(first)
+    before = address(first)
     del first
-    assert address(memory.empty((1024, 128), np.float64)) == where
+    assert address(memory.empty((1024, 128), np.float64)) == before
 
 
-def test_a_view_keeps_the_memory_from_being_lent_again():
+def test_memory_is_not_reused_while_a_view_exists():
     array = memory.empty(LARGE, np.float32)
     view = array.reshape(-1)[1000:2000].view(np.int32)[::2]
     view[...] = 7
@@ -77,11 +77,11 @@ def test_arrays_in_use_never_overlap():
         array = memory.empty((int(rng.integers(1, 4)), 100, 300), np.int64)
         array[...] = number
         live.append(array)
-        assert all((one == one.flat[0]).all() for one in live)
-    assert len({one.flat[0] for one in live}) == len(live)
+        assert all((other == other.flat[0]).all() for other in live)
+    assert len({array.flat[0] for array in live}) == len(live)
 
 
-def test_arrays_of_several_threads_never_overlap():
+def test_arrays_in_several_threads_never_overlap():
     wrong = []
 
     def work(number):
@@ -97,32 +97,32 @@ def test_arrays_of_several_threads_never_overlap():
     for thread in threads:
         thread.join()
     assert not wrong
-    assert memory.idle_bytes() <= 6 * 3 * (100 * 203 * 8 + memory.PAGE)  # a block of each size for each thread
+    assert memory.idle_bytes() <= 6 * 3 * (100 * 203 * 8 + memory.PAGE)  # a buffer of each size for each thread
 
 
-def test_the_same_requests_again_need_no_more_memory():
+def test_repeating_a_step_needs_no_more_memory():
     def step():
         live = [memory.empty((size, 1000), np.float32) for size in range(20, 40)]
-        return sum(one.nbytes for one in live)
+        return sum(array.nbytes for array in live)
 
-    asked = step()
-    kept = memory.idle_bytes()
-    assert asked <= kept <= 1.1 * asked
+    size = step()
+    idle = memory.idle_bytes()
+    assert size <= idle <= 1.1 * size
     for _ in range(50):
         step()
-    assert memory.idle_bytes() == kept
+    assert memory.idle_bytes() == idle
 
 
-def test_blocks_that_nobody_asked_for_in_a_while_make_room_for_others():
+def test_buffers_idle_for_long_are_freed_for_a_new_size():
     memory.empty((1000, 1000), np.float64)
     for _ in range(2 * memory.LIFETIME):
         memory.empty(LARGE, np.float32)
-    assert memory.idle_bytes() >= 8_000_000  # nothing else was asked for
+    assert memory.idle_bytes() >= 8_000_000  # no new size was requested
     memory.empty((400, 500), np.float32)
     assert memory.idle_bytes() < 2_000_000
 
 
-def test_memory_stays_bounded_when_every_request_has_another_size():
+def test_memory_is_bounded_if_every_request_has_a_new_size():
     for size in range(3 * memory.LIFETIME):
         largest = memory.empty((memory.SMALLEST + size * memory.PAGE,), np.uint8).nbytes
         assert memory.idle_bytes() <= (memory.LIFETIME + 2) * (largest + memory.PAGE)

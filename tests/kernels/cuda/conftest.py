@@ -1,4 +1,4 @@
-"""Every test of a kernel runs on an emulated GPU, and on a real one where there is one."""
+"""Every kernel test runs on an emulated GPU, and on a real one if there is one."""
 
 import shutil
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tinydnn.backend import emulated
 
 @dataclass(frozen=True)
 class Device:
-    """Where a test runs: `put` brings an array there, `get` brings one back."""
+    """The device of a test: `put` copies an array to it, `get` copies one back."""
 
     name: str
     put: Callable[[np.ndarray], Any]

@@ -1,4 +1,4 @@
-"""The emulator runs CUDA source as a GPU would, and tells what is wrong with a kernel in one line."""
+"""The emulator runs CUDA source as a GPU would and reports a faulty kernel in one line."""
 
 import numpy as np
 import pytest
@@ -7,15 +7,15 @@ from tinydnn.kernels.cuda.emulator import EmulatorError, Module
 
 BLOCK_SUM = """
 extern "C" __global__ void block_sum(const float* x, float* sums, int n) {
-    __shared__ float part[64];
+    __shared__ float partials[64];
     int k = blockIdx.x * blockDim.x + threadIdx.x;
-    part[threadIdx.x] = k < n ? x[k] : 0.0f;
+    partials[threadIdx.x] = k < n ? x[k] : 0.0f;
     __syncthreads();
-    for (int apart = 32; apart > 0; apart /= 2) {
-        if (threadIdx.x < apart) part[threadIdx.x] += part[threadIdx.x + apart];
+    for (int offset = 32; offset > 0; offset /= 2) {
+        if (threadIdx.x < offset) partials[threadIdx.x] += partials[threadIdx.x + offset];
         __syncthreads();
     }
-    if (threadIdx.x == 0) sums[blockIdx.x] = part[0];
+    if (threadIdx.x == 0) sums[blockIdx.x] = partials[0];
 }
 """
 
@@ -32,35 +32,35 @@ def fault(code, name, grid, block, args, **options):
     return text
 
 
-def test_a_sum_over_blocks_is_right_in_every_order():
+def test_a_sum_over_blocks_is_right_in_every_thread_order():
     x, sums = np.arange(150, dtype=np.float32), np.zeros(3, np.float32)
     kernel(BLOCK_SUM, "block_sum")((3,), (64,), (x, sums, np.int32(150)))
     assert sums.tolist() == [x[:64].sum(), x[64:128].sum(), x[128:].sum()]
 
 
-def test_a_missing_barrier_is_caught_with_its_line():
+def test_a_missing_barrier_is_reported_with_its_line():
     code = BLOCK_SUM.replace("    __syncthreads();\n    for", "    for")
     x, sums = np.ones(64, np.float32), np.zeros(1, np.float32)
     text = fault(code, "block_sum", (1,), (64,), (x, sums, np.int32(64)))
     assert "a missing barrier: thread 32 writes shared memory that thread 0 has read" in text
-    assert text.endswith("and no barrier lies between (kernel.cu, line 5)")
-    assert sums[0] == 0  # nothing of a faulty launch reaches the caller's arrays
+    assert text.endswith("without a barrier between (kernel.cu, line 5)")
+    assert sums[0] == 0  # a faulty launch leaves the caller's arrays unchanged
 
 
-def test_a_missing_barrier_before_memory_is_written_again_is_caught():
+def test_a_missing_barrier_before_a_second_write_is_reported():
     code = BLOCK_SUM.replace("        __syncthreads();\n    }", "    }")
     x, sums = np.ones(64, np.float32), np.zeros(1, np.float32)
     assert "a missing barrier" in fault(code, "block_sum", (1,), (64,), (x, sums, np.int32(64)))
 
 
-def test_a_barrier_that_some_threads_never_reach_is_a_deadlock():
+def test_a_barrier_in_divergent_code_is_a_deadlock():
     code = BLOCK_SUM.replace("        __syncthreads();\n    }", "        if (threadIdx.x < 16) __syncthreads();\n    }")
     x, sums = np.ones(64, np.float32), np.zeros(1, np.float32)
     text = fault(code, "block_sum", (1,), (64,), (x, sums, np.int32(64)))
     assert "a deadlock in block 0: 16 of 64 threads wait at __syncthreads, which 48 others never reach" in text
 
 
-def test_a_shuffle_that_lanes_never_reach_is_a_deadlock():
+def test_a_shuffle_in_divergent_code_is_a_deadlock():
     code = """extern "C" __global__ void k(float* x) {
         if (threadIdx.x < 8) x[threadIdx.x] = __shfl_xor_sync(0xffffffffu, x[threadIdx.x], 1); }"""
     text = fault(code, "k", (1,), (32,), (np.zeros(32, np.float32),))
@@ -70,13 +70,13 @@ def test_a_shuffle_that_lanes_never_reach_is_a_deadlock():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("x[k] = y[k + 1];", "thread 31 of block 0 reads 0 bytes behind the end of argument 1 (float32 (32,)) (kernel"),
-        ("x[k - 1] = y[k];", "thread 0 of block 0 writes 4 bytes before the beginning of argument 0 (float32 (32,))"),
+        ("x[k] = y[k + 1];", "thread 31 of block 0 reads 0 bytes past the end of argument 1 (float32 (32,)) (kernel"),
+        ("x[k - 1] = y[k];", "thread 0 of block 0 writes 4 bytes before the start of argument 0 (float32 (32,))"),
         ("x[2000000 * k] = y[k];", "out of bounds: thread 1 of block 0 writes"),
         ("__shared__ float s[31]; s[k] = y[k]; x[k] = s[k];", "thread 31 of block 0 writes 4 bytes outside every"),
     ],
 )  # fmt: skip
-def test_an_index_out_of_bounds_is_caught_with_argument_and_line(line, expected):
+def test_an_index_out_of_bounds_is_reported_with_its_line(line, expected):
     code = f'extern "C" __global__ void k(float* x, const float* y) {{\nint k = threadIdx.x;\n{line}\n}}'
     text = fault(code, "k", (1,), (32,), (np.zeros(32, np.float32), np.ones(32, np.float32)))
     assert expected in text
@@ -93,12 +93,12 @@ def test_an_index_out_of_bounds_is_caught_with_argument_and_line(line, expected)
         ((np.zeros(8, np.float32)[::2], np.int32(3)), "argument 0: expected an array without gaps, found strides (8,)"),
     ],
 )
-def test_an_argument_of_the_wrong_type_is_caught(args, expected):
+def test_an_argument_of_the_wrong_type_is_refused(args, expected):
     code = 'extern "C" __global__ void k(float* x, int n) { if (threadIdx.x < n) x[threadIdx.x] = n; }'
     assert expected in fault(code, "k", (1,), (4,), args)
 
 
-def test_none_is_an_array_that_is_not_there():
+def test_none_is_a_null_pointer():
     code = 'extern "C" __global__ void k(float* x, const float* y, int n) { x[0] = y == nullptr ? n : y[0]; }'
     x = np.zeros(1, np.float32)
     kernel(code, "k")((1,), (1,), (x, None, np.int32(7)))
@@ -107,39 +107,39 @@ def test_none_is_an_array_that_is_not_there():
     assert "expected an array or a number as an argument of a kernel, found NoneType" in text
 
 
-def test_blocks_that_write_to_one_place_are_a_race():
+def test_blocks_that_write_to_the_same_address_are_a_race():
     code = 'extern "C" __global__ void k(float* x) { x[0] = blockIdx.x; }'
     assert "a race: thread 0 of block 1 writes memory that block 0 has written" in fault(
         code, "k", (2,), (1,), (np.zeros(1, np.float32),)
     )
 
 
-def test_threads_that_write_to_one_place_are_caught():
+def test_threads_that_write_to_the_same_address_are_reported():
     code = 'extern "C" __global__ void k(float* x) { x[0] = threadIdx.x; }'
     assert "thread 1 writes memory that thread 0 has written" in fault(
         code, "k", (1,), (2,), (np.zeros(1, np.float32),)
     )
 
 
-def test_an_order_of_sums_that_atomics_do_not_fix_is_caught():
+def test_a_sum_whose_order_atomics_leave_open_is_reported():
     code = """extern "C" __global__ void k(float* x, const float* y) { atomicAdd(x, y[threadIdx.x]); }"""
     y = np.float32([1e8, 1, -1e8, 1] * 8)
-    assert "give other bits than in forward order" in fault(code, "k", (1,), (32,), (np.zeros(1, np.float32), y))
+    assert "give different bits from forward order" in fault(code, "k", (1,), (32,), (np.zeros(1, np.float32), y))
 
 
-def test_writing_to_an_array_that_is_not_to_be_written_to_is_caught():
+def test_writing_to_a_read_only_array_is_reported():
     x = np.zeros(4, np.float32)
     x.flags.writeable = False
     code = 'extern "C" __global__ void k(float* x) { x[threadIdx.x] = 1; }'
-    assert "writes to argument 0 (float32 (4,)), which is not to be written to" in fault(code, "k", (1,), (4,), (x,))
+    assert "writes to argument 0 (float32 (4,)), which is read-only" in fault(code, "k", (1,), (4,), (x,))
 
 
-def test_reading_what_an_asynchronous_copy_has_not_brought_yet_shows():
+def test_reading_before_an_asynchronous_copy_has_finished_gives_nan():
     code = """
-__device__ void bring(float* to, const float* from) { emulator::async_copy(to, from, 4, 4); }
+__device__ void copy(float* to, const float* from) { emulator::async_copy(to, from, 4, 4); }
 template <bool WAITS> __global__ void k(const float* x, float* z) {
     __shared__ float s[32];
-    bring(s + threadIdx.x, x + threadIdx.x);
+    copy(s + threadIdx.x, x + threadIdx.x);
     emulator::async_commit();
     if (WAITS) emulator::async_wait(0);
     z[threadIdx.x] = s[threadIdx.x];
@@ -152,11 +152,11 @@ template <bool WAITS> __global__ void k(const float* x, float* z) {
         assert np.isnan(z).all() != waits
 
 
-def test_warps_shuffle_vote_and_share():
+def test_warps_shuffle_and_vote():
     code = """
 extern "C" __global__ void k(const int* x, int* sums, unsigned* votes) {
     int sum = x[threadIdx.x];
-    for (int apart = 16; apart > 0; apart /= 2) sum += __shfl_down_sync(0xffffffffu, sum, apart);
+    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(0xffffffffu, sum, offset);
     unsigned vote = __ballot_sync(0xffffffffu, x[threadIdx.x] % 3 == 0);
     if (threadIdx.x % 32 == 0) sums[threadIdx.x / 32] = sum, votes[threadIdx.x / 32] = vote;
 }"""
@@ -166,23 +166,23 @@ extern "C" __global__ void k(const int* x, int* sums, unsigned* votes) {
     assert votes.tolist() == [sum(1 << k for k in range(32) if (32 * warp + k) % 3 == 0) for warp in range(3)]
 
 
-def test_dynamic_shared_memory_is_as_large_as_the_launch_says():
-    code = """template <class T> __global__ void turn(const T* x, T* z) {
+def test_the_launch_gives_the_size_of_dynamic_shared_memory():
+    code = """template <class T> __global__ void flip(const T* x, T* z) {
     extern __shared__ T s[];
     s[threadIdx.x] = x[threadIdx.x];
     __syncthreads();
     z[threadIdx.x] = s[blockDim.x - 1 - threadIdx.x];
 }"""
     x, z = np.arange(8.0), np.zeros(8)
-    turn = kernel(code, "turn<double>", name_expressions=["turn<double>"])
-    turn((1,), (8,), (x, z), shared_mem=64)
+    flip = kernel(code, "flip<double>", name_expressions=["flip<double>"])
+    flip((1,), (8,), (x, z), shared_mem=64)
     assert z.tolist() == x[::-1].tolist()
     with pytest.raises(EmulatorError, match="thread 7 of block 0 writes 8 bytes outside every shared array"):
-        turn((1,), (8,), (x, z), shared_mem=56)
+        flip((1,), (8,), (x, z), shared_mem=56)
     with pytest.raises(EmulatorError, match="expected at most 49152 bytes of dynamic shared memory, found 50000"):
-        turn((1,), (8,), (x, z), shared_mem=50_000)
-    turn.max_dynamic_shared_size_bytes = 50_000
-    turn((1,), (8,), (x, z), shared_mem=50_000)
+        flip((1,), (8,), (x, z), shared_mem=50_000)
+    flip.max_dynamic_shared_size_bytes = 50_000
+    flip((1,), (8,), (x, z), shared_mem=50_000)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_dynamic_shared_memory_is_as_large_as_the_launch_says():
         ('extern "C" __global__ void k(int* x) {}', "other", "other: expected the name of a kernel in the source"),
     ],
 )
-def test_what_is_no_kernel_is_said_in_one_line(code, name, expected):
+def test_source_without_the_kernel_is_refused(code, name, expected):
     with pytest.raises(EmulatorError, match=expected):
         kernel(code, name)
 
@@ -201,12 +201,12 @@ def test_what_is_no_kernel_is_said_in_one_line(code, name, expected):
     ("grid", "block", "expected"),
     [((1,), (1025,), "at most 1024 threads"), ((0,), (1,), "sizes above 0"), ((1, 70_000), (1,), "at most 65535")],
 )
-def test_launches_that_no_gpu_takes_are_refused(grid, block, expected):
+def test_launches_beyond_a_gpus_limits_are_refused(grid, block, expected):
     code = 'extern "C" __global__ void k() {}'
     assert expected in fault(code, "k", grid, block, ())
 
 
-def test_a_missing_compiler_is_said(monkeypatch, tmp_path):
+def test_a_missing_compiler_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("TINYDNN_CACHE", str(tmp_path))
     monkeypatch.setattr("tinydnn.kernels.cuda.emulator.build.COMPILER", "no-such-compiler")
     with pytest.raises(EmulatorError, match="needs the compiler no-such-compiler, which is not installed"):

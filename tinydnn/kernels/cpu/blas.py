@@ -1,4 +1,4 @@
-"""The BLAS that NumPy multiplies matrices with, and the type of core that it takes this CPU for."""
+"""The BLAS that NumPy uses for matrix products, and the core type whose kernels it has selected."""
 
 import os
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-RAISED_FROM = "TINYDNN_BLAS_RAISED_FROM"  # set by the command line, for the processes that it starts as well
+RAISED_FROM = "TINYDNN_BLAS_RAISED_FROM"  # set by the command line, and inherited by the processes it starts
 _NAMES = {"openblas": "OpenBLAS", "mkl": "MKL", "blis": "BLIS", "flexiblas": "FlexiBLAS"}
 
 
 @dataclass(frozen=True)
 class Blas:
-    """Name and version; the core type decides which kernels run; texts are empty where they are not known.
+    """Name with version, and core type, which selects the kernels; empty where unknown.
 
-    raised_from: the core type that it takes by itself, where the command line has made it take a better one.
+    raised_from: the core type it selects by itself, if the command line has overridden it with a better one.
     """
 
     name: str
@@ -28,13 +28,12 @@ class Blas:
 
 def loaded_blas() -> Blas:
     """The BLAS of the NumPy in this process."""
-    loaded = [one for one in threadpool_info() if one["user_api"] == "blas"]
-    loaded.sort(key=lambda one: "numpy" not in one["filepath"])  # SciPy brings a BLAS of its own
-    if not loaded:  # such as Accelerate, which threadpoolctl does not see
+    loaded = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    if not loaded:  # for example Accelerate, which threadpoolctl does not detect
         built_with: Any = np.show_config(mode="dicts")
         return Blas(built_with.get("Build Dependencies", {}).get("blas", {}).get("name", ""), "", "")
-    found = loaded[0]
-    name = _NAMES.get(found["internal_api"], found["internal_api"])
-    core_type = found.get("architecture") or ""
+    library = min(loaded, key=lambda library: "numpy" not in library["filepath"])  # SciPy loads a BLAS of its own
+    name = _NAMES.get(library["internal_api"], library["internal_api"])
+    core_type = library.get("architecture") or ""
     before = os.environ.get(RAISED_FROM, "")
-    return Blas(f"{name} {found['version'] or ''}".rstrip(), core_type, "" if before == core_type else before)
+    return Blas(f"{name} {library['version'] or ''}".rstrip(), core_type, "" if before == core_type else before)

@@ -1,4 +1,4 @@
-"""The fully connected layer with a part of the matrix for each thread."""
+"""The fully connected layer, with the weight matrix divided among the threads."""
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from tinydnn.ops.operation import Backward
 
 @ops.linear.implementation("threads", device="cpu", priority=10)
 def linear(x: Array, w: Array, b: Array) -> tuple[Array, Backward]:
-    """Give each thread some of the outputs forward, and some of the inputs backward.
+    """Divide the outputs among the threads forward, and the inputs backward.
 
-    Faster than the BLAS with threads of its own: those go on spinning for milliseconds after a product, on the cores
-    that the next layers need. And w, the one large array, is read once in each pass. z[:, o], dx[:, i] and dw[:, i]
-    each come from one thread, so no sums have to be joined.
+    Faster than the BLAS's own threads, which keep spinning for milliseconds after a product on the cores that the next
+    layers need. And w, the one large array, is read once in each pass. One thread computes all of z[:, o], dx[:, i] and
+    dw[:, i], so no partial sums are added.
     """
     z = empty((len(x), len(w)), x.dtype)
 

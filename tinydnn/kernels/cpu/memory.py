@@ -1,8 +1,7 @@
-"""Memory that one training step leaves to the next.
+"""A pool of buffers that training steps reuse.
 
-The system hands out a large array as pages that are not there yet: each is filled with zeros when it is first
-touched, and taken away again when the array dies. A training step asks for the same arrays as the one before, so
-here the blocks are kept and lent again.
+The system supplies a large array page by page: it zeroes each page on first use, and takes it back when the array is
+freed. A training step allocates arrays of the same sizes as the step before, so their buffers are reused instead.
 """
 
 from collections import defaultdict, deque
@@ -17,88 +16,78 @@ from tinydnn.backend import Array
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector that a CPU loads
 PAGE = 4096
-SMALLEST = 1 << 16  # bytes; below, the C library reuses memory by itself
-LIFETIME = 64  # loans: a training step or two. A block that was idle for so long makes room for one of another size
+SMALLEST = 1 << 16  # bytes; below it, the C library reuses memory itself
+LIFETIME = 64  # allocations: one or two training steps. A buffer idle for so long is freed when a new size is needed
 
-# Free blocks by size, each with the loan after which it came back; the latest, which is the most likely to be in a
-# cache, is at the right end. No lock guards them: a loan ends whenever its last array dies, and the garbage collector
-# may let that happen at any line, also in a thread that would be holding the lock. Appending to and popping from a
-# deque are safe between threads as they are.
-_free: defaultdict[int, deque[tuple[int, Array]]] = defaultdict(deque)
-_loans = count(1)
+# The idle buffers by size, each as (allocation after which it was returned, aligned address, memory). The latest, which
+# is the most likely to be in a cache, is at the right end. There is no lock: the garbage collector may return a buffer
+# at any line, also in a thread that holds the lock. Appending to a deque and popping from it are thread-safe.
+_idle: defaultdict[int, deque[tuple[int, int, Array]]] = defaultdict(deque)
+_allocations = count(1)
 _latest = 0
 
 
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-    """An array of numbers like `np.empty`: contiguous, with anything in it, at an address that is a multiple of 64.
+    """A contiguous uninitialised array, like `np.empty`, at an address that is a multiple of 64.
 
-    Its memory goes to a later call that asks for as many bytes as soon as neither it nor a view of it is in use.
+    As soon as neither it nor a view of it is in use, its memory returns to the pool for arrays of the same size.
     """
     dtype = np.dtype(dtype)
     size = prod(shape) * dtype.itemsize
     if size < SMALLEST:
-        block = np.empty(size + ALIGNMENT, np.uint8)
-        return block[_offset(block) :][:size].view(dtype).reshape(shape)
-    return np.asarray(_Loan(-(-size // PAGE) * PAGE, shape, dtype))
+        memory = np.empty(size + ALIGNMENT, np.uint8)
+        return np.ndarray(shape, dtype, memory, -_address(memory) % ALIGNMENT)
+    return np.asarray(_Buffer(-(-size // PAGE) * PAGE, shape, dtype))
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-    """Like `empty`, with zeros in it."""
+    """Like `empty`, filled with zeros."""
     array = empty(shape, dtype)
     array.fill(0)
     return array
 
 
-class _Loan:
-    """A block that is in use: NumPy makes an array of it, and whatever shares that array's memory holds the loan."""
+class _Buffer:
+    """A buffer in use. The NumPy array made of it, and every view of that array, hold a reference to it."""
 
     def __init__(self, size: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
         global _latest
-        _latest = next(_loans)
+        _latest = next(_allocations)
+        home = _idle[size]
         try:
-            _, self.block = _free[size].pop()
+            _, self.address, self.memory = home.pop()
         except IndexError:
-            _let_go(_latest - LIFETIME)  # what is asked for has changed
-            self.block = np.empty(size + ALIGNMENT, np.uint8)
+            release(LIFETIME)  # the sizes in use have changed
+            self.memory = np.empty(size + ALIGNMENT, np.uint8)
+            self.address = -(-_address(self.memory) // ALIGNMENT) * ALIGNMENT
+        self.home = home  # only now: if the allocation fails, there is nothing to return
         self.__array_interface__: dict[str, Any] = {
-            "version": 3,
-            "shape": shape,
-            "typestr": dtype.str,
-            "data": (_address(self.block) + _offset(self.block), False),
-        }
-        self.home = _free[size]
+            "version": 3, "shape": shape, "typestr": dtype.str, "data": (self.address, False),
+        }  # fmt: skip
 
     def __del__(self) -> None:
-        if hasattr(self, "home"):  # else there was no memory for it
-            self.home.append((_latest, self.block))
+        if hasattr(self, "home"):
+            self.home.append((_latest, self.address, self.memory))
 
 
 def idle_bytes() -> int:
-    """How much memory is kept for arrays to come."""
-    return sum(block.nbytes for blocks in list(_free.values()) for _, block in list(blocks))
+    """The size of all idle buffers."""
+    return sum(memory.nbytes for buffers in list(_idle.values()) for _, _, memory in list(buffers))
 
 
-def forget() -> None:
-    """Give all that is idle back to the system."""
-    _let_go(_latest)
-
-
-def _let_go(before: int) -> None:
-    """Give the blocks back to the system that have been idle since the loan `before`."""
-    for blocks in list(_free.values()):
-        for _ in range(len(blocks)):
+def release(age: int = 0) -> None:
+    """Return to the system the buffers that have been idle for at least `age` allocations: by default, all."""
+    before = _latest - age
+    for buffers in list(_idle.values()):
+        for _ in range(len(buffers)):
             try:
-                since, block = blocks.popleft()  # those that are idle for longest are at the left end
-            except IndexError:  # lent in this moment
+                buffer = buffers.popleft()  # the longest idle is at the left end
+            except IndexError:  # another thread took the last one
                 break
-            if since > before:
-                blocks.appendleft((since, block))
+            if buffer[0] > before:
+                buffers.appendleft(buffer)
                 break
 
 
-def _address(block: Array) -> int:
-    return block.__array_interface__["data"][0]
-
-
-def _offset(block: Array) -> int:
-    return -_address(block) % ALIGNMENT
+def _address(memory: Array) -> int:
+    return memory.__array_interface__["data"][0]

@@ -1,4 +1,4 @@
-"""Implementations in CUDA, which need CuPy and a GPU, or an emulated one; both are looked for when first used."""
+"""Implementations in CUDA. They need CuPy and a GPU, or the emulator; both load at the first launch."""
 
 from tinydnn.kernels.cuda import (
     batchnorm2d,

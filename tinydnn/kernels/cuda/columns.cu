@@ -1,37 +1,39 @@
-// Windows of a picture as the rows of a matrix, and back: im2col for a matrix product (cuBLAS), channels-last.
-// Bound by memory: kh · kw times the picture is written and read again, which is what the other kernels save.
+// im2col and its adjoint for a matrix product (cuBLAS), channels-last: windows of an image as the rows of a matrix.
+// Memory-bound: the matrix is kh · kw times the image, written and read again. The other kernels avoid that.
+#include "threads.cuh"
 
-// columns[(n,i,j), (u,v,c)] = x[n, i·s + u − p, j·s + v − p, c], zeros outside
+// columns[(n,i,j), (u,v,c)] = x[n, i·s + u − p, j·s + v − p, c], zero outside the image
 template <class T>
 __global__ void to_columns(const T* x, T* columns, long long size, int height, int width, int channels, int out_height,
                            int out_width, int kh, int kw, int stride, int padding) {
-    long long k = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    long long k = element_index();
     if (k >= size) return;
     int c = k % channels, v = k / channels % kw, u = k / channels / kw % kh;
     long long pixel = k / channels / kw / kh, n = pixel / out_width / out_height;
-    int y = pixel / out_width % out_height * stride + u - padding, at = pixel % out_width * stride + v - padding;
-    bool inside = y >= 0 && y < height && at >= 0 && at < width;
-    columns[k] = inside ? x[((n * height + y) * width + at) * channels + c] : T(0);
+    int row = pixel / out_width % out_height * stride + u - padding, column = pixel % out_width * stride + v - padding;
+    bool inside = row >= 0 && row < height && column >= 0 && column < width;
+    columns[k] = inside ? x[((n * height + row) * width + column) * channels + c] : T(0);
 }
 
-// x[n,y,x,c] = Σ of the columns that came from it; each number is the sum of one thread, in the order of taps
+// dx[n,row,column,c] = Σ_{u,v} dcolumns[(n,i,j), (u,v,c)] over i·s + u − p = row, j·s + v − p = column. One thread computes
+// each sum, in the order of the taps.
 template <class T>
-__global__ void from_columns(const T* columns, T* x, long long size, int height, int width, int channels, int out_height,
+__global__ void from_columns(const T* dcolumns, T* dx, long long size, int height, int width, int channels, int out_height,
                              int out_width, int kh, int kw, int stride, int padding) {
-    long long k = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    long long k = element_index();
     if (k >= size) return;
-    int c = k % channels, at = k / channels % width, y = k / channels / width % height;
+    int c = k % channels, column = k / channels % width, row = k / channels / width % height;
     long long n = k / channels / width / height;
     T sum = 0;
     for (int u = 0; u < kh; u++) {
-        int i = y + padding - u;
+        int i = row + padding - u;  // times the stride
         if (i < 0 || i % stride || i / stride >= out_height) continue;
         for (int v = 0; v < kw; v++) {
-            int j = at + padding - v;
+            int j = column + padding - v;
             if (j < 0 || j % stride || j / stride >= out_width) continue;
             long long pixel = (n * out_height + i / stride) * out_width + j / stride;
-            sum += columns[((pixel * kh + u) * kw + v) * channels + c];
+            sum += dcolumns[((pixel * kh + u) * kw + v) * channels + c];
         }
     }
-    x[k] = sum;
+    dx[k] = sum;
 }

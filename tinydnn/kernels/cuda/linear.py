@@ -1,4 +1,4 @@
-"""The fully connected layer on a GPU with TF32 products; without, the reference's own matrix products run there."""
+"""The fully connected layer with TF32 products on a GPU. In float32 the reference runs there, on cuBLAS."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from tinydnn.backend import Array, array_module
 from tinydnn.ops.operation import Arguments, Backward
 
 
-def _float32(call: Arguments) -> bool:
-    return call.x.dtype == np.float32
+def _supports(arguments: Arguments) -> bool:
+    return arguments.x.dtype == np.float32
 
 
-@ops.linear.implementation("tf32", device="cuda", priority=30, supports=_float32, precision="tf32")
+@ops.linear.implementation("tf32", device="cuda", priority=30, supports=_supports, precision="tf32")
 def linear(x: Array, w: Array, b: Array) -> tuple[Array, Backward]:
-    """The reference, with cuBLAS free to use TF32: its tensor cores then wait for memory, not for arithmetic."""
+    """The reference with TF32 allowed in cuBLAS. On tensor cores, memory bounds these products, not arithmetic."""
     with tf32_products(x):
         z = x @ w.T
     z += b
@@ -30,7 +30,7 @@ def linear(x: Array, w: Array, b: Array) -> tuple[Array, Backward]:
 
 @contextmanager
 def tf32_products(x: Array) -> Iterator[None]:
-    """Let CuPy's matrix products of float32 arrays use TF32 within the block. An emulated GPU has no cuBLAS."""
+    """Let CuPy's float32 matrix products use TF32 within the block. No effect on an emulated GPU."""
     if array_module(x) is np:
         yield
         return

@@ -1,43 +1,45 @@
-// Max pooling of any window and stride, channels-last: a thread for each number, neighbours side by side in memory.
-// Bound by memory. Forward: x once, z and one byte for each of its numbers; for 2 × 2 that is 5.25 bytes for each number of
-// x. Backward: 5 bytes for each number of z are read, 4 for each of x written.
+// Max pooling of any window and stride, channels-last, one thread for each element: neighbouring threads access
+// neighbouring addresses. Memory-bound. Forward reads x and writes z and one byte for each of its elements: 5.25 bytes for
+// each element of x with a 2 × 2 window. Backward reads 5 bytes for each element of z and writes 4 for each of x.
+#include "threads.cuh"
 
-// z = the largest of each window; winner = its place in reading order, the first of equals. A NaN wins, to show.
+// z[n,i,j,c] = max_{u,v} x[n, i·s + u, j·s + v, c]; winner = u · window + v of the maximum, the first of equal values.
+// A NaN wins, so that it stays visible.
 template <class T>
 __global__ void maxpool_forward(const T* x, T* z, unsigned char* winner, long long size, int height, int width, int channels,
                                 int out_height, int out_width, int window, int stride) {
-    long long k = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    long long k = element_index();
     if (k >= size) return;
     int c = k % channels, j = k / channels % out_width, i = k / channels / out_width % out_height;
     long long n = k / channels / out_width / out_height;
     const T* first = x + ((n * height + i * stride) * width + j * stride) * channels + c;
     T best = *first;
-    int who = 0;
-    for (int place = 1; place < window * window; place++) {
-        T other = first[(static_cast<long long>(place / window) * width + place % window) * channels];
-        if (other > best || (other != other && best == best)) best = other, who = place;
+    int argmax = 0;
+    for (int position = 1; position < window * window; position++) {
+        T other = first[(static_cast<long long>(position / window) * width + position % window) * channels];
+        if (other > best || (other != other && best == best)) best = other, argmax = position;
     }
     z[k] = best;
-    winner[k] = who;
+    winner[k] = argmax;
 }
 
-// dx[n,y,x,c] = Σ dz of the windows that this pixel has won; each number is the sum of one thread, in a fixed order.
+// dx[n,row,column,c] = Σ dz[n,i,j,c] over the windows (i, j) that this pixel won. One thread computes each sum, in fixed order.
 template <class T>
 __global__ void maxpool_backward(const T* dz, const unsigned char* winner, T* dx, long long size, int height, int width,
                                  int channels, int out_height, int out_width, int window, int stride) {
-    long long k = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
+    long long k = element_index();
     if (k >= size) return;
-    int c = k % channels, at = k / channels % width, y = k / channels / width % height;
+    int c = k % channels, column = k / channels % width, row = k / channels / width % height;
     long long n = k / channels / width / height;
     T sum = 0;
-    for (int u = y % stride; u < window && u <= y; u += stride) {
-        int i = (y - u) / stride;
+    for (int u = row % stride; u < window && u <= row; u += stride) {
+        int i = (row - u) / stride;
         if (i >= out_height) continue;
-        for (int v = at % stride; v < window && v <= at; v += stride) {
-            int j = (at - v) / stride;
+        for (int v = column % stride; v < window && v <= column; v += stride) {
+            int j = (column - v) / stride;
             if (j >= out_width) continue;
-            long long from = ((n * out_height + i) * out_width + j) * channels + c;
-            if (winner[from] == u * window + v) sum += dz[from];
+            long long pooled = ((n * out_height + i) * out_width + j) * channels + c;
+            if (winner[pooled] == u * window + v) sum += dz[pooled];
         }
     }
     dx[k] = sum;

@@ -1,16 +1,17 @@
-// Sums and maxima over a warp: every lane gets the result, and the order is always the same.
+// Sum and maximum over a warp, by butterfly shuffles. Every lane gets the result; the order of operations is fixed.
 #pragma once
 
 template <class T> __device__ __forceinline__ T warp_sum(T x) {
 #pragma unroll
-    for (int apart = 16; apart > 0; apart /= 2) x += __shfl_xor_sync(0xffffffffu, x, apart);
+    for (int offset = 16; offset > 0; offset /= 2) x += __shfl_xor_sync(0xffffffffu, x, offset);
     return x;
 }
 
+// NaN if any lane has NaN.
 template <class T> __device__ __forceinline__ T warp_max(T x) {
 #pragma unroll
-    for (int apart = 16; apart > 0; apart /= 2) {
-        T other = __shfl_xor_sync(0xffffffffu, x, apart);
+    for (int offset = 16; offset > 0; offset /= 2) {
+        T other = __shfl_xor_sync(0xffffffffu, x, offset);
         x = other > x || other != other ? other : x;
     }
     return x;

@@ -1,4 +1,4 @@
-"""What the kernels need of a GPU, as the compiler that CuPy uses (NVRTC) tells it; no GPU is needed to ask."""
+"""The registers and spills of each kernel, from NVRTC, the compiler that CuPy uses. No GPU is needed."""
 
 import re
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ ARCHITECTURES = ("sm_80", "sm_90")
 
 @dataclass(frozen=True)
 class Resources:
-    """Of a kernel on an architecture: registers of a thread, bytes of them that do not fit and go through memory."""
+    """The resources of a kernel on an architecture: registers of a thread, and bytes spilled to local memory."""
 
     file: str
-    kernel: str
+    name: str
     architecture: str
     registers: int
     spilled: int
@@ -23,55 +23,55 @@ class Resources:
 def resources(architecture: str) -> list[Resources]:
     """Compile every kernel of the package for an architecture such as "sm_90".
 
-    Raises `InputError` where CuPy or NVRTC is not installed, and with the compiler's words where it refuses a file.
+    Raises `InputError` if CuPy or NVRTC is not installed, or with the compiler's message if a file does not compile.
     """
-    import tinydnn.kernels.cuda  # noqa: F401 - all files are known then
+    import tinydnn.kernels.cuda  # noqa: F401 - registers all sources
 
-    return [one for source in sources().values() for one in _of(source, architecture)]
+    return [kernel for source in sources().values() for kernel in _compile(source, architecture)]
 
 
-def _of(source: Source, architecture: str) -> list[Resources]:
+def report(kernels: list[Resources]) -> str:
+    """A table with a line for each kernel."""
+    lines = [f"{'file':24} {'kernel':44} {'for':6} registers  spilled bytes"]
+    for kernel in kernels:
+        figures = f"{kernel.architecture:6} {kernel.registers:9}  {kernel.spilled:13}"
+        lines.append(f"{kernel.file:24} {kernel.name:44} {figures}")
+    return "\n".join(lines)
+
+
+def _compile(source: Source, architecture: str) -> list[Resources]:
     try:
         from cupy_backends.cuda.libs import nvrtc
     except ImportError as error:
         raise InputError(f"kernels: expected CuPy, to compile them, found none ({error})") from None
     try:
         program = nvrtc.createProgram(source.text, source.file, [], [])
-    except Exception as error:  # CuPy looks for the compiler's library at the first call
+    except Exception as error:  # CuPy loads NVRTC at the first call
         raise InputError(f"kernels: expected NVRTC, to compile them, found none ({error})") from None
     try:
         for kernel in source.kernels:
             nvrtc.addNameExpression(program, kernel)
         try:
-            options = ["--std=c++17", f"-arch={architecture}", "--ptxas-options=-v"]
-            nvrtc.compileProgram(program, options)
+            nvrtc.compileProgram(program, ["--std=c++17", f"-arch={architecture}", "--ptxas-options=-v"])
         except nvrtc.NVRTCError:
             raise InputError(f"{source.file}: {nvrtc.getProgramLog(program).strip()}") from None
         log = nvrtc.getProgramLog(program)
         names = {nvrtc.getLoweredName(program, kernel): kernel for kernel in source.kernels}
     finally:
         nvrtc.destroyProgram(program)
-    found = []
-    for part in re.split(r"Function properties for ", log)[1:]:
-        name = re.match(r"'?(\w+)", part)
-        registers = re.search(r"Used (\d+) registers", part)
-        spilled = re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", part)
-        if name is None or registers is None or spilled is None:
+    kernels = []
+    for section in re.split(r"Function properties for ", log)[1:]:
+        name = re.match(r"'?(\w+)", section)
+        registers = re.search(r"Used (\d+) registers", section)
+        spills = re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", section)
+        if name is None or registers is None or spills is None:
             raise InputError(
-                f"{source.file}: expected the compiler's words on registers and spills, found {part[:80]!r}"
+                f"{source.file}: expected registers and spills in the compiler's log, found {section[:80]!r}"
             )
         if name[1] in names:
-            spills = int(spilled[1]) + int(spilled[2])
-            found.append(Resources(source.file, names[name[1]], architecture, int(registers[1]), spills))
-    missing = set(source.kernels) - {one.kernel for one in found}
+            spilled = int(spills[1]) + int(spills[2])
+            kernels.append(Resources(source.file, names[name[1]], architecture, int(registers[1]), spilled))
+    missing = set(source.kernels) - {kernel.name for kernel in kernels}
     if missing:
         raise InputError(f"{source.file}: expected figures of {', '.join(sorted(missing))}, found none in the log")
-    return found
-
-
-def report(found: list[Resources]) -> str:
-    """A line for each kernel."""
-    lines = [f"{'file':24} {'kernel':44} {'for':6} registers  spilled bytes"]
-    for one in found:
-        lines.append(f"{one.file:24} {one.kernel:44} {one.architecture:6} {one.registers:9}  {one.spilled:13}")
-    return "\n".join(lines)
+    return kernels

@@ -1,18 +1,18 @@
-// Softmax, cross-entropy and its gradient in one launch: a warp for each row of logits, one block for all rows.
+// Softmax, cross-entropy and its gradient in one launch: one warp for each row of logits, one block for all rows.
 //
 //   L = −1/N · Σ_{n,k} t[n,k] · log p[n,k],     dlogits[n,k] = (p[n,k] − t[n,k]) / N
 //   t[n,k] = (1 − ε) · [k = labels[n]] + ε/K
 //
-// One block, because a batch of logits is a few hundred numbers: what counts is one launch in place of ten. The loss is added up
-// in a fixed order. A label outside 0 … K − 1 makes the loss NaN, which training reports; nothing is read out of bounds.
+// One block suffices: the logits of a batch are a few hundred values, and launches dominate the cost. The loss is summed in
+// a fixed order. A label outside 0 … K − 1 causes no read out of bounds; it makes the loss NaN, which training reports.
 #include "reduce.cuh"
 
-constexpr int WARPS = 8;
+constexpr int WARPS = 8, THREADS = 32 * WARPS;
 
 template <class T, class Label>
-__global__ void __launch_bounds__(32 * WARPS)
+__global__ void __launch_bounds__(THREADS)
 softmax_cross_entropy(const T* logits, const Label* labels, T* loss, T* dlogits, int rows, int classes, T smoothing) {
-    __shared__ T of_warps[WARPS];
+    __shared__ T warp_totals[WARPS];
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     T total = 0;
     for (int n = warp; n < rows; n += WARPS) {
@@ -32,9 +32,9 @@ softmax_cross_entropy(const T* logits, const Label* labels, T* loss, T* dlogits,
         if (label < 0 || label >= classes) total += log(T(-1));
     }
     total = warp_sum(total);
-    if (lane == 0) of_warps[warp] = total;
+    if (lane == 0) warp_totals[warp] = total;
     __syncthreads();
     if (threadIdx.x != 0) return;
-    for (int k = 1; k < WARPS; k++) total += of_warps[k];
+    for (int k = 1; k < WARPS; k++) total += warp_totals[k];
     *loss = total / rows;
 }

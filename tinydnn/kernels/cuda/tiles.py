@@ -1,6 +1,7 @@
-"""3 × 3 convolutions of stride 1 by tiles on tensor cores, and the kernels that go with them: how they are launched.
+"""Launch the tiled kernels for 3 × 3 convolutions of stride 1: on tensor cores, and for one input channel.
 
-Pictures are channels-last, (N, H, W, C). `products` is 1 for TF32 and 3 for nearly float32 (`fragments.cuh`).
+Images are channels-last, (N, H, W, C). `products` is 1 for TF32 and 3 for nearly float32 (`fragments.cuh`). Tile sizes
+are constants of the CUDA sources.
 """
 
 from typing import NamedTuple
@@ -9,120 +10,135 @@ import numpy as np
 
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import empty_like
-from tinydnn.kernels.cuda.source import Source, blocks, int32, of_types
+from tinydnn.kernels.cuda.source import Source, blocks, instances, int32
+from tinydnn.ops.operation import Arguments
 
-TAPS, TILE, CHUNK = 9, 16, 8
-OUTS = (16, 32, 64)  # output channels of a block, of which the fewest that hold all are taken
-PARTS = 264  # of a sum over pixels: two blocks for each of an H100's 132 multiprocessors
-PRODUCTS, SWITCH = ("1", "3"), ("false", "true")
+OUTS = (16, 32, 64)  # output channels of a block; the smallest that holds all channels runs
+MULTIPROCESSORS = 132  # of an H100
+PRODUCTS = ("1", "3")
 
 CONVOLUTION = Source(
     "tile_conv.cu",
-    *(
-        f"tile_conv<{products}, {out}, {into}>"
-        for products in PRODUCTS
-        for out in OUTS
-        for into in ("false, false", "false, true", "true, false")
-    ),
-    *of_types("pack_weights", PRODUCTS),
+    *instances("tile_conv", PRODUCTS, [str(out) for out in OUTS], ("false, false", "false, true", "true, false")),
+    *instances("pack_weights", PRODUCTS),
 )
-GRADIENT = Source("tile_weight_gradient.cu", *of_types("tile_weight_gradient", PRODUCTS, ("1", "2"), SWITCH))
-SUM = Source("sum_parts.cu", "sum_parts")
-FIRST = Source("first_layer.cu", "first_forward", "first_weight_gradient")
+GRADIENT = Source(
+    "tile_weight_gradient.cu", *instances("tile_weight_gradient", PRODUCTS, ("16", "32"), ("false", "true"))
+)
+SUM = Source("sum_partials.cu", "sum_partials")
+ONE_CHANNEL = Source("one_channel.cu", "one_channel_forward", "one_channel_weight_gradient")
 
 
 class Pooled(NamedTuple):
-    """Pooled numbers, or their gradients, and who won each (0 to 3, or 4 where ReLU cut it off); both (N, h, w, C)."""
+    """Pooled values, or their gradients, and the winner of each window; both (N, h, w, C).
 
-    numbers: Array
+    winner: the argmax in reading order, 0 to 3, or 4 where ReLU cut the value off.
+    """
+
+    values: Array
     winner: Array
 
 
-def countable(x: Array, w: Array) -> bool:
-    """Whether 32 bits count the numbers of a picture (C, H, W), before and after a convolution with w."""
-    height, width = (size + 2 for size in x.shape[2:])  # with a padding of 2
-    return max(x.shape[1], len(w)) * height * width < 1 << 31
+def supports_convolution(arguments: Arguments) -> bool:
+    """Whether the kernels support a convolution: float32, 3 × 3, stride 1, padding at most 2.
+
+    They index an image, before and after, with 32 bits.
+    """
+    x, w = arguments.x, arguments.w
+    height, width = (size + 2 for size in x.shape[2:])  # z is largest with a padding of 2
+    return (
+        x.dtype == np.float32
+        and w.shape[2:] == (3, 3)
+        and arguments.stride == 1
+        and arguments.padding <= 2
+        and max(x.shape[1], len(w)) * height * width < 1 << 31
+    )
 
 
 def convolve(
-    x: Array | Pooled, w: Array, b: Array | None, into: Array | Pooled, *, padding: int, products: int, turned: bool
+    x: Array | Pooled, w: Array, b: Array | None, z: Array | Pooled, *, padding: int, products: int, flipped: bool
 ) -> None:
-    """Convolve x into `into`: pooled where that is `Pooled`, from a pooled gradient where x is.
+    """Convolve x into z. A `Pooled` z gets bias, ReLU and pooling; a `Pooled` x is a gradient to scatter first.
 
-    w: (O, C, 3, 3); `turned`: with the kernel turned round and from O to C channels, for the gradient of the pixels.
+    w: (O, C, 3, 3). flipped: use the flipped kernel, from O to C channels, for the gradient with respect to the input.
     """
-    (seen, seen_by), (made, made_by) = _parts_of(x), _parts_of(into)
-    channels, out_channels = seen.shape[3], made.shape[3]
+    (x_values, x_winner), (z_values, z_winner) = _unpack(x), _unpack(z)
+    channels, out_channels = x_values.shape[3], z_values.shape[3]
     out = next((size for size in OUTS if out_channels <= size), OUTS[-1])
-    chunks, every = blocks(channels, CHUNK), blocks(out_channels, out) * out
-    packed = empty_like(w, (chunks, TAPS, CHUNK, every))
-    sizes = int32(*w.shape[:2], every, chunks)
-    CONVOLUTION.launch_for_each(f"pack_weights<{products}>", packed.size, w, packed, *sizes, np.bool_(turned))
-    pooling = 1 if made_by is None else 2
-    tiles = len(made) * blocks(pooling * made.shape[1], TILE) * blocks(pooling * made.shape[2], TILE)
-    kernel = f"tile_conv<{products}, {out}, {_c(seen_by is not None)}, {_c(made_by is not None)}>"
-    stage = (TILE + 2) ** 2 * (CHUNK + 4) + TAPS * CHUNK * (out + 8)
+    tile, taps, chunk = (CONVOLUTION.constant(name) for name in ("TILE", "TAPS", "CHUNK"))
+    chunks, groups = blocks(channels, chunk), blocks(out_channels, out)
+    packed = empty_like(w, (chunks, taps, chunk, groups * out))
+    sizes = int32(*w.shape[:2], groups * out, chunks)
+    CONVOLUTION.launch_for_each(f"pack_weights<{products}>", packed.size, w, packed, *sizes, np.bool_(flipped))
+    pooling = 1 if z_winner is None else 2
+    tiles = len(z_values) * blocks(pooling * z_values.shape[1], tile) * blocks(pooling * z_values.shape[2], tile)
+    pooled = f"{x_winner is not None}, {z_winner is not None}".lower()
     CONVOLUTION.launch(
-        kernel, (tiles, every // out), 256 if out > 32 else 128,
-        seen, seen_by, *int32(*seen.shape[1:]), packed, np.int32(every), b,
-        made, made_by, *int32(*made.shape[1:], padding),
-        shared=2 * 4 * stage,
+        f"tile_conv<{products}, {out}, {pooled}>",
+        (tiles, groups), CONVOLUTION.constant("BLOCK", OUT=out),
+        x_values, x_winner, *int32(*x_values.shape[1:]), packed, np.int32(groups * out), b,
+        z_values, z_winner, *int32(*z_values.shape[1:], padding),
+        shared=2 * 4 * CONVOLUTION.constant("STAGE", OUT=out),  # two stages of floats
     )  # fmt: skip
 
 
 def weight_gradient(
     x: Array, dz: Array | Pooled, w: Array, *, padding: int, products: int, with_bias: bool
 ) -> tuple[Array, Array | None]:
-    """The gradients: dw like w, and db (O,) where it is wanted."""
-    upstream, winner = _parts_of(dz)
+    """The gradients dw, of w's shape, and db (O,) or None."""
+    dz_values, winner = _unpack(dz)
     (count, height, width, channels), out_channels = x.shape, len(w)
-    rows = 1 if channels <= 16 else 2
+    in_channels = 16 if channels <= 16 else 32
     pooling = 1 if winner is None else 2
-    tiles = count * blocks(pooling * upstream.shape[1], 8) * blocks(pooling * upstream.shape[2], 16)
-    groups = blocks(channels, 16 * rows) * blocks(out_channels, 32)
-    number = min(tiles, max(PARTS // groups, 1))
-    parts = empty_like(x, (number, TAPS * channels * out_channels + out_channels))
-    stage = 10 * 18 * (16 * rows + 8) + 8 * 16 * 40
+    tile = GRADIENT.constant("TILE_HEIGHT"), GRADIENT.constant("TILE_WIDTH")
+    tiles = count * blocks(pooling * dz_values.shape[1], tile[0]) * blocks(pooling * dz_values.shape[2], tile[1])
+    groups = blocks(channels, in_channels) * blocks(out_channels, GRADIENT.constant("OUT"))
+    partials = empty_like(x, (min(tiles, max(2 * MULTIPROCESSORS // groups, 1)), w.size + out_channels))
     GRADIENT.launch(
-        f"tile_weight_gradient<{products}, {rows}, {_c(winner is not None)}>", (number, groups), 192,
-        x, *int32(height, width, channels), upstream, winner, *int32(*upstream.shape[1:]),
-        *int32(count, padding), parts, np.bool_(with_bias),
-        shared=2 * 4 * stage,
+        f"tile_weight_gradient<{products}, {in_channels}, {str(winner is not None).lower()}>",
+        (len(partials), groups), GRADIENT.constant("THREADS"),
+        x, *int32(height, width, channels), dz_values, winner, *int32(*dz_values.shape[1:]),
+        *int32(count, padding), partials, np.bool_(with_bias),
+        shared=2 * 4 * GRADIENT.constant("STAGE", IN=in_channels),  # two stages of floats
     )  # fmt: skip
-    return _summed(parts, w, with_bias)
+    return _sum_partials(partials, w, with_bias)
 
 
-def first_forward(x: Array, w: Array, b: Array | None, z: Pooled, *, padding: int) -> None:
-    """Convolution, ReLU and pooling of pictures of one channel, in float32."""
-    height, width, out_channels = z.numbers.shape[1:]
-    grid = len(x) * blocks(height, 8) * blocks(width, 32), blocks(out_channels, 16)
-    sizes = int32(height, width, out_channels, padding)
-    FIRST.launch("first_forward", grid, 256, x, *int32(*x.shape[1:3]), w, b, *z, *sizes)
+def one_channel_forward(x: Array, w: Array, b: Array | None, z: Pooled, *, padding: int) -> None:
+    """Convolution, ReLU and pooling of images of one channel, in float32."""
+    tiles, groups, threads = _one_channel_grid(z)
+    sizes = int32(*z.values.shape[1:], padding)
+    arguments = x, *int32(*x.shape[1:3]), w, b, *z, *sizes
+    ONE_CHANNEL.launch("one_channel_forward", (tiles, groups), threads, *arguments)
 
 
-def first_weight_gradient(
+def one_channel_weight_gradient(
     x: Array, dz: Pooled, w: Array, *, padding: int, with_bias: bool
 ) -> tuple[Array, Array | None]:
-    """The gradients of `first_forward`: dw like w, and db where it is wanted."""
-    height, width, out_channels = dz.numbers.shape[1:]
-    tiles, groups = len(x) * blocks(height, 8) * blocks(width, 32), blocks(out_channels, 16)
-    number = min(tiles, max(3 * PARTS // 2 // groups, 1))
-    parts = empty_like(x, (number, (TAPS + 1) * out_channels))
-    sizes = int32(height, width, out_channels, len(x), padding)
-    FIRST.launch("first_weight_gradient", (number, groups), 256, x, *int32(*x.shape[1:3]), *dz, *sizes, parts)
-    return _summed(parts, w, with_bias)
+    """The gradients of `one_channel_forward`: dw of w's shape, and db (O,) or None."""
+    tiles, groups, threads = _one_channel_grid(dz)
+    partials = empty_like(x, (min(tiles, max(3 * MULTIPROCESSORS // groups, 1)), w.size + len(w)))
+    sizes = int32(*dz.values.shape[1:], len(x), padding)
+    arguments = x, *int32(*x.shape[1:3]), *dz, *sizes, partials
+    ONE_CHANNEL.launch("one_channel_weight_gradient", (len(partials), groups), threads, *arguments)
+    return _sum_partials(partials, w, with_bias)
 
 
-def _summed(parts: Array, w: Array, with_bias: bool) -> tuple[Array, Array | None]:
+def _one_channel_grid(z: Pooled) -> tuple[int, int, int]:
+    """Tiles of the batch, groups of output channels, and threads of a block."""
+    names = "TILE_HEIGHT", "TILE_WIDTH", "GROUP", "THREADS"
+    tile_height, tile_width, group, threads = (ONE_CHANNEL.constant(name) for name in names)
+    count, height, width, channels = z.values.shape
+    return count * blocks(height, tile_height) * blocks(width, tile_width), blocks(channels, group), threads
+
+
+def _sum_partials(partials: Array, w: Array, with_bias: bool) -> tuple[Array, Array | None]:
     dw, db = empty_like(w, w.shape), empty_like(w, (len(w),)) if with_bias else None
-    sizes = int32(len(parts), TAPS, w.shape[1], len(w))
-    SUM.launch("sum_parts", (blocks(parts.shape[1], 32),), 256, parts, *sizes, dw, db)
+    lanes, groups = SUM.constant("LANES"), SUM.constant("GROUPS")
+    sizes = int32(len(partials), w.shape[2] * w.shape[3], w.shape[1], len(w))
+    SUM.launch("sum_partials", (blocks(partials.shape[1], lanes),), lanes * groups, partials, *sizes, dw, db)
     return dw, db
 
 
-def _parts_of(one: Array | Pooled) -> tuple[Array, Array | None]:
-    return one if isinstance(one, Pooled) else (one, None)
-
-
-def _c(switch: bool) -> str:
-    return "true" if switch else "false"
+def _unpack(x: Array | Pooled) -> tuple[Array, Array | None]:
+    return x if isinstance(x, Pooled) else (x, None)

@@ -1,42 +1,52 @@
-// A step of an optimiser for all parameters at once, which lie in one flat buffer. Bound by memory: SGD with momentum reads
-// θ, g and v and writes θ and v, 20 bytes a number; Adam 28. Four numbers a thread, 16 bytes each.
+// An optimizer step for all parameters at once, in one flat buffer. Memory-bound: SGD with momentum reads θ, g and v and
+// writes θ and v, 20 bytes for each parameter; Adam takes 28. A thread updates VECTOR parameters, 16 bytes at a time.
 //
-// What changes from step to step stands in `rates`, on the device, so that a captured graph need not be captured anew.
+// Values that change from step to step are in `scalars` on the device, so that a captured CUDA graph stays valid.
+#include "threads.cuh"
 
-__device__ __forceinline__ float& part(float4& four, int k) { return k == 0 ? four.x : k == 1 ? four.y : k == 2 ? four.z : four.w; }
+constexpr int VECTOR = 4;
 
-// g ← g + decay · θ,  v ← momentum · v + g,  θ ← θ − lr · v, or with Nesterov's look ahead − lr · (g + momentum · v). rates: lr
-__global__ void __launch_bounds__(256)
-sgd(float4* theta, const float4* g, float4* velocity, const float* rates, long long fours, float momentum, float decay, bool nesterov) {
-    long long k = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (k >= fours) return;
-    float lr = rates[0];
-    float4 value = theta[k], gradient = g[k], v = make_float4(0, 0, 0, 0);
-    if (momentum != 0) v = velocity[k];
-#pragma unroll
-    for (int j = 0; j < 4; j++) {
-        float slope = part(gradient, j) + decay * part(value, j);
-        part(v, j) = momentum * part(v, j) + slope;
-        part(value, j) -= lr * (nesterov ? slope + momentum * part(v, j) : part(v, j));
-    }
-    theta[k] = value;
-    if (momentum != 0) velocity[k] = v;
+__device__ __forceinline__ float& element(float4& vector, int j) {
+    return j == 0 ? vector.x : j == 1 ? vector.y : j == 2 ? vector.z : vector.w;
 }
 
-// m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  θ ← θ − lr · m̂ / (√v̂ + ε). rates: lr, 1 − β₁ᵗ, 1 − β₂ᵗ
-__global__ void __launch_bounds__(256)
-adam(float4* theta, const float4* g, float4* mean, float4* square, const float* rates, long long fours, float beta_1, float beta_2,
-     float eps, float decay) {
-    long long k = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (k >= fours) return;
-    float lr = rates[0], of_mean = rates[1], of_square = rates[2];
-    float4 value = theta[k], gradient = g[k], m = mean[k], v = square[k];
+// g ← g + weight_decay · θ,  v ← momentum · v + g,  θ ← θ − lr · v, or with Nesterov θ ← θ − lr · (g + momentum · v).
+// scalars: lr. count: vectors.
+__global__ void __launch_bounds__(THREADS)
+sgd(float4* theta, const float4* g, float4* v, const float* scalars, long long count, float momentum, float weight_decay,
+    bool nesterov) {
+    long long k = element_index();
+    if (k >= count) return;
+    float lr = scalars[0];
+    float4 theta_k = theta[k], g_k = g[k], v_k = make_float4(0, 0, 0, 0);
+    if (momentum != 0) v_k = v[k];
 #pragma unroll
-    for (int j = 0; j < 4; j++) {
-        float slope = part(gradient, j) + decay * part(value, j);
-        part(m, j) = beta_1 * part(m, j) + (1 - beta_1) * slope;
-        part(v, j) = beta_2 * part(v, j) + (1 - beta_2) * slope * slope;
-        part(value, j) -= lr * (part(m, j) / of_mean) / (sqrtf(part(v, j) / of_square) + eps);
+    for (int j = 0; j < VECTOR; j++) {
+        float &theta_j = element(theta_k, j), &v_j = element(v_k, j);
+        float g_j = element(g_k, j) + weight_decay * theta_j;
+        v_j = momentum * v_j + g_j;
+        theta_j -= lr * (nesterov ? g_j + momentum * v_j : v_j);
     }
-    theta[k] = value, mean[k] = m, square[k] = v;
+    theta[k] = theta_k;
+    if (momentum != 0) v[k] = v_k;
+}
+
+// g ← g + weight_decay · θ,  m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  θ ← θ − lr · m̂ / (√v̂ + ε) with
+// m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ). scalars: lr, 1 − β₁ᵗ, 1 − β₂ᵗ. count: vectors.
+__global__ void __launch_bounds__(THREADS)
+adam(float4* theta, const float4* g, float4* m, float4* v, const float* scalars, long long count, float beta_1, float beta_2,
+     float eps, float weight_decay) {
+    long long k = element_index();
+    if (k >= count) return;
+    float lr = scalars[0], correction_1 = scalars[1], correction_2 = scalars[2];
+    float4 theta_k = theta[k], g_k = g[k], m_k = m[k], v_k = v[k];
+#pragma unroll
+    for (int j = 0; j < VECTOR; j++) {
+        float &theta_j = element(theta_k, j), &m_j = element(m_k, j), &v_j = element(v_k, j);
+        float g_j = element(g_k, j) + weight_decay * theta_j;
+        m_j = beta_1 * m_j + (1 - beta_1) * g_j;
+        v_j = beta_2 * v_j + (1 - beta_2) * g_j * g_j;
+        theta_j -= lr * (m_j / correction_1) / (sqrtf(v_j / correction_2) + eps);
+    }
+    theta[k] = theta_k, m[k] = m_k, v[k] = v_k;
 }

@@ -1,4 +1,4 @@
-"""How the kernels here are compiled, and when what was compiled before will do."""
+"""How kernels are compiled, and when a cached compilation is still valid."""
 
 from collections.abc import Callable
 from functools import cache
@@ -13,26 +13,33 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Compile at the first call and keep the result on disk; run without the interpreter lock.
+    """Compile at the first call, cache the result on disk, and release the interpreter lock while running.
 
-    Kernels take addresses and byte strides of what they only read, and flat arrays of what they write. So one
-    compiled form serves every memory layout.
+    Kernels take the address and byte strides of arrays that they read, and flat arrays that they write. So one
+    compilation serves every memory layout.
     """
-    made = numba.njit(nogil=True, error_model="numpy")(function)
-    made._cache = _Cache(function)
-    typed: F = made
+    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher._cache = _Cache(function)
+    typed: F = dispatcher
     return typed
 
 
 class _Cache(FunctionCache):
-    """Numba's cache on disk, which by itself looks at the file of a kernel, but not at those that it uses."""
+    """Numba's cache on disk, which by itself checks a kernel's own file only, not the files of what it calls."""
 
     def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
         return (*super()._index_key(signature, codegen), _fingerprint())
 
+    def _load_overload(self, signature: Any, target: Any) -> Any:
+        try:
+            return super()._load_overload(signature, target)
+        except (AttributeError, ImportError):  # the cache names a class that has since been renamed
+            self.flush()
+            return None
+
 
 @cache
 def _fingerprint() -> str:
-    """Of all the code that is compiled here."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    """A hash of all sources from which kernels are compiled."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
     return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()

@@ -1,4 +1,4 @@
-"""Max pooling with windows that may overlap, compiled by Numba, with threads over the pictures."""
+"""Max pooling, also with overlapping windows, compiled by Numba, with threads over the images."""
 
 import numpy as np
 
@@ -9,55 +9,51 @@ from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.ops.operation import Arguments, Backward
 from tinydnn.ops.windows import output_size
 
-LARGEST_WINDOW = 5  # it is unrolled, and who won must fit into a byte
+LARGEST_WINDOW = 5  # the loop over the window is unrolled, and the argmax must fit into a byte
 
 
-def _covered(call: Arguments) -> bool:
-    return call.window <= LARGEST_WINDOW
+def _supports(arguments: Arguments) -> bool:
+    return arguments.window <= LARGEST_WINDOW
 
 
-@ops.maxpool2d.implementation("numba", device="cpu", priority=5, supports=_covered)
+@ops.maxpool2d.implementation("numba", device="cpu", priority=5, supports=_supports)
 def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
-    """Compare a vector of channels at a time, and remember in a byte who of the window won.
+    """Compare a vector of channels at a time, and store the argmax of each window in a byte.
 
-    Faster than a pass over the whole batch for each pixel of the window: every window is read once, and its best stays
-    in a register. z and dx lie in memory as (N, H, W, C).
+    Faster than a pass over the batch for each pixel of the window: every window is read once, and its maximum stays in
+    a register. z and dx are channels-last in memory.
     """
     from tinydnn.kernels.numba.loops import pooling
-    from tinydnn.kernels.numba.simd.layout import lanes, pictures, round_up
+    from tinydnn.kernels.numba.simd.layout import lanes, round_up, strided
 
     (count, channels, *size), step, lane = x.shape, stride or window, lanes(x.dtype)
-    height, width = (output_size(one, window, step) for one in size)
-    filled = round_up(channels, lane)
-    seen = _channels_last(x, filled)
-    z = empty((count, height, width, filled), x.dtype)
-    winner = empty(z.shape, np.uint8)
+    height, width = (output_size(extent, window, step) for extent in size)
+    padded = round_up(channels, lane)
+    source = _channels_last(x, padded)
+    z = empty((count, height, width, padded), x.dtype)
+    argmax = empty(z.shape, np.uint8)
     forward = pooling.forward_kernel(int(window))
 
     def forward_part(part: slice) -> None:
-        forward(pictures(seen), part.start, part.stop, z.reshape(-1), winner.reshape(-1), step, height, width, lane)
+        output = z.reshape(-1), argmax.reshape(-1)
+        forward(strided(source), part.start, part.stop, *output, step, height, width, lane)
 
     over_batch(count, forward_part)
 
     def backward(dz: Array) -> Array:
-        dx = empty((count, *size, filled), x.dtype)
-        given, sizes = _channels_last(dz, filled).transpose(0, 2, 3, 1).reshape(-1), (height, width, *size, filled)
-
-        def backward_part(part: slice) -> None:
-            pooling.backward(
-                given, winner.reshape(-1), dx.reshape(-1), part.start, part.stop, sizes, window, step, lane
-            )
-
-        over_batch(count, backward_part)
+        dx = empty((count, *size, padded), x.dtype)
+        upstream = _channels_last(dz, padded).transpose(0, 2, 3, 1).reshape(-1)
+        arrays, sizes = (upstream, argmax.reshape(-1), dx.reshape(-1)), (height, width, *size, padded)
+        over_batch(count, lambda part: pooling.backward(*arrays, part.start, part.stop, sizes, window, step, lane))
         return dx.transpose(0, 3, 1, 2)[:, :channels]
 
     return z.transpose(0, 3, 1, 2)[:, :channels], backward
 
 
-def _channels_last(x: Array, filled: int) -> Array:
-    """The pictures x (N, C, H, W) with channels innermost in memory, filled up with zeros; x itself where it is so."""
-    if x.shape[1] == filled and x.transpose(0, 2, 3, 1).flags.c_contiguous:
+def _channels_last(x: Array, padded: int) -> Array:
+    """The images x (N, C, H, W) channels-last in memory, zero-padded to so many channels; x itself if it is so."""
+    if x.shape[1] == padded and x.transpose(0, 2, 3, 1).flags.c_contiguous:
         return x
-    copy = zeros((len(x), *x.shape[2:], filled), x.dtype)
+    copy = zeros((len(x), *x.shape[2:], padded), x.dtype)
     copy[..., : x.shape[1]] = x.transpose(0, 2, 3, 1)
     return copy.transpose(0, 3, 1, 2)

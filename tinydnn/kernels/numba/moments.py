@@ -1,4 +1,4 @@
-"""Mean and variance of each channel, compiled by Numba, with threads over the pictures."""
+"""Mean and variance of each channel, compiled by Numba."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from tinydnn.ops.operation import Backward
 
 @ops.moments.implementation("numba", device="cpu", priority=5)
 def moments(x: Array) -> tuple[Array, Backward]:
-    """Take both of a block of pixels that stays in the cache, and put the blocks together in float64.
+    """Compute both for a block of pixels that stays in the cache, and combine the blocks in float64.
 
-    Faster than a pass over memory for the mean and another for the variance: x is read once. As exact, because the
-    squares are those of distances from the block's own mean. dx lies in memory as (N, H, W, C).
+    Faster than a pass over memory for the mean and another for the variance: x is read once. As accurate, because the
+    squares are those of deviations from the block's own mean. dx is channels-last in memory.
 
     Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances.
     """
@@ -22,6 +22,6 @@ def moments(x: Array) -> tuple[Array, Backward]:
 
     def backward(dz: Array) -> Array:
         dmean, dvar = dz / (x.size // x.shape[1])
-        return channels.forward(x, mean, 2 * dvar, dmean)
+        return channels.affine(x, mean, 2 * dvar, dmean)
 
     return np.stack((mean, var)).astype(x.dtype), backward

@@ -1,11 +1,11 @@
-"""CUDA kernels on the CPU: the same source, compiled by g++, with the threads of a block taking turns.
+"""An emulator that runs CUDA kernels on the CPU: g++ compiles the same source, and the threads of a block take turns.
 
-It checks and does not time. A kernel that the GPU would run wrongly is told so in one line: a missing barrier, a
-deadlock, an index out of bounds, an argument of the wrong type. Shared memory holds NaN before each block, and every
-launch is repeated with the threads in another order, which must not change a bit.
+It checks kernels and does not time them. It reports in one line what a GPU would run wrongly: a missing barrier, a
+deadlock, an index out of bounds, an argument of the wrong type. Shared memory holds NaN before each block. Every launch
+is repeated with other thread orders, which must give the same bits.
 
-It cannot show how fast a kernel is, how a GPU rounds in its last bits, or what blocks do to each other that wait for
-each other: here blocks run one after the other, and two that share a place in memory are reported.
+It does not show a kernel's speed, a GPU's rounding of the last bits, or blocks that synchronise with each other: blocks
+run one after the other, and two blocks that conflict at an address are reported.
 """
 
 from tinydnn.kernels.cuda.emulator.build import EmulatorError

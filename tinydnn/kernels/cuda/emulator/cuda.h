@@ -1,4 +1,4 @@
-// CUDA's names, for a kernel that g++ compiles and runtime.cpp runs. Only what kernels commonly use is here.
+// CUDA's names for a kernel that g++ compiles and runtime.cpp runs; only those that kernels commonly use.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -35,23 +35,24 @@ inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 inline uchar4 make_uchar4(unsigned char x, unsigned char y, unsigned char z, unsigned char w) { return {x, y, z, w}; }
 
-// What runtime.cpp does for the threads of a block.
+// The services of runtime.cpp for the threads of a block.
 namespace emulator {
 dim3 thread_index();
 dim3 block_index();
 dim3 block_size();
 dim3 grid_size();
 void barrier();
-// All lanes of the mask meet here; each brings `size` bytes and gets those of all 32 lanes, lane after lane.
-void meet(unsigned mask, const void* mine, unsigned size, void* of_all, const char* what);
-// The same, but the lane that comes last does the work for all: it gets what each lane has brought.
-void together(void* mine, void (*work)(void* const* of_all), const char* what);
+// Exchange `size` bytes among the lanes of the mask: each passes `own` and gets those of all 32 lanes in `lanes`. The lanes
+// wait for each other. `name`: the CUDA function, for messages.
+void exchange(unsigned mask, const void* own, unsigned size, void* lanes, const char* name);
+// An operation of a whole warp: the last lane to arrive calls `work` with the operands `own` of each lane.
+void collective(void* own, void (*work)(void* const* lanes), const char* name);
 void* shared(const void* variable, unsigned long bytes);
 void* dynamic_shared();
-// An asynchronous copy into shared memory: it happens no sooner than in `async_wait`, so that who reads before, shows.
+// An asynchronous copy into shared memory. It happens as late as possible, in `async_wait`, so that a read before it shows.
 void async_copy(void* to, const void* from, unsigned bytes, unsigned valid);
 void async_commit();
-void async_wait(unsigned groups_left);
+void async_wait(unsigned pending_groups);
 unsigned lane();
 
 template <class T, int id> T& shared_variable() {
@@ -59,15 +60,15 @@ template <class T, int id> T& shared_variable() {
     return *static_cast<T*>(shared(&key, sizeof(T)));
 }
 
-template <class T> T from_lane(unsigned mask, T value, int source, const char* what) {
+template <class T> T from_lane(unsigned mask, T value, int source, const char* name) {
     static_assert(sizeof(T) <= 8, "a shuffle moves at most 8 bytes");
-    T of_all[32];
-    meet(mask, &value, sizeof(T), of_all, what);
-    return of_all[source & 31];
+    T lanes[32];
+    exchange(mask, &value, sizeof(T), lanes, name);
+    return lanes[source & 31];
 }
 
-// The types of a kernel's parameters, as NumPy names them; a pointer has a star before what it points to.
-template <class T> const char* code() {
+// The type of a kernel's parameter as NumPy names it; for a pointer, a star and the type it points to.
+template <class T> const char* type_name() {
     using U = std::remove_cv_t<T>;
     if constexpr (std::is_pointer_v<U>) {
         using V = std::remove_cv_t<std::remove_pointer_t<U>>;
@@ -97,17 +98,17 @@ template <class T> const char* code() {
 template <class... P> const char* signature(void (*)(P...)) {
     static char text[1024];
     text[0] = 0;
-    ((strcat(text, code<P>()), strcat(text, " ")), ...);
+    ((strcat(text, type_name<P>()), strcat(text, " ")), ...);
     return text;
 }
 
 template <class... P, std::size_t... I>
-__attribute__((no_sanitize_thread)) void call(void (*kernel)(P...), void** given, std::index_sequence<I...>) {
-    kernel(*static_cast<P*>(given[I])...);
+__attribute__((no_sanitize_thread)) void call(void (*kernel)(P...), void** arguments, std::index_sequence<I...>) {
+    kernel(*static_cast<P*>(arguments[I])...);
 }
 
-template <class... P> __attribute__((no_sanitize_thread)) void call(void (*kernel)(P...), void** given) {
-    call(kernel, given, std::index_sequence_for<P...>());
+template <class... P> __attribute__((no_sanitize_thread)) void call(void (*kernel)(P...), void** arguments) {
+    call(kernel, arguments, std::index_sequence_for<P...>());
 }
 }  // namespace emulator
 
@@ -119,60 +120,60 @@ constexpr int warpSize = 32;
 
 inline void __syncthreads() { emulator::barrier(); }
 inline void __syncwarp(unsigned mask = 0xffffffffu) {
-    char nothing = 0, of_all[32];
-    emulator::meet(mask, &nothing, 1, of_all, "__syncwarp");
+    char nothing = 0, lanes[32];
+    emulator::exchange(mask, &nothing, 1, lanes, "__syncwarp");
 }
 template <class T> T __shfl_sync(unsigned mask, T value, int source, int width = 32) {
     int lane = emulator::lane();
     return emulator::from_lane(mask, value, (lane & ~(width - 1)) | (source & (width - 1)), "__shfl_sync");
 }
-template <class T> T __shfl_xor_sync(unsigned mask, T value, int with, int width = 32) {
-    int lane = emulator::lane(), source = lane ^ with;
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = 32) {
+    int lane = emulator::lane(), source = lane ^ lane_mask;
     return emulator::from_lane(mask, value, source < (lane & ~(width - 1)) + width ? source : lane, "__shfl_xor_sync");
 }
-template <class T> T __shfl_down_sync(unsigned mask, T value, unsigned by, int width = 32) {
-    int lane = emulator::lane(), source = lane + int(by);
+template <class T> T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32) {
+    int lane = emulator::lane(), source = lane + int(delta);
     return emulator::from_lane(mask, value, source < (lane & ~(width - 1)) + width ? source : lane, "__shfl_down_sync");
 }
-template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned by, int width = 32) {
-    int lane = emulator::lane(), source = lane - int(by);
+template <class T> T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32) {
+    int lane = emulator::lane(), source = lane - int(delta);
     return emulator::from_lane(mask, value, source >= (lane & ~(width - 1)) ? source : lane, "__shfl_up_sync");
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate) {
-    int of_all[32];
-    emulator::meet(mask, &predicate, sizeof(int), of_all, "__ballot_sync");
+    int lanes[32];
+    emulator::exchange(mask, &predicate, sizeof(int), lanes, "__ballot_sync");
     unsigned votes = 0;
-    for (int k = 0; k < 32; k++) votes |= (mask >> k & 1) && of_all[k] ? 1u << k : 0u;
+    for (int k = 0; k < 32; k++) votes |= (mask >> k & 1) && lanes[k] ? 1u << k : 0u;
     return votes;
 }
 inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, !predicate) == 0; }
 
-// One thread runs at a time, so these are atomic as they are; they are exempt from the search for races.
-template <class T, class U> __attribute__((no_sanitize_thread)) T atomicAdd(T* at, U value) {
-    T old = *at;
-    *at = old + T(value);
+// One thread runs at a time, so these need no locks. They are exempt from the race checks.
+template <class T, class U> __attribute__((no_sanitize_thread)) T atomicAdd(T* address, U value) {
+    T old = *address;
+    *address = old + T(value);
     return old;
 }
-template <class T, class U> __attribute__((no_sanitize_thread)) T atomicMax(T* at, U value) {
-    T old = *at;
-    if (T(value) > old) *at = T(value);
+template <class T, class U> __attribute__((no_sanitize_thread)) T atomicMax(T* address, U value) {
+    T old = *address;
+    if (T(value) > old) *address = T(value);
     return old;
 }
-template <class T, class U> __attribute__((no_sanitize_thread)) T atomicExch(T* at, U value) {
-    T old = *at;
-    *at = T(value);
+template <class T, class U> __attribute__((no_sanitize_thread)) T atomicExch(T* address, U value) {
+    T old = *address;
+    *address = T(value);
     return old;
 }
-template <class T> __attribute__((no_sanitize_thread)) T atomicCAS(T* at, T expected, T value) {
-    T old = *at;
-    if (old == expected) *at = value;
+template <class T> __attribute__((no_sanitize_thread)) T atomicCAS(T* address, T expected, T value) {
+    T old = *address;
+    if (old == expected) *address = value;
     return old;
 }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
 
-template <class T> inline T __ldg(const T* at) { return *at; }
+template <class T> inline T __ldg(const T* address) { return *address; }
 inline unsigned __float_as_uint(float x) { unsigned u; memcpy(&u, &x, 4); return u; }
 inline float __uint_as_float(unsigned u) { float x; memcpy(&x, &u, 4); return x; }
 inline int __float_as_int(float x) { int i; memcpy(&i, &x, 4); return i; }

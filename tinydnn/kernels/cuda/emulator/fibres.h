@@ -1,4 +1,4 @@
-// The threads of a block as fibres, each with a stack of its own, and all that is known of a launch. Part of runtime.cpp.
+// The state of a launch, and the threads of a block as fibres, each with its own stack. Part of runtime.cpp.
 #pragma once
 #include "cuda.h"
 
@@ -14,32 +14,32 @@
 
 namespace {
 constexpr unsigned long STACK = 1 << 17, ARENA = 1 << 18, STATIC_LIMIT = 48 << 10;
-constexpr unsigned MOST_THREADS = 1024, PAYLOAD = 8;
-constexpr unsigned long ENDLESS = 2000000000;  // accesses of a thread without meeting another
+constexpr unsigned MAX_THREADS = 1024, PAYLOAD = 8;  // PAYLOAD: bytes of a lane in an exchange
+constexpr unsigned long ENDLESS = 2000000000;  // accesses of a thread between two barriers
 
 enum State : unsigned char { READY, AT_BARRIER, IN_WARP, DONE };
 
-// Who touched four bytes last. `block` and the epochs say whether a barrier lies between two touches.
-struct Touch {
+// The last access to four bytes. `block` and the epochs (barriers so far) tell whether a barrier separates two accesses.
+struct Access {
     int block = -1;
     unsigned short thread = 0;
-    unsigned char several = 0;  // 0: this thread alone; 1: others of its warp too; 2: threads of several warps
+    unsigned char sharing = 0;  // since the last barrier: 0 this thread alone, 1 others of its warp too, 2 several warps
     unsigned epoch = 0, warp_epoch = 0;
 };
-struct Shadow { Touch write, read; };
+struct Shadow { Access write, read; };  // of four bytes
 
 struct Area { char* begin; char* end; bool writable; std::vector<Shadow> shadow; };
 struct Variable { const void* key; char* begin; unsigned long bytes; };
 struct Copy { void* to; const void* from; unsigned bytes, valid, group; };
 struct Warp {
-    unsigned char brought[2][32][PAYLOAD];
-    void* mine[32];
+    unsigned char payloads[2][32][PAYLOAD];
+    void* operands[32];
     unsigned arrived = 0, generation = 0, mask = 0, size = 0, epoch = 0;
-    const char* what = nullptr;
+    const char* name = nullptr;  // of the collective call
 };
 struct Fibre {
     State state;
-    const char* waits_at;
+    const char* waiting_in;
     unsigned long accesses;
     unsigned group;
     std::vector<Copy> copies;
@@ -50,23 +50,23 @@ struct Fibre {
 #endif
 };
 
-char *image_begin, *image_end;  // of this library, with its constants
+char *image_begin, *image_end;  // the mapping of this library, with its constants
 dim3 g_thread, g_block, g_threads, g_grid;
 void (*g_body)(void**);
 void** g_arguments;
 char* g_stacks;
 char* g_arena;
-unsigned long g_arena_used = ARENA, g_dynamic;  // at first nothing of it is filled with NaN
+unsigned long g_arena_used = ARENA, g_dynamic;  // all of it is unfilled before the first block
 std::vector<Variable> g_variables;
 std::vector<Shadow> g_arena_shadow(ARENA / 4);
 std::vector<Area> g_areas;
-std::vector<Fibre> g_fibres(MOST_THREADS);
+std::vector<Fibre> g_fibres(MAX_THREADS);
 std::vector<Warp> g_warps;
 unsigned g_current, g_count, g_epoch;
 int g_block_number;
 bool g_failed, g_running;
 char g_message[512];
-unsigned long g_where;
+unsigned long g_code_offset;
 unsigned long long g_random;
 
 #if defined(__x86_64__)
@@ -83,29 +83,31 @@ ucontext_t g_scheduler;
 void to_scheduler() { swapcontext(&g_fibres[g_current].context, &g_scheduler); }
 #endif
 
-[[noreturn]] void fail(void* where) {
+// Stop the launch. `code`: the return address of the faulty access or call, to find its source line.
+[[noreturn]] void fail(void* code) {
     g_failed = true;
-    g_where = where ? static_cast<char*>(where) - image_begin : 0;
+    g_code_offset = code ? static_cast<char*>(code) - image_begin : 0;
     to_scheduler();
     abort();  // a fibre that has failed is never resumed
 }
 
-#define FAIL(where, ...) (snprintf(g_message, sizeof g_message, __VA_ARGS__), fail(where))
+#define FAIL(code, ...) (snprintf(g_message, sizeof g_message, __VA_ARGS__), fail(code))
 
 void find_image() {
-    Dl_info found;
-    dladdr(reinterpret_cast<void*>(&find_image), &found);
-    image_begin = image_end = static_cast<char*>(found.dli_fbase);
+    Dl_info info;
+    dladdr(reinterpret_cast<void*>(&find_image), &info);
+    image_begin = image_end = static_cast<char*>(info.dli_fbase);
     auto* header = reinterpret_cast<ElfW(Ehdr)*>(image_begin);
-    auto* part = reinterpret_cast<ElfW(Phdr)*>(image_begin + header->e_phoff);
+    auto* segment = reinterpret_cast<ElfW(Phdr)*>(image_begin + header->e_phoff);
     for (int k = 0; k < header->e_phnum; k++)
-        if (part[k].p_type == PT_LOAD) image_end = max(image_end, image_begin + part[k].p_vaddr + part[k].p_memsz);
+        if (segment[k].p_type == PT_LOAD)
+            image_end = max(image_end, image_begin + segment[k].p_vaddr + segment[k].p_memsz);
 }
 
 void body() {
     g_body(g_arguments);
     Fibre& fibre = g_fibres[g_current];
-    if (!fibre.copies.empty()) FAIL(nullptr, "a thread ends with asynchronous copies that nobody has waited for");
+    if (!fibre.copies.empty()) FAIL(nullptr, "a thread ends without waiting for its asynchronous copies");
     fibre.state = DONE;
     to_scheduler();
 }
@@ -117,7 +119,7 @@ void prepare(unsigned thread) {
     fibre.copies.clear();
     char* top = g_stacks + (thread + 1) * STACK;
 #if defined(__x86_64__)
-    void** slot = reinterpret_cast<void**>(top) - 2;  // the stack is 8 bytes off a multiple of 16 where a function begins
+    void** slot = reinterpret_cast<void**>(top) - 2;  // at function entry the stack is 8 bytes off a multiple of 16
     *slot = reinterpret_cast<void*>(&body);
     fibre.stack_pointer = slot - 6;
 #else
@@ -139,8 +141,9 @@ void resume(unsigned thread) {
 #endif
 }
 
-unsigned draw(unsigned below) {
+// A pseudo-random number below `limit`.
+unsigned draw(unsigned limit) {
     g_random ^= g_random << 13, g_random ^= g_random >> 7, g_random ^= g_random << 17;
-    return unsigned(g_random % below);
+    return unsigned(g_random % limit);
 }
 }  // namespace

@@ -1,4 +1,4 @@
-"""Kernels that are called as CuPy's are, on NumPy arrays: `module.get_function(name)(grid, block, arguments)`."""
+"""Emulated kernels with CuPy's interface, on NumPy arrays: `module.get_function(name)(grid, block, arguments)`."""
 
 import ctypes
 import re
@@ -12,12 +12,12 @@ import numpy as np
 from tinydnn.kernels.cuda.emulator.build import EmulatorError, library, line_of, load
 
 ORDERS = ("forward", "reverse", "random")
-RED_ZONE = 4096  # bytes between arguments, so that who runs over the end of one does not land in another
-MOST_THREADS, MOST_SHARED, PLAIN_SHARED = 1024, 227 << 10, 48 << 10
+RED_ZONE = 4096  # bytes between arrays, so that an access past the end of one does not reach another
+MAX_THREADS, MAX_SHARED, DEFAULT_SHARED = 1024, 227 << 10, 48 << 10
 
 
 class Module:
-    """The kernels of a source, each compiled when it is asked for. `orders`: those in which threads take turns."""
+    """The kernels of a source, each compiled on request. orders: the thread orders of every launch."""
 
     def __init__(
         self,
@@ -30,59 +30,60 @@ class Module:
         self.code, self.names, self.orders = code, name_expressions, orders
 
     def get_function(self, name: str) -> "Function":
-        """The kernel of that name, a name expression such as `forward<float>` where it is a template."""
+        """The kernel `name`; of a template, a name expression such as `forward<float>`."""
         plain = name.partition("<")[0]
-        known = self.names is None or name in self.names
-        if not known or not re.search(rf"__global__[^;{{]*\b{re.escape(plain)}\s*\(", self.code):
+        listed = self.names is None or name in self.names
+        if not listed or not re.search(rf"__global__[^;{{]*\b{re.escape(plain)}\s*\(", self.code):
             raise EmulatorError(f"{name}: expected the name of a kernel in the source, found none of this name")
         return Function(self.code, name, self.orders)
 
 
 class Function:
-    """A kernel. `max_dynamic_shared_size_bytes` may be raised as on a GPU."""
+    """A kernel. As on a GPU, more than 48 KiB of dynamic shared memory need `max_dynamic_shared_size_bytes`."""
 
     def __init__(self, code: str, name: str, orders: Sequence[str] = ORDERS) -> None:
         self.name, self.orders = name, tuple(orders)
-        self.max_dynamic_shared_size_bytes = PLAIN_SHARED
+        self.max_dynamic_shared_size_bytes = DEFAULT_SHARED
         self._path = library(code, name)
         self._library = load(self._path)
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
-        """The type of each parameter as NumPy names it, with a star before what a pointer points to."""
+        """The NumPy type of each parameter; for a pointer, "*" and the type it points to."""
         self._library.emulator_signature.restype = ctypes.c_char_p
         return tuple(self._library.emulator_signature().decode().split())
 
     def __call__(
         self, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any], *, shared_mem: int = 0
     ) -> None:
-        """Run the kernel in each order; a fault, or orders that do not agree, raise `EmulatorError`."""
+        """Run the kernel in each thread order.
+
+        Raises `EmulatorError` for a fault, or if the orders give different bits; the arrays then stay unchanged.
+        """
         sizes = self._checked_sizes(grid, block, shared_mem)
         self._check_types(args)
-        results = [_Launch(self, args) for _ in self.orders]
-        for order, launch in zip(self.orders, results, strict=True):
+        launches = [_Launch(self, args) for _ in self.orders]
+        for order, launch in zip(self.orders, launches, strict=True):
             launch.run(sizes, ORDERS.index(order))
-        for order, launch in zip(self.orders[1:], results[1:], strict=True):
-            if launch.memory.tobytes() != results[0].memory.tobytes():
+        for order, launch in zip(self.orders[1:], launches[1:], strict=True):
+            if launch.memory.tobytes() != launches[0].memory.tobytes():
                 raise EmulatorError(
-                    f"{self.name}: threads in {order} order give other bits than in {self.orders[0]} order: "
-                    "a barrier is missing, or two threads write to one place"
+                    f"{self.name}: threads in {order} order give different bits from {self.orders[0]} order: "
+                    "a barrier is missing, or two threads write to the same address"
                 )
-        results[0].give_back()
+        launches[0].copy_back()
 
     def _checked_sizes(self, grid: tuple[int, ...], block: tuple[int, ...], shared: int) -> list[int]:
-        sizes = [*_three("grid", grid), *_three("block", block)]
-        if prod(sizes[3:]) > MOST_THREADS:
-            raise EmulatorError(
-                f"{self.name}: expected at most {MOST_THREADS} threads a block, found {prod(sizes[3:])}"
-            )
+        sizes = [*_three_sizes("grid", grid), *_three_sizes("block", block)]
+        if prod(sizes[3:]) > MAX_THREADS:
+            raise EmulatorError(f"{self.name}: expected at most {MAX_THREADS} threads a block, found {prod(sizes[3:])}")
         if max(sizes[1:3]) > 65535:
             raise EmulatorError(f"{self.name}: expected at most 65535 blocks along y and z, found {max(sizes[1:3])}")
-        allowed = min(self.max_dynamic_shared_size_bytes, MOST_SHARED)
+        allowed = min(self.max_dynamic_shared_size_bytes, MAX_SHARED)
         if not 0 <= shared <= allowed:
             raise EmulatorError(
                 f"{self.name}: expected at most {allowed} bytes of dynamic shared memory, found {shared}"
-                + ("; max_dynamic_shared_size_bytes raises it" if shared <= MOST_SHARED else "")
+                + ("; max_dynamic_shared_size_bytes raises it" if shared <= MAX_SHARED else "")
             )
         return [*sizes, int(shared)]
 
@@ -92,105 +93,103 @@ class Function:
         for number, (arg, expected) in enumerate(zip(args, self.parameters, strict=True)):
             if arg is None and expected.startswith("*"):
                 continue
-            found = f"*{arg.dtype}" if isinstance(arg, np.ndarray) else _scalar(arg)
-            if found != expected and not (expected == "*void" and found.startswith("*")):
-                if {found, expected} <= {"*uint8", "*bool"}:
-                    continue
-                raise EmulatorError(f"{self.name}: argument {number}: expected {_told(expected)}, found {_told(found)}")
+            found = f"*{arg.dtype}" if isinstance(arg, np.ndarray) else _scalar_type(arg)
+            any_array = expected == "*void" and found.startswith("*")
+            if found != expected and not any_array and not {found, expected} <= {"*uint8", "*bool"}:
+                raise EmulatorError(
+                    f"{self.name}: argument {number}: expected {_described(expected)}, found {_described(found)}"
+                )
 
 
 class _Launch:
-    """Arguments in memory of their own, array after array with red zones between."""
+    """Copies of the arguments in one block of memory, with red zones between the arrays."""
 
     def __init__(self, function: Function, args: Sequence[Any]) -> None:
         self.function, self.args = function, args
         self.arrays: list[np.ndarray] = []
-        self.which: list[int] = []  # the argument that an array came with
+        self.numbers: list[int] = []  # the argument number of each array
         for number, arg in enumerate(args):
-            if isinstance(arg, np.ndarray) and arg.size and not any(_same(arg, one) for one in self.arrays):
-                self._require_alone(number, arg)
+            if isinstance(arg, np.ndarray) and arg.size and not any(_same(arg, array) for array in self.arrays):
+                self._check_memory(number, arg)
                 self.arrays.append(arg)
-                self.which.append(number)
-        self.starts = []
-        end = RED_ZONE
-        for one in self.arrays:
-            self.starts.append(end)
-            end += -(-one.nbytes // 256) * 256 + RED_ZONE
+                self.numbers.append(number)
+        starts, end = [], RED_ZONE
+        for array in self.arrays:
+            starts.append(end)
+            end += -(-array.nbytes // 256) * 256 + RED_ZONE
         block = np.full(end + 256, 0xFF, np.uint8)
         self.memory = block[-block.ctypes.data % 256 :][:end]
-        for one, start in zip(self.arrays, self.starts, strict=True):
-            ctypes.memmove(self._address(start), _low(one), one.nbytes)
+        self.addresses = [self.memory.ctypes.data + start for start in starts]
+        for array, address in zip(self.arrays, self.addresses, strict=True):
+            ctypes.memmove(address, _low(array), array.nbytes)
 
     def run(self, sizes: list[int], order: int) -> None:
-        cells: list[Any] = []
-        for arg in self.args:
-            if isinstance(arg, np.ndarray):
-                found = [start for one, start in zip(self.arrays, self.starts, strict=True) if _same(arg, one)]
-                address = self._address(found[0]) if found else 0
-                cells.append(ctypes.c_void_p(address))
-            else:
-                cells.append(ctypes.c_void_p(0) if arg is None else np.array(arg))
-        pointers = [one.ctypes.data if isinstance(one, np.ndarray) else ctypes.addressof(one) for one in cells]
+        cells = [self._cell(arg) for arg in self.args]
+        pointers = [cell.ctypes.data if isinstance(cell, np.ndarray) else ctypes.addressof(cell) for cell in cells]
         areas = []
-        for one, start in zip(self.arrays, self.starts, strict=True):
-            areas += [self._address(start), self._address(start) + one.nbytes, int(one.flags.writeable)]
+        for array, address in zip(self.arrays, self.addresses, strict=True):
+            areas += [address, address + array.nbytes, int(array.flags.writeable)]
         library = self.function._library
         library.emulator_kernel.restype = ctypes.c_void_p
-        message, where = ctypes.create_string_buffer(512), ctypes.c_ulong()
+        message, code_offset = ctypes.create_string_buffer(512), ctypes.c_ulong()
         failed = library.emulator_run(
             ctypes.c_void_p(library.emulator_kernel()),
             (ctypes.c_void_p * max(len(pointers), 1))(*pointers),
             (ctypes.c_long * 9)(*sizes, order, len(self.arrays)),
             (ctypes.c_void_p * max(len(areas), 1))(*areas),
             message,
-            ctypes.byref(where),
+            ctypes.byref(code_offset),
         )
         if failed:
-            text = re.sub(r"@(\d+)", lambda found: self._name(int(found[1])), message.value.decode())
-            place = line_of(self.function._path, where.value) if where.value else ""
-            raise EmulatorError(f"{self.function.name}: {text}{place}")
+            text = re.sub(r"@(\d+)", lambda area: self._name(int(area[1])), message.value.decode())
+            line = line_of(self.function._path, code_offset.value) if code_offset.value else ""
+            raise EmulatorError(f"{self.function.name}: {text}{line}")
 
-    def give_back(self) -> None:
-        """Copy what the kernel wrote to where it belongs."""
-        for one, start in zip(self.arrays, self.starts, strict=True):
-            if one.flags.writeable:
-                ctypes.memmove(_low(one), self._address(start), one.nbytes)
+    def copy_back(self) -> None:
+        """Copy what the kernel wrote back to the arrays."""
+        for array, address in zip(self.arrays, self.addresses, strict=True):
+            if array.flags.writeable:
+                ctypes.memmove(_low(array), address, array.nbytes)
 
-    def _require_alone(self, number: int, arg: np.ndarray) -> None:
+    def _cell(self, arg: Any) -> Any:
+        """The memory that holds the value of a parameter: a scalar, or the address of an array's copy."""
+        if isinstance(arg, np.ndarray):
+            copies = zip(self.arrays, self.addresses, strict=True)
+            return ctypes.c_void_p(next((address for array, address in copies if _same(arg, array)), 0))
+        return ctypes.c_void_p(0) if arg is None else np.array(arg)
+
+    def _check_memory(self, number: int, arg: np.ndarray) -> None:
         low, high = np.lib.array_utils.byte_bounds(arg)
         backwards = any(step < 0 for size, step in zip(arg.shape, arg.strides, strict=True) if size > 1)
         if high - low != arg.nbytes or backwards:
             raise EmulatorError(
                 f"{self.function.name}: argument {number}: expected an array without gaps, found strides {arg.strides}"
             )
-        for before, one in zip(self.which, self.arrays, strict=True):
-            if low < _low(one) + one.nbytes and _low(one) < high:
-                raise EmulatorError(f"{self.function.name}: arguments {before} and {number} overlap in memory")
-
-    def _address(self, offset: int) -> int:
-        return self.memory.ctypes.data + offset
+        for other, array in zip(self.numbers, self.arrays, strict=True):
+            if low < _low(array) + array.nbytes and _low(array) < high:
+                raise EmulatorError(f"{self.function.name}: arguments {other} and {number} overlap in memory")
 
     def _name(self, area: int) -> str:
-        return f"argument {self.which[area]} ({self.arrays[area].dtype} {self.arrays[area].shape})"
+        return f"argument {self.numbers[area]} ({self.arrays[area].dtype} {self.arrays[area].shape})"
 
 
 def _low(array: np.ndarray) -> int:
     return np.lib.array_utils.byte_bounds(array)[0]
 
 
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.size > 0 and np.lib.array_utils.byte_bounds(one) == np.lib.array_utils.byte_bounds(other)
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.size > 0 and np.lib.array_utils.byte_bounds(a) == np.lib.array_utils.byte_bounds(b)
 
 
-def _three(what: str, sizes: tuple[int, ...]) -> list[int]:
-    whole = [*sizes, 1, 1, 1][:3]
-    if len(sizes) > 3 or not all(isinstance(size, int | np.integer) and size > 0 for size in whole):
-        raise EmulatorError(f"{what}: expected one to three sizes above 0, found {sizes}")
-    return [int(size) for size in whole]
+def _three_sizes(name: str, sizes: tuple[int, ...]) -> list[int]:
+    three = [*sizes, 1, 1, 1][:3]
+    if len(sizes) > 3 or not all(isinstance(size, int | np.integer) and size > 0 for size in three):
+        raise EmulatorError(f"{name}: expected one to three sizes above 0, found {sizes}")
+    return [int(size) for size in three]
 
 
-def _scalar(arg: Any) -> str:
-    """The type of a scalar as CuPy passes it: a number of Python's own goes as 64 bits, which few kernels expect."""
+def _scalar_type(arg: Any) -> str:
+    """The type in which CuPy passes a scalar: Python numbers take 64 bits, which few kernels expect."""
     if isinstance(arg, np.generic):
         return str(arg.dtype)
     if isinstance(arg, bool):
@@ -200,5 +199,5 @@ def _scalar(arg: Any) -> str:
     raise EmulatorError(f"expected an array or a number as an argument of a kernel, found {type(arg).__name__}")
 
 
-def _told(kind: str) -> str:
+def _described(kind: str) -> str:
     return f"an array of {kind[1:]}" if kind.startswith("*") else kind

@@ -1,1 +1,1 @@
-"""Loops over images, bands and tiles, compiled by Numba."""
+"""Compiled loops over images, bands, tiles and blocks of pixels."""

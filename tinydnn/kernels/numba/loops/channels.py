@@ -1,7 +1,7 @@
-"""Sums over the pixels of each channel, and passes that write each pixel anew, with threads over the pictures.
+"""Sums over the pixels of each channel, and element-wise passes, with threads over the images.
 
-Arrays are (N, C, H, W), and what is made lies in memory as (N, H, W, C). Pixels are taken in blocks that stay in a
-core's first cache, and the sums of blocks go into sums in float64, in a fixed order.
+Arrays are (N, C, H, W); results are channels-last in memory. Pixels are taken in blocks that stay in a core's first-
+level cache, and the sums of blocks are accumulated in float64, in a fixed order.
 """
 
 import numpy as np
@@ -10,160 +10,167 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.numba.jit import compiled
-from tinydnn.kernels.numba.simd.layout import Pictures, number_at
-from tinydnn.kernels.numba.simd.pixel_blocks import block_backward, block_forward, block_moments, block_sums
+from tinydnn.kernels.numba.simd.layout import StridedArray, element_at
+from tinydnn.kernels.numba.simd.pixel_blocks import block_affine, block_batchnorm_gradient, block_moments, block_sums
 
 BLOCK = 64  # pixels
 
 
 def moments(x: Array) -> tuple[Array, Array]:
-    """Mean and variance of each channel, in float64."""
-    (seen,), channels = _in_rows(x), x.shape[1]
+    """Mean and variance of each channel, in float64.
 
-    def of_part(part: slice) -> tuple[int, Array, Array]:
+    Of parts a and b with n pixels in all, and with S = Σ (x − μ)² and δ = μ_b − μ_a:
+
+        μ = μ_a + δ · n_b / n,      S = S_a + S_b + δ² · n_a · n_b / n
+    """
+    (source,), channels = _in_rows(x), x.shape[1]
+
+    def moments_part(part: slice) -> tuple[int, Array, Array]:
         mean, squares = np.zeros((2, channels))
-        block, store = np.empty((3, channels), x.dtype), _store(x)
-        pixels = _add_moments(seen, part.start, part.stop, store, block, mean, squares)
+        block, workspace = np.empty((3, channels), x.dtype), _workspace(x)
+        pixels = _add_moments(source, part.start, part.stop, workspace, block, mean, squares)
         return pixels, mean, squares
 
-    (pixels, mean, squares), *others = over_batch(len(x), of_part)
-    for more, its_mean, its_squares in others:
-        apart, both = its_mean - mean, pixels + more
-        mean, squares = mean + apart * (more / both), squares + its_squares + apart**2 * (pixels * more / both)
-        pixels = both
+    (pixels, mean, squares), *others = over_batch(len(x), moments_part)
+    for pixels_b, mean_b, squares_b in others:
+        delta, total = mean_b - mean, pixels + pixels_b
+        mean, squares = mean + delta * (pixels_b / total), squares + squares_b + delta**2 * (pixels * pixels_b / total)
+        pixels = total
     return mean, squares / pixels
 
 
 def sums(x: Array, dz: Array, mean: Array) -> tuple[Array, Array]:
-    """Σ dz and Σ dz · (x − mean) over the pixels of each channel, in float64."""
-    seen, upstream = _in_rows(x, dz)
-    centre = np.ascontiguousarray(mean)
+    """Σ dz and Σ dz · (x − μ) over the pixels of each channel, in float64."""
+    source, upstream = _in_rows(x, dz)
+    mean = np.ascontiguousarray(mean)
 
-    def of_part(part: slice) -> Array:
+    def sums_part(part: slice) -> Array:
         block, total = np.empty((2, len(mean)), x.dtype), np.zeros((2, len(mean)))
-        _add_sums(seen, upstream, part.start, part.stop, _store(x), _store(x), centre, block, total)
+        _add_sums(source, upstream, part.start, part.stop, _workspace(x), _workspace(x), mean, block, total)
         return total
 
-    of_dz, of_products = np.sum(over_batch(len(x), of_part), axis=0)
-    return of_dz, of_products
+    dz_sum, product_sum = np.sum(over_batch(len(x), sums_part), axis=0)
+    return dz_sum, product_sum
 
 
-def forward(x: Array, mean: Array, slope: Array, shift: Array) -> Array:
-    """(x − mean) · slope + shift, channel by channel."""
-    (seen,), constants = _in_rows(x), np.array((mean, slope, shift), x.dtype)
+def affine(x: Array, mean: Array, scale: Array, beta: Array) -> Array:
+    """The array z = (x − μ) · scale + β, channel by channel."""
+    (source,), constants = _in_rows(x), np.array((mean, scale, beta), x.dtype)
     z = empty((len(x), *x.shape[2:], x.shape[1]), x.dtype)
     flat = z.reshape(-1)
-    over_batch(len(x), lambda part: _write_forward(seen, part.start, part.stop, _store(x), constants, flat))
+    over_batch(len(x), lambda part: _write_affine(source, part.start, part.stop, _workspace(x), constants, flat))
     return z.transpose(0, 3, 1, 2)
 
 
-def backward(x: Array, dz: Array, mean: Array, slope: Array, shift: Array, gain: Array) -> Array:
-    """(dz − (x − mean) · slope − shift) · gain, channel by channel."""
-    (seen, upstream), constants = _in_rows(x, dz), np.array((mean, slope, shift, gain), x.dtype)
+def batchnorm_gradient(x: Array, dz: Array, mean: Array, scale: Array, dbeta_mean: Array, slope: Array) -> Array:
+    """The gradient dx = scale · (dz − dβ/M − (x − μ) · slope) with slope = dγ / (M · √(σ² + ε)), channel by channel."""
+    (source, upstream), constants = _in_rows(x, dz), np.array((mean, scale, dbeta_mean, slope), x.dtype)
     dx = empty((len(x), *x.shape[2:], x.shape[1]), x.dtype)
     flat = dx.reshape(-1)
 
-    def of_part(part: slice) -> None:
-        _write_backward(seen, upstream, part.start, part.stop, _store(x), _store(x), constants, flat)
+    def gradient_part(part: slice) -> None:
+        _write_gradient(source, upstream, part.start, part.stop, _workspace(x), _workspace(x), constants, flat)
 
-    over_batch(len(x), of_part)
+    over_batch(len(x), gradient_part)
     return dx.transpose(0, 3, 1, 2)
 
 
-def _store(x: Array) -> Array:
-    """Room for a block of pixels."""
+def _workspace(x: Array) -> Array:
+    """Memory for a block of pixels."""
     return np.empty(BLOCK * x.shape[1], x.dtype)
 
 
-def _in_rows(*arrays: Array) -> list[Pictures]:
-    """The arrays as kernels read them, with a picture's rows as a single one where no array has gaps between them."""
+def _in_rows(*arrays: Array) -> list[StridedArray]:
+    """The arrays as kernels read them; each image a single row if no array has gaps between rows."""
     count, channels, height, width = arrays[0].shape
     if all(x.strides[2] == width * x.strides[3] for x in arrays):
         height, width = 1, height * width
-    return [Pictures(x.__array_interface__["data"][0], x.strides, (count, channels, height, width)) for x in arrays]
+    return [StridedArray(x.__array_interface__["data"][0], x.strides, (count, channels, height, width)) for x in arrays]
 
 
 @compiled
-def _side_by_side(x: Pictures, n: int, i: int, j: int, count: int, store: Array) -> tuple[np.intp, int]:
-    """Address of a block from column j on, and step from pixel to pixel: in x, or a copy where channels lie apart."""
-    (_, channels, _, _), (by_picture, by_channel, by_row, by_column) = x.shape, x.strides
-    at = x.address + n * by_picture + i * by_row + j * by_column
-    if channels == 1 or by_channel == store.itemsize:
-        return np.intp(at), by_column
+def _block(x: StridedArray, n: int, i: int, j: int, count: int, workspace: Array) -> tuple[np.intp, int]:
+    """Address of `count` pixels from column j on, and bytes to the next: in x, or a copy with contiguous channels."""
+    (_, channels, _, _), (by_image, by_channel, by_row, by_column) = x.shape, x.strides
+    address = x.address + n * by_image + i * by_row + j * by_column
+    if channels == 1 or by_channel == workspace.itemsize:
+        return np.intp(address), by_column
     for c in range(channels):
-        for k in range(count):  # an index without a sign is not looked at for one that counts from the end
-            store[np.uintp(k * channels + c)] = number_at(store, at + c * by_channel + k * by_column)
-    return np.intp(store.ctypes.data), channels * store.itemsize
+        for k in range(count):  # an unsigned index, so that Numba does not test for a negative one
+            workspace[np.uintp(k * channels + c)] = element_at(workspace, address + c * by_channel + k * by_column)
+    return np.intp(workspace.ctypes.data), channels * workspace.itemsize
 
 
 @compiled
 def _add_moments(
-    x: Pictures, start: int, stop: int, store: Array, block: Array, mean: Array, squares: Array
-) -> int:  # fmt: skip
-    """Add pictures `start` … `stop − 1` to mean and Σ (x − mean)²; how many pixels they have."""
+    x: StridedArray, start: int, stop: int, workspace: Array, block: Array, mean: Array, squares: Array
+) -> int:
+    """Add images `start` … `stop − 1` to μ and S = Σ (x − μ)² of `moments`; returns their number of pixels."""
     _, channels, height, width = x.shape
     pixels = 0
     for n in range(start, stop):
         for i in range(height):
             for j in range(0, width, BLOCK):
                 count = min(BLOCK, width - j)
-                at, step = _side_by_side(x, n, i, j, count, store)
-                block_moments(block, at, step, count, channels)
+                address, step = _block(x, n, i, j, count, workspace)
+                block_moments(block, address, step, count, channels)
                 share, weight = count / (pixels + count), pixels * count / (pixels + count)
                 for c in range(channels):
-                    off = block[1, c] / count  # m is rounded, and squares from there are too large
-                    own = block[2, c] - off * block[1, c]
-                    apart = block[0, c] + off - mean[c]
-                    mean[c] += apart * share
-                    # What is negative by rounding is nothing; a NaN stays.
-                    squares[c] += (0.0 if own < 0 else own) + apart * apart * weight
+                    m, deviations, block_squares = block[0, c], block[1, c], block[2, c]
+                    rounding = deviations / count  # m is rounded, and the squares around it are too large
+                    own = block_squares - rounding * deviations
+                    delta = m + rounding - mean[c]
+                    mean[c] += delta * share
+                    # A value that is negative by rounding counts as zero; a NaN stays.
+                    squares[c] += (0.0 if own < 0 else own) + delta * delta * weight
                 pixels += count
     return pixels
 
 
 @compiled
 def _add_sums(
-    x: Pictures, dz: Pictures, start: int, stop: int, store: Array, dz_store: Array,
+    x: StridedArray, dz: StridedArray, start: int, stop: int, workspace: Array, dz_workspace: Array,
     mean: Array, block: Array, total: Array,
 ) -> None:  # fmt: skip
-    """Add the sums over pictures `start` … `stop − 1` to the rows of `total`."""
+    """Add the sums over images `start` … `stop − 1` to the rows of `total`."""
     _, channels, height, width = x.shape
     for n in range(start, stop):
         for i in range(height):
             for j in range(0, width, BLOCK):
                 count = min(BLOCK, width - j)
-                at, step = _side_by_side(x, n, i, j, count, store)
-                dz_at, dz_step = _side_by_side(dz, n, i, j, count, dz_store)
-                block_sums(block, at, step, dz_at, dz_step, count, mean, channels)
+                address, step = _block(x, n, i, j, count, workspace)
+                dz_address, dz_step = _block(dz, n, i, j, count, dz_workspace)
+                block_sums(block, address, step, dz_address, dz_step, count, mean, channels)
                 for c in range(channels):
                     total[0, c] += block[0, c]
                     total[1, c] += block[1, c]
 
 
 @compiled
-def _write_forward(x: Pictures, start: int, stop: int, store: Array, constants: Array, z: Array) -> None:
-    """Write pictures `start` … `stop − 1` of z."""
+def _write_affine(x: StridedArray, start: int, stop: int, workspace: Array, constants: Array, z: Array) -> None:
+    """Write images `start` … `stop − 1` of z."""
     _, channels, height, width = x.shape
     for n in range(start, stop):
         for i in range(height):
             for j in range(0, width, BLOCK):
                 count = min(BLOCK, width - j)
-                at, step = _side_by_side(x, n, i, j, count, store)
-                to = ((n * height + i) * width + j) * channels
-                block_forward(z, to, at, step, count, constants, channels)
+                address, step = _block(x, n, i, j, count, workspace)
+                z_at = ((n * height + i) * width + j) * channels
+                block_affine(z, z_at, address, step, count, constants, channels)
 
 
 @compiled
-def _write_backward(
-    x: Pictures, dz: Pictures, start: int, stop: int, store: Array, dz_store: Array, constants: Array, dx: Array
-) -> None:
-    """Write pictures `start` … `stop − 1` of dx."""
+def _write_gradient(
+    x: StridedArray, dz: StridedArray, start: int, stop: int, workspace: Array, dz_workspace: Array,
+    constants: Array, dx: Array,
+) -> None:  # fmt: skip
+    """Write images `start` … `stop − 1` of dx."""
     _, channels, height, width = x.shape
     for n in range(start, stop):
         for i in range(height):
             for j in range(0, width, BLOCK):
                 count = min(BLOCK, width - j)
-                at, step = _side_by_side(x, n, i, j, count, store)
-                dz_at, dz_step = _side_by_side(dz, n, i, j, count, dz_store)
-                to = ((n * height + i) * width + j) * channels
-                block_backward(dx, to, at, step, dz_at, dz_step, count, constants, channels)
+                address, step = _block(x, n, i, j, count, workspace)
+                dz_address, dz_step = _block(dz, n, i, j, count, dz_workspace)
+                dx_at = ((n * height + i) * width + j) * channels
+                block_batchnorm_gradient(dx, dx_at, address, step, dz_address, dz_step, count, constants, channels)

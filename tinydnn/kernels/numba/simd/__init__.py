@@ -1,1 +1,1 @@
-"""Vector code that the loops call: LLVM intrinsics and memory layouts."""
+"""Vector code that the loops call: LLVM intrinsics, and the memory layouts that they work on."""

@@ -1,156 +1,161 @@
-"""How pictures and kernels lie in memory while a compiled kernel works on them.
+"""Memory layouts of images and kernels inside a compiled kernel.
 
-A band of rows of a padded picture becomes planes (⌈C/L⌉, rows, columns, L): L channels, as many as a vector has lanes,
-side by side for each pixel. So a neighbouring pixel is a fixed number of bytes away, and L channels are one load. A
-picture of one channel stays one plane (rows, columns), and one of few channels one plane (rows, columns, C).
+A band of rows of a padded image is packed into planes (⌈C/L⌉, rows, columns, L), with L the lanes of a vector. So a
+neighbouring pixel is a fixed number of elements away, and L channels are one load. An image of one channel becomes one
+plane (rows, columns), and an image of few channels one plane (rows, columns, C).
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
 from numba.extending import intrinsic
 
 from tinydnn.backend import Array
 from tinydnn.kernels.numba.jit import compiled
-from tinydnn.kernels.numba.simd.vectors import VECTOR_BYTES, Code
+from tinydnn.kernels.numba.simd.vectors import VECTOR_BYTES, Code, Value, emitted
 
 
-class Pictures(NamedTuple):
-    """A batch that is only read: the address of its first number, byte strides and sizes (N, C, H, W)."""
+class StridedArray(NamedTuple):
+    """An array of four axes that is only read: address of its first element, byte strides, shape."""
 
     address: int
     strides: tuple[int, ...]
     shape: tuple[int, ...]
 
 
-class Planes(NamedTuple):
-    """A layout: channels side by side, elements from row to row and plane to plane, how many planes, padding."""
+class Layout(NamedTuple):
+    """Planes of a packed band: channels in a plane, elements to the next row and plane, number of planes, padding."""
 
     chunk: int
-    row: int
-    plane: int
-    number: int
+    row_stride: int
+    plane_stride: int
+    planes: int
     padding: int
 
+    @property
+    def size(self) -> int:
+        """The number of elements in all planes."""
+        return self.planes * self.plane_stride
 
-def pictures(x: Array) -> Pictures:
-    """The batch x (N, C, H, W) as a compiled kernel reads it, however it lies in memory."""
-    return Pictures(x.__array_interface__["data"][0], x.strides, x.shape)
+
+def strided(x: Array) -> StridedArray:
+    """An array (N, C, H, W) in any memory layout, as compiled kernels read it."""
+    return StridedArray(x.__array_interface__["data"][0], x.strides, x.shape)
 
 
 def lanes(dtype: np.dtype[Any]) -> int:
-    """How many numbers a vector register holds."""
+    """The number of elements in a vector register."""
     return VECTOR_BYTES // dtype.itemsize
 
 
-def round_up(number: int, step: int) -> int:
+def round_up(count: int, step: int) -> int:
     """The next multiple of `step`."""
-    return -(-number // step) * step
+    return -(-count // step) * step
 
 
 @intrinsic
-def number_at(typing: Any, like: Any, where: Any) -> Any:
-    """The number at an address, of the type that the array `like` holds."""
+def element_at(typing: Any, like: Any, address: Any) -> Any:
+    """The element at an address, of the dtype of the array `like`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, like)
-        return builder.load(builder.inttoptr(args[1], code.number.as_pointer()), typ=code.number)
+        code = Code(context, builder, like.dtype)
+        return builder.load(builder.inttoptr(args[1], code.element.as_pointer()), typ=code.element)
 
-    return like.dtype(like, where), codegen
+    return like.dtype(like, address), codegen
 
 
-@intrinsic
-def copy_vector(typing: Any, to: Any, at: Any, where: Any) -> Any:
-    """Copy a vector of numbers from an address to the array `to`, from its element `at` on."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        code = Code(context, builder, to)
-        value = code.load(builder.inttoptr(args[2], code.number.as_pointer()))
-        code.store(value, code.pointer(to, args[0], args[1]))
-        return context.get_dummy_value()
-
-    return types.void(to, at, where), codegen
+@emitted
+def copy_vector(code: Code, to: Value, at: Value, address: Value) -> None:
+    """Copy a vector from an address to the array `to`, from element `at` on."""
+    code.store(code.load_address(address), code.at(to, at))
 
 
 @compiled
-def lay_out(x: Pictures, n: int, first: int, rows: int, to: Array, into: Planes) -> None:
-    """Rows `first` … `first + rows − 1` of picture n with its padding; columns of padding are never written."""
+def pack_rows(x: StridedArray, n: int, first: int, rows: int, band: Array, layout: Layout) -> None:
+    """Pack rows `first` … `first + rows − 1` of the padded image n into `band`; padding columns are not written."""
     _, channels, height, width = x.shape
     _, by_channel, by_row, by_column = x.strides
-    item = to.itemsize
-    vectors = into.chunk * item == VECTOR_BYTES and by_channel == item  # whether chunks are vectors in memory
-    whole = channels // into.chunk if vectors else 0
+    item = band.itemsize
+    vectors = layout.chunk * item == VECTOR_BYTES and by_channel == item  # whether chunks are vectors in x too
+    whole = channels // layout.chunk if vectors else 0
     for i in range(rows):
-        inside = 0 <= first + i - into.padding < height
-        source = x.address + n * x.strides[0] + (first + i - into.padding) * by_row
+        inside = 0 <= first + i - layout.padding < height
+        source = x.address + n * x.strides[0] + (first + i - layout.padding) * by_row
         for k in range(whole):
-            at = k * into.plane + i * into.row + into.padding * into.chunk
+            at = k * layout.plane_stride + i * layout.row_stride + layout.padding * layout.chunk
             if inside:
                 for j in range(width):
-                    copy_vector(to, at + j * into.chunk, source + j * by_column + k * into.chunk * item)
+                    copy_vector(band, at + j * layout.chunk, source + j * by_column + k * layout.chunk * item)
             else:
-                to[at : at + width * into.chunk] = 0
-        for c in range(whole * into.chunk, channels):
-            at = c // into.chunk * into.plane + i * into.row + into.padding * into.chunk + c % into.chunk
+                band[at : at + width * layout.chunk] = 0
+        for c in range(whole * layout.chunk, channels):
+            plane = c // layout.chunk * layout.plane_stride
+            at = plane + i * layout.row_stride + layout.padding * layout.chunk + c % layout.chunk
             for j in range(width):
-                to[at + j * into.chunk] = number_at(to, source + j * by_column + c * by_channel) if inside else 0
+                band[at + j * layout.chunk] = element_at(band, source + j * by_column + c * by_channel) if inside else 0
 
 
 @compiled
-def take_out(planes: Array, layout: Planes, first: int, rows: int, to: Array, n: int) -> None:
-    """The way back: of rows `first` … those inside picture n, to an array (N, H, W, C)."""
-    _, height, width, channels = to.shape
-    flat = to.reshape(-1)
+def unpack_rows(band: Array, layout: Layout, first: int, rows: int, x: Array, n: int) -> None:
+    """The reverse: copy those of rows `first` … `first + rows − 1` that are inside image n to x (N, H, W, C)."""
+    _, height, width, channels = x.shape
+    flat = x.reshape(-1)
     whole = channels // layout.chunk if layout.chunk > 1 else 0
     for i in range(rows):
         row = first + i - layout.padding
         if 0 <= row < height:
-            into = (n * height + row) * width * channels
+            x_at = (n * height + row) * width * channels
             for k in range(whole):
-                at = k * layout.plane + i * layout.row + layout.padding * layout.chunk
-                source = planes.ctypes.data + at * planes.itemsize
+                at = k * layout.plane_stride + i * layout.row_stride + layout.padding * layout.chunk
+                source = band.ctypes.data + at * band.itemsize
                 for j in range(width):
-                    copy_vector(flat, into + j * channels + k * layout.chunk, source + j * layout.chunk * flat.itemsize)
+                    copy_vector(flat, x_at + j * channels + k * layout.chunk, source + j * layout.chunk * flat.itemsize)
             for c in range(whole * layout.chunk, channels):
-                at = (
-                    c // layout.chunk * layout.plane + i * layout.row + layout.padding * layout.chunk + c % layout.chunk
-                )
+                plane = c // layout.chunk * layout.plane_stride
+                at = plane + i * layout.row_stride + layout.padding * layout.chunk + c % layout.chunk
                 for j in range(width):
-                    flat[into + j * channels + c] = planes[at + j * layout.chunk]
+                    flat[x_at + j * channels + c] = band[at + j * layout.chunk]
 
 
 @compiled
-def move_up(planes: Array, layout: Planes, rows: int, kept: int) -> None:
-    """Make the last `kept` of the first `rows` rows the first, and all others zero, in every plane."""
-    for k in range(layout.number):
-        start, end = k * layout.plane, (k + 1) * layout.plane
-        for at in range(start, start + kept * layout.row):
-            planes[at] = planes[at + (rows - kept) * layout.row]
-        planes[start + kept * layout.row : end] = 0
+def shift_rows(band: Array, layout: Layout, rows: int, overlap: int) -> None:
+    """Move the last `overlap` of the first `rows` rows to the top of every plane, and zero the rest."""
+    for k in range(layout.planes):
+        start, end = k * layout.plane_stride, (k + 1) * layout.plane_stride
+        for at in range(start, start + overlap * layout.row_stride):
+            band[at] = band[at + (rows - overlap) * layout.row_stride]
+        band[start + overlap * layout.row_stride : end] = 0
 
 
-def kernel_for_sums(w: Array, chunk: int, group: int) -> Array:
-    """The kernel (O, C, kh, kw) in the order of a tile: (O/group, C/chunk, kh, kw, chunk, group), flat."""
-    full = _filled_up(w, group, chunk)
-    grouped = full.reshape(-1, group, full.shape[1] // chunk, chunk, *w.shape[2:])
+def pack_kernel(w: Array, chunk: int, group: int) -> Array:
+    """The kernel (O, C, kh, kw) in the order of a forward tile: (O/group, C/chunk, kh, kw, chunk, group), flat."""
+    padded = _padded_kernel(w, group, chunk)
+    grouped = padded.reshape(-1, group, padded.shape[1] // chunk, chunk, *w.shape[2:])
     return np.ascontiguousarray(grouped.transpose(0, 2, 4, 5, 3, 1)).reshape(-1)
 
 
-def kernel_by_taps(w: Array, chunk: int) -> Array:
+def to_taps(w: Array, chunk: int) -> Array:
     """The kernel (O, C, kh, kw) with channels innermost: (O, ⌈C/chunk⌉, kh, kw, chunk)."""
-    full = _filled_up(w, 1, chunk)
-    return np.ascontiguousarray(full.reshape(len(w), -1, chunk, *w.shape[2:]).transpose(0, 1, 3, 4, 2))
+    padded = _padded_kernel(w, 1, chunk)
+    return np.ascontiguousarray(padded.reshape(len(w), -1, chunk, *w.shape[2:]).transpose(0, 1, 3, 4, 2))
 
 
-def kernel_from_taps(by_taps: Array, channels: int) -> Array:
-    """The way back, for a gradient: (O, C, kh, kw)."""
+def from_taps(by_taps: Array, channels: int) -> Array:
+    """The inverse of `to_taps`, for a gradient: (O, C, kh, kw)."""
     out_channels, _, kh, kw, _ = by_taps.shape
-    full = by_taps.transpose(0, 1, 4, 2, 3).reshape(out_channels, -1, kh, kw)
-    return np.ascontiguousarray(full[:, :channels])
+    padded = by_taps.transpose(0, 1, 4, 2, 3).reshape(out_channels, -1, kh, kw)
+    return np.ascontiguousarray(padded[:, :channels])
 
 
-def _filled_up(w: Array, out_step: int, in_step: int) -> Array:
-    full = np.zeros((round_up(w.shape[0], out_step), round_up(w.shape[1], in_step), *w.shape[2:]), w.dtype)
-    full[: w.shape[0], : w.shape[1]] = w
-    return full
+def padded_bias(b: Array | None, size: int, dtype: np.dtype[Any]) -> Array:
+    """The bias (O,), or zeros if there is none, zero-padded to `size`."""
+    bias = np.zeros(size, dtype)
+    if b is not None:
+        bias[: len(b)] = b
+    return bias
+
+
+def _padded_kernel(w: Array, out_step: int, in_step: int) -> Array:
+    padded = np.zeros((round_up(w.shape[0], out_step), round_up(w.shape[1], in_step), *w.shape[2:]), w.dtype)
+    padded[: w.shape[0], : w.shape[1]] = w
+    return padded

@@ -1,125 +1,100 @@
-"""What is done with a block of pixels, a vector of channels at a time, as the LLVM code that it becomes.
+"""Sums and element-wise passes over a block of pixels, a vector of channels at a time.
 
-Channels lie side by side in memory. The block is gone through once for each vector of channels, whose sums and
-constants stay in registers. Channels that fill no vector are taken one by one, so that nothing lies beyond the last.
+Channels are contiguous in memory. Each vector of channels takes one pass over the block, with its sums and constants in
+registers. Channels that do not fill a vector are taken one by one, so that nothing past the last is read.
+
+In all functions x, dz: address of the block's first pixel. x_step, dz_step: bytes to the next. count: pixels.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-from numba import types
-from numba.extending import intrinsic
-
-from tinydnn.kernels.numba.simd.vectors import INDEX, Code, Value
+from tinydnn.kernels.numba.simd.vectors import INDEX, Code, Value, emitted
 
 
-@intrinsic
-def block_moments(typing: Any, to: Any, where: Any, step: Any, count: Any, channels: Any) -> Any:
-    """About the mean m, Σ (x − m) and Σ (x − m)² of each channel, in the rows of `to`.
-
-    where: the address of the block's first pixel; step: bytes to the next; count: pixels.
-    """
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        b, (v_to, v_where, v_step, v_count, v_channels) = builder, args
-        for code, c in _vectors(context, builder, to, v_channels):
-            total, first, second = (code.variable(code.zero) for _ in range(3))
-            with code.loop(v_count) as k:
-                _add(code, total, _pixel(code, v_where, v_step, k, c))
-            mean = b.fdiv(b.load(total), code.broadcast(b.sitofp(v_count, code.number)))
-            with code.loop(v_count) as k:
-                apart = b.fsub(_pixel(code, v_where, v_step, k, c), mean)
-                _add(code, first, apart)
-                code.add_product(second, apart, apart)
-            for row, value in enumerate((mean, b.load(first), b.load(second))):
-                code.store(value, _in_row(code, to, v_to, row, v_channels, c))
-        return context.get_dummy_value()
-
-    return types.void(to, where, step, count, channels), codegen
+@emitted
+def block_moments(full: Code, to: Value, x: Value, x_step: Value, count: Value, channels: Value) -> None:
+    """The mean m (rounded), Σ (x − m) and Σ (x − m)² of each channel, in the rows of `to`."""
+    b = full.builder
+    for code, c in _vectors(full, channels):
+        total, first, second = (code.variable(code.zero) for _ in range(3))
+        with code.loop(count) as k:
+            _add(code, total, _pixel(code, x, x_step, k, c))
+        m = b.fdiv(b.load(total), code.broadcast(b.sitofp(count, code.element)))
+        with code.loop(count) as k:
+            deviation = b.fsub(_pixel(code, x, x_step, k, c), m)
+            _add(code, first, deviation)
+            code.add_product(second, deviation, deviation)
+        for row, value in enumerate((m, b.load(first), b.load(second))):
+            code.store(value, _in_row(code, to, row, channels, c))
 
 
-@intrinsic
+@emitted
 def block_sums(
-    typing: Any, to: Any, x: Any, x_step: Any, dz: Any, dz_step: Any, count: Any, mean: Any, channels: Any
-) -> Any:
-    """Σ dz and Σ dz · (x − mean) of each channel, in the rows of `to`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        b, (v_to, vx, vx_step, vdz, vdz_step, v_count, v_mean, v_channels) = builder, args
-        for code, c in _vectors(context, builder, to, v_channels):
-            centre = code.load(code.pointer(mean, v_mean, c))
-            of_dz, of_products = code.variable(code.zero), code.variable(code.zero)
-            with code.loop(v_count) as k:
-                upstream = _pixel(code, vdz, vdz_step, k, c)
-                _add(code, of_dz, upstream)
-                code.add_product(of_products, upstream, b.fsub(_pixel(code, vx, vx_step, k, c), centre))
-            for row, variable in enumerate((of_dz, of_products)):
-                code.store(b.load(variable), _in_row(code, to, v_to, row, v_channels, c))
-        return context.get_dummy_value()
-
-    return types.void(to, x, x_step, dz, dz_step, count, mean, channels), codegen
+    full: Code, to: Value, x: Value, x_step: Value, dz: Value, dz_step: Value, count: Value, mean: Value,
+    channels: Value,
+) -> None:  # fmt: skip
+    """Σ dz and Σ dz · (x − μ) of each channel, in the rows of `to`."""
+    b = full.builder
+    for code, c in _vectors(full, channels):
+        mu = code.load(code.at(mean, c))
+        dz_sum, product_sum = code.variable(code.zero), code.variable(code.zero)
+        with code.loop(count) as k:
+            g = _pixel(code, dz, dz_step, k, c)
+            _add(code, dz_sum, g)
+            code.add_product(product_sum, g, b.fsub(_pixel(code, x, x_step, k, c), mu))
+        for row, variable in enumerate((dz_sum, product_sum)):
+            code.store(b.load(variable), _in_row(code, to, row, channels, c))
 
 
-@intrinsic
-def block_forward(typing: Any, z: Any, at: Any, x: Any, step: Any, count: Any, constants: Any, channels: Any) -> Any:
-    """Write z = (x − mean) · slope + shift from its element `at` on; constants: rows of mean, slope and shift."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        b, (vz, v_at, vx, v_step, v_count, v_constants, v_channels) = builder, args
-        for code, c in _vectors(context, builder, z, v_channels):
-            mean, slope, shift = _rows(code, constants, v_constants, 3, v_channels, c)
-            to = code.pointer(z, vz, b.add(v_at, c))
-            with code.loop(v_count) as k:
-                apart = b.fsub(_pixel(code, vx, v_step, k, c), mean)
-                code.store(code.fma(apart, slope, shift), code.at(to, b.mul(k, v_channels)))
-        return context.get_dummy_value()
-
-    return types.void(z, at, x, step, count, constants, channels), codegen
+@emitted
+def block_affine(
+    full: Code, z: Value, z_at: Value, x: Value, x_step: Value, count: Value, constants: Value, channels: Value
+) -> None:
+    """Write z = (x − μ) · scale + β from element `z_at` on; constants: rows of μ, scale and β."""
+    b = full.builder
+    for code, c in _vectors(full, channels):
+        mu, scale, beta = (code.load(_in_row(code, constants, row, channels, c)) for row in range(3))
+        to_z = code.at(z, b.add(z_at, c))
+        with code.loop(count) as k:
+            deviation = b.fsub(_pixel(code, x, x_step, k, c), mu)
+            code.store(code.fma(deviation, scale, beta), code.at(to_z, b.mul(k, channels)))
 
 
-@intrinsic
-def block_backward(
-    typing: Any, dx: Any, at: Any, x: Any, x_step: Any, dz: Any, dz_step: Any, count: Any, constants: Any, channels: Any
-) -> Any:
-    """Write dx = (dz − (x − mean) · slope − shift) · gain; constants: rows of mean, slope, shift and gain."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        b, (vdx, v_at, vx, vx_step, vdz, vdz_step, v_count, v_constants, v_channels) = builder, args
-        for code, c in _vectors(context, builder, dx, v_channels):
-            mean, slope, shift, gain = _rows(code, constants, v_constants, 4, v_channels, c)
-            to = code.pointer(dx, vdx, b.add(v_at, c))
-            with code.loop(v_count) as k:
-                along = b.fmul(b.fsub(_pixel(code, vx, vx_step, k, c), mean), slope)
-                flow = b.fsub(b.fsub(_pixel(code, vdz, vdz_step, k, c), shift), along)
-                code.store(b.fmul(flow, gain), code.at(to, b.mul(k, v_channels)))
-        return context.get_dummy_value()
-
-    return types.void(dx, at, x, x_step, dz, dz_step, count, constants, channels), codegen
+@emitted
+def block_batchnorm_gradient(
+    full: Code, dx: Value, dx_at: Value, x: Value, x_step: Value, dz: Value, dz_step: Value, count: Value,
+    constants: Value, channels: Value,
+) -> None:  # fmt: skip
+    """Write dx = scale · (dz − dβ/M − (x − μ) · slope); constants: rows of μ, scale, dβ/M and slope."""
+    b = full.builder
+    for code, c in _vectors(full, channels):
+        mu, scale, dbeta_mean, slope = (code.load(_in_row(code, constants, row, channels, c)) for row in range(4))
+        to_dx = code.at(dx, b.add(dx_at, c))
+        with code.loop(count) as k:
+            along_x = b.fmul(b.fsub(_pixel(code, x, x_step, k, c), mu), slope)
+            centred = b.fsub(b.fsub(_pixel(code, dz, dz_step, k, c), dbeta_mean), along_x)
+            code.store(b.fmul(centred, scale), code.at(to_dx, b.mul(k, channels)))
 
 
-def _vectors(context: Any, builder: Any, array_type: Any, channels: Value) -> Iterator[tuple[Code, Value]]:
-    """Loops over whole vectors of channels and over those left: what writes the code, and the first channel."""
-    lanes = INDEX(Code(context, builder, array_type).lanes)
-    whole, left = builder.udiv(channels, lanes), builder.urem(channels, lanes)
-    for step, first, times in ((lanes, INDEX(0), whole), (INDEX(1), builder.mul(whole, lanes), left)):
-        code = Code(context, builder, array_type, step.constant)
+def _vectors(full: Code, channels: Value) -> Iterator[tuple[Code, Value]]:
+    """Emit a loop over full vectors of channels and one over the rest; yields the emitter and the first channel."""
+    b, lanes = full.builder, INDEX(full.lanes)
+    whole, rest = b.udiv(channels, lanes), b.urem(channels, lanes)
+    for step, first, times in ((lanes, INDEX(0), whole), (INDEX(1), b.mul(whole, lanes), rest)):
+        code = Code(full.context, b, full.dtype, step.constant)
         with code.loop(times) as k:
-            yield code, builder.add(first, builder.mul(k, step))
+            yield code, b.add(first, b.mul(k, step))
 
 
-def _pixel(code: Code, where: Value, step: Value, k: Value, c: Value) -> Value:
+def _pixel(code: Code, address: Value, step: Value, k: Value, c: Value) -> Value:
     """The channels from c on of pixel k."""
-    pixel = code.builder.inttoptr(code.builder.add(where, code.builder.mul(k, step)), code.number.as_pointer())
-    return code.load(code.at(pixel, c))
+    pointer = code.builder.inttoptr(code.builder.add(address, code.builder.mul(k, step)), code.element.as_pointer())
+    return code.load(code.at(pointer, c))
 
 
-def _in_row(code: Code, array_type: Any, array: Value, row: int, columns: Value, c: Value) -> Value:
-    """The address of element (row, c) of a matrix without gaps."""
-    return code.pointer(array_type, array, code.builder.add(code.builder.mul(columns, INDEX(row)), c))
-
-
-def _rows(code: Code, array_type: Any, array: Value, rows: int, columns: Value, c: Value) -> list[Value]:
-    return [code.load(_in_row(code, array_type, array, row, columns, c)) for row in range(rows)]
+def _in_row(code: Code, matrix: Value, row: int, columns: Value, c: Value) -> Value:
+    """A pointer to element (row, c) of a contiguous matrix."""
+    return code.at(matrix, code.builder.add(code.builder.mul(columns, INDEX(row)), c))
 
 
 def _add(code: Code, variable: Value, value: Value) -> None:
