@@ -1,4 +1,4 @@
-"""Arrays know their module and device, and the operations use only what NumPy and CuPy share."""
+"""Array modules and devices, and shared code that uses only names of both NumPy and CuPy."""
 
 import ast
 import subprocess
@@ -34,13 +34,13 @@ class FakeDriverError(Exception):
 
 @pytest.fixture
 def cupy(monkeypatch):
-    """A module `cupy` with one GPU, of the few names that the backend calls."""
+    """A module `cupy` with one GPU and only the names that the backend calls."""
 
     class Device:
         compute_capability = "90"
 
-        def __init__(self, number):
-            self.number = number
+        def __init__(self, index):
+            self.index = index
 
         def __enter__(self):
             return self
@@ -63,7 +63,7 @@ def no_cupy(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
 
 
-def test_numpy_arrays_and_all_that_is_no_array_belong_to_numpy():
+def test_numpy_arrays_and_lists_belong_to_numpy():
     assert array_module(np.zeros(3)) is np
     assert array_module([1, 2]) is np
     assert device_of(np.zeros(3)) == "cpu"
@@ -77,21 +77,21 @@ def test_cupy_arrays_belong_to_cupy(cupy):
 
 def test_arrays_move_between_devices(cupy):
     x = np.arange(3.0)
-    there = to_device(x, "cuda:0")
-    assert device_of(there) == "cuda"
-    np.testing.assert_array_equal(to_device(there, "cpu"), x)
+    on_gpu = to_device(x, "cuda:0")
+    assert device_of(on_gpu) == "cuda"
+    np.testing.assert_array_equal(to_device(on_gpu, "cpu"), x)
     assert to_device(x, "cpu") is x
-    assert to_device(there, "cuda") is there
+    assert to_device(on_gpu, "cuda") is on_gpu
 
 
-def test_a_device_that_does_not_exist_is_named(cupy):
+def test_a_device_that_does_not_exist_is_refused_by_name(cupy):
     assert check_device("cpu") == "cpu"
     assert check_device("cuda") == "cuda"
-    with pytest.raises(InputError, match="device cuda:3: expected a number below 1"):
+    with pytest.raises(InputError, match="device cuda:3: expected an index below 1, the number of GPUs"):
         check_device("cuda:3")
 
 
-def test_a_missing_driver_is_named(cupy):
+def test_a_missing_driver_is_reported(cupy):
     def no_driver():
         raise FakeDriverError("no CUDA-capable device")
 
@@ -102,7 +102,7 @@ def test_a_missing_driver_is_named(cupy):
         check_device("cuda")
 
 
-def test_a_gpu_that_is_too_old_is_named(cupy):
+def test_a_gpu_that_is_too_old_is_refused(cupy):
     cupy.cuda.Device.compute_capability = "75"
     with pytest.raises(
         InputError, match=r"device cuda: expected compute capability 8\.0 \(Ampere\) or newer, found 75"
@@ -110,7 +110,7 @@ def test_a_gpu_that_is_too_old_is_named(cupy):
         check_device("cuda")
 
 
-def test_on_an_emulated_gpu_numpy_arrays_are_on_a_gpu(no_cupy):
+def test_numpy_arrays_are_on_the_gpu_while_one_is_emulated(no_cupy):
     x = np.arange(3.0)
     with emulated():
         assert device_of(x) == "cuda"
@@ -121,7 +121,7 @@ def test_on_an_emulated_gpu_numpy_arrays_are_on_a_gpu(no_cupy):
     assert device_of(x) == "cpu"
 
 
-def test_without_cupy_a_cuda_device_asks_for_the_extra(no_cupy):
+def test_a_cuda_device_without_cupy_reports_the_extra_to_install(no_cupy):
     with pytest.raises(InputError, match=r"device cuda: expected CuPy, found none; install tinydnn\[cuda\]"):
         check_device("cuda")
     with pytest.raises(InputError, match="expected CuPy"):
@@ -134,15 +134,15 @@ def test_an_unknown_device_is_refused(name):
         check_device(name)
 
 
-def test_importing_tinydnn_needs_numpy_alone():
+def test_importing_tinydnn_needs_only_numpy():
     heavy = ("cupy", "numba", "h5py", "scipy", "matplotlib", "PIL", "rich", "pooch", "typer")
     code = f"import sys, tinydnn; print([name for name in {heavy} if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
 def attributes(path: Path) -> tuple[set[str], set[str]]:
-    """What a file takes from `xp`, and from anything else."""
+    """The attributes that a file reads of `xp`, and those of anything else."""
     nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Attribute)]
 
     def is_xp(node: ast.expr) -> bool:
@@ -152,16 +152,16 @@ def attributes(path: Path) -> tuple[set[str], set[str]]:
     return {n.attr for n in nodes if is_xp(n.value)}, {n.attr for n in nodes if not is_xp(n.value)}
 
 
-def test_what_is_taken_from_xp_is_found():
+def test_the_attributes_of_xp_are_recognised():
     names = set.union(*(attributes(path)[0] for path in SHARED_CODE))
     assert {"einsum", "maximum", "zeros", "broadcast_to", "arange"} <= names
     assert all(hasattr(np, name) for name in names)
 
 
-def test_code_for_both_array_modules_takes_only_what_cupy_has_too():
+def test_code_for_both_array_modules_uses_only_names_that_cupy_has():
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # CuPy warns where there is no GPU; its names are there all the same
-        cupy = pytest.importorskip("cupy", reason="CuPy is not installed: its names cannot be looked up")
+        warnings.simplefilter("ignore")  # CuPy warns if there is no GPU; its names exist anyway
+        cupy = pytest.importorskip("cupy", reason="CuPy is not installed, so its names cannot be checked")
     missing = set()
     for path in SHARED_CODE:
         from_module, methods = attributes(path)

@@ -1,4 +1,4 @@
-"""A neural-network engine that a person can read, on NumPy and CuPy.
+"""A readable neural-network engine on NumPy and CuPy.
 
 A training step reads like the paper:
 

@@ -1,7 +1,7 @@
-"""Which array module an array belongs to, and how arrays move between devices.
+"""Array modules and devices: NumPy on the CPU, CuPy on a GPU.
 
-Code that says `xp = array_module(x)` and then `xp.…` runs on NumPy and on CuPy alike. CuPy is imported only
-when somebody asks for a CUDA device.
+Code that begins with `xp = array_module(x)` and calls `xp.…` runs on both. CuPy is imported only when a CUDA device is
+requested.
 """
 
 import re
@@ -17,21 +17,21 @@ import numpy.typing as npt
 
 from tinydnn.errors import InputError
 
-# A NumPy array, or the CuPy array that stands in its place on a GPU.
+# A NumPy array, or a CuPy array on a GPU.
 Array: TypeAlias = npt.NDArray[Any]
 
-OLDEST = 80  # compute capability, ten times: with cp.async and TF32 on tensor cores
+OLDEST = 80  # compute capability, times ten: the first with cp.async and TF32 on tensor cores
 
-# The orders in which the threads of an emulated GPU take turns; None where no GPU is emulated.
+# The orders in which the threads of an emulated GPU run; None if no GPU is emulated.
 _emulation: ContextVar[tuple[str, ...] | None] = ContextVar("emulation", default=None)
 
 
 @contextmanager
 def emulated(*orders: str) -> Iterator[None]:
-    """Within the block, NumPy arrays stand for arrays on a GPU: "cuda" is there, and its kernels run on the CPU.
+    """Emulate a GPU within the block: "cuda" exists, NumPy arrays are on it, and its kernels run on the CPU.
 
-    `orders`: those in which the threads of a block take turns, of "forward", "reverse" and "random"; every kernel runs
-    once in each, all three where none is named.
+    orders: in which the threads of a block run, of "forward", "reverse" and "random" (default: all three). Every kernel
+    runs once in each.
     """
     token = _emulation.set(orders or ("forward", "reverse", "random"))
     try:
@@ -41,12 +41,12 @@ def emulated(*orders: str) -> Iterator[None]:
 
 
 def emulation() -> tuple[str, ...] | None:
-    """The orders of the emulated GPU, here and now; None where there is none."""
+    """The thread orders of the emulated GPU; None if no GPU is emulated."""
     return _emulation.get()
 
 
 def array_module(x: Any) -> ModuleType:
-    """The module whose functions work on `x`: `cupy` for CuPy arrays, else `numpy`."""
+    """The module of an array: `cupy` for CuPy arrays, else `numpy`."""
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(x, cupy.ndarray):
         return cupy
@@ -54,26 +54,26 @@ def array_module(x: Any) -> ModuleType:
 
 
 def device_of(x: Any) -> str:
-    """The kind of device that holds `x`: "cpu" or "cuda"."""
+    """The kind of device that `x` is on: "cpu" or "cuda"."""
     cupy = sys.modules.get("cupy")
     on_gpu = cupy is not None and isinstance(x, cupy.ndarray)
     return "cuda" if on_gpu or _emulation.get() is not None else "cpu"
 
 
 def to_device(x: Any, device: str) -> Array:
-    """`x` on `device` ("cpu", "cuda" or "cuda:N"), as it is where it is there already.
+    """`x` on `device` ("cpu", "cuda" or "cuda:N"), not copied if it is there already.
 
-    Raises `InputError` where the device does not exist, with what is missing.
+    Raises `InputError` that names what is missing if the device does not exist.
     """
-    module, number = _open(device)
+    module, index = _open(device)
     if module is np:
         return np.asarray(x) if array_module(x) is np else x.get()
-    with module.cuda.Device(number):
+    with module.cuda.Device(index):
         return module.asarray(x)
 
 
 def upload(values: Any, into: Array) -> None:
-    """Write NumPy numbers into an array that is there already, wherever it is."""
+    """Write NumPy values into an existing array on any device."""
     xp = array_module(into)
     if xp is np:
         into[...] = values
@@ -83,11 +83,11 @@ def upload(values: Any, into: Array) -> None:
 
 @contextmanager
 def device_errors(device: str) -> Iterator[None]:
-    """Raise as `InputError` what a person can mend of a GPU's refusals: too little memory."""
+    """Turn user-correctable GPU errors, which are out-of-memory errors, into `InputError`."""
     try:
         yield
     except Exception as error:
-        if type(error).__name__ != "OutOfMemoryError":  # CuPy's, which need not be imported to ask
+        if type(error).__name__ != "OutOfMemoryError":  # CuPy's, tested by name because CuPy may not be installed
             raise
         raise InputError(
             f"device {device}: not enough memory on the GPU ({error}); a smaller --batch-size or --size needs less"
@@ -95,20 +95,20 @@ def device_errors(device: str) -> Iterator[None]:
 
 
 def use_device(device: str) -> None:
-    """Let new arrays of CuPy lie on this device from now on, and its work run there."""
-    module, number = _open(device)
+    """Make this the current CuPy device of the thread: new arrays are allocated and kernels run there."""
+    module, index = _open(device)
     if module is not np:
-        module.cuda.Device(number).use()
+        module.cuda.Device(index).use()
 
 
 def check_device(device: str) -> str:
-    """`device`, if arrays can be put there; else `InputError` with what is missing."""
+    """`device` if it exists; else raise `InputError` that names what is missing."""
     _open(device)
     return device
 
 
 def _open(device: str) -> tuple[ModuleType, int]:
-    """The array module of a device name, and the number of the GPU (0 for the CPU)."""
+    """The array module of a device name and the index of the GPU (0 for the CPU)."""
     if device == "cpu":
         return np, 0
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
@@ -128,10 +128,10 @@ def _open(device: str) -> tuple[ModuleType, int]:
         raise InputError(
             f"device {device}: expected an NVIDIA GPU with its driver, found none ({error}); use --device cpu"
         ) from error
-    number = int(match[1] or 0)
-    if number >= count:
-        raise InputError(f"device {device}: expected a number below {count}, the GPUs found here")
-    capability = str(cupy.cuda.Device(number).compute_capability)
+    index = int(match[1] or 0)
+    if index >= count:
+        raise InputError(f"device {device}: expected an index below {count}, the number of GPUs")
+    capability = str(cupy.cuda.Device(index).compute_capability)
     if int(capability) < OLDEST:
         raise InputError(f"device {device}: expected compute capability 8.0 (Ampere) or newer, found {capability}")
-    return cupy, number
+    return cupy, index

@@ -1,9 +1,9 @@
-"""The one exception that means: what a person gave is not what was expected."""
+"""The exception for invalid input."""
 
 
 class InputError(ValueError):
-    """A file, an option or a model that cannot be used as it is.
+    """An invalid file, option or model, which the user can correct.
 
-    Its message is one line, two at most, and names what was expected, what was found and where. The
-    command line prints it and exits with status 2.
+    The message is one or two lines and names what was expected, what was found and where. The command line prints it
+    and exits with status 2.
     """

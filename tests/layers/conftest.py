@@ -1,4 +1,4 @@
-"""What the tests of layers share."""
+"""The implementation that runs by default."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tinydnn import ops
 
 @pytest.fixture
 def fastest():
-    """A function that names the implementation of an operation that runs by itself for these arguments."""
+    """A function: the name of the implementation of an operation that runs by default for these arguments."""
 
     def name(operation, *arguments, **options):
         return ops.operations()[operation].which(*arguments, **options)

@@ -11,7 +11,7 @@ def batches(count=3):
     return [(3 * rng.standard_normal((4, 2, 3, 5)) + [[[[1]], [[-2]]]]).astype(np.float32) for _ in range(count)]
 
 
-def test_in_training_each_batch_has_mean_zero_and_variance_one():
+def test_training_gives_each_batch_mean_zero_and_variance_one():
     layer = BatchNorm2d(2)
     for x in batches():
         z = layer(x, training=True)[0]
@@ -31,7 +31,7 @@ def test_running_statistics_follow_the_batches_by_the_formula():
     assert layer.running_mean.value.dtype == layer.running_var.value.dtype == np.float32
 
 
-def test_in_evaluation_the_running_statistics_are_used_and_stay():
+def test_evaluation_uses_the_running_statistics_and_leaves_them_alone():
     layer = BatchNorm2d(2)
     layer.running_mean.value, layer.running_var.value = np.array([1, 2], np.float32), np.array([4, 9], np.float32)
     x = batches(1)[0]
@@ -41,7 +41,7 @@ def test_in_evaluation_the_running_statistics_are_used_and_stay():
     assert layer.predict(x) == pytest.approx(z)
 
 
-def test_a_batch_of_one_number_a_channel_does_not_divide_by_zero():
+def test_one_element_per_channel_does_not_divide_by_zero():
     layer = BatchNorm2d(2)
     layer(np.ones((1, 2, 1, 1), np.float32), training=True)
     assert np.isfinite(layer.running_var.value).all()
@@ -49,34 +49,34 @@ def test_a_batch_of_one_number_a_channel_does_not_divide_by_zero():
 
 def test_training_and_evaluation_agree_with_pytorch():
     torch = pytest.importorskip("torch")
-    ours, theirs = BatchNorm2d(2, momentum=0.1, eps=1e-3), torch.nn.BatchNorm2d(2, momentum=0.1, eps=1e-3)
+    ours, torch_layer = BatchNorm2d(2, momentum=0.1, eps=1e-3), torch.nn.BatchNorm2d(2, momentum=0.1, eps=1e-3)
     gamma, beta = np.array([0.5, 2], np.float32), np.array([-1, 3], np.float32)
     ours.gamma.value, ours.beta.value = gamma, beta
     with torch.no_grad():
-        theirs.weight.copy_(torch.from_numpy(gamma))
-        theirs.bias.copy_(torch.from_numpy(beta))
+        torch_layer.weight.copy_(torch.from_numpy(gamma))
+        torch_layer.bias.copy_(torch.from_numpy(beta))
     for x in batches():
         z, backward = ours(x, training=True)
         dz = np.random.default_rng(1).standard_normal(z.shape).astype(np.float32)
         dx = backward(dz)
-        x_theirs = torch.from_numpy(x).requires_grad_()
-        z_theirs = theirs(x_theirs)
-        theirs.zero_grad()
-        z_theirs.backward(torch.from_numpy(dz))
-        assert z == pytest.approx(z_theirs.detach().numpy(), abs=1e-5)
-        assert dx == pytest.approx(x_theirs.grad.numpy(), abs=1e-5)
-        assert ours.gamma.grad == pytest.approx(theirs.weight.grad.numpy(), abs=1e-4)
-        assert ours.beta.grad == pytest.approx(theirs.bias.grad.numpy(), abs=1e-4)
-    assert ours.running_mean.value == pytest.approx(theirs.running_mean.numpy(), abs=1e-6)
-    assert ours.running_var.value == pytest.approx(theirs.running_var.numpy(), rel=1e-5)
-    theirs.eval()
-    assert ours.predict(x) == pytest.approx(theirs(torch.from_numpy(x)).detach().numpy(), abs=1e-5)
+        torch_x = torch.from_numpy(x).requires_grad_()
+        torch_z = torch_layer(torch_x)
+        torch_layer.zero_grad()
+        torch_z.backward(torch.from_numpy(dz))
+        assert z == pytest.approx(torch_z.detach().numpy(), abs=1e-5)
+        assert dx == pytest.approx(torch_x.grad.numpy(), abs=1e-5)
+        assert ours.gamma.grad == pytest.approx(torch_layer.weight.grad.numpy(), abs=1e-4)
+        assert ours.beta.grad == pytest.approx(torch_layer.bias.grad.numpy(), abs=1e-4)
+    assert ours.running_mean.value == pytest.approx(torch_layer.running_mean.numpy(), abs=1e-6)
+    assert ours.running_var.value == pytest.approx(torch_layer.running_var.numpy(), rel=1e-5)
+    torch_layer.eval()
+    assert ours.predict(x) == pytest.approx(torch_layer(torch.from_numpy(x)).detach().numpy(), abs=1e-5)
 
 
-def test_a_gradient_belongs_to_its_own_pass_though_the_running_statistics_have_moved_on():
+def test_backward_uses_the_running_statistics_of_its_own_forward_pass():
     x, later = batches(2)
-    there, here = BatchNorm2d(2), BatchNorm2d(2)
-    backward, as_it_was = (layer(x)[1] for layer in (there, here))
-    there(later + 100, training=True)
-    np.testing.assert_array_equal(backward(x), as_it_was(x))
-    np.testing.assert_array_equal(there.gamma.grad, here.gamma.grad)
+    updated, untouched = BatchNorm2d(2), BatchNorm2d(2)
+    backward, expected_backward = (layer(x)[1] for layer in (updated, untouched))
+    updated(later + 100, training=True)
+    np.testing.assert_array_equal(backward(x), expected_backward(x))
+    np.testing.assert_array_equal(updated.gamma.grad, untouched.gamma.grad)

@@ -1,9 +1,10 @@
-"""Dropout as a layer: random in training, nothing in evaluation."""
+"""Dropout as a layer: random masks in training, the identity in evaluation."""
 
 import numpy as np
 import pytest
 
 from tinydnn.layers import Dropout
+from tinydnn.layers.dropout import dropout_masks
 
 
 def dropout(rate=0.5, seed=0):
@@ -11,7 +12,7 @@ def dropout(rate=0.5, seed=0):
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_the_expectation_stays_and_the_rate_is_what_is_left_out(rate):
+def test_training_zeroes_a_share_of_rate_and_preserves_the_mean(rate):
     z = dropout(rate)(np.ones((500, 400), np.float32), training=True)[0]
     spread = 4 * np.sqrt(rate * (1 - rate) / z.size)
     assert abs((z == 0).mean() - rate) < spread
@@ -19,12 +20,12 @@ def test_the_expectation_stays_and_the_rate_is_what_is_left_out(rate):
     assert set(np.unique(z)) == {np.float32(0), np.float32(1) / np.float32(1 - rate)}
 
 
-def test_the_gradient_passes_where_the_value_did():
+def test_the_gradient_passes_where_the_value_passed():
     z, backward = dropout()(np.ones((8, 50), np.float32), training=True)
     assert np.array_equal(backward(np.ones_like(z)), z)
 
 
-def test_in_evaluation_nothing_happens_and_nothing_is_drawn():
+def test_evaluation_is_the_identity_and_draws_nothing():
     layer, x = dropout(), np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32)
     before = layer.random_state()
     z, backward = layer(x)
@@ -33,23 +34,53 @@ def test_in_evaluation_nothing_happens_and_nothing_is_drawn():
     assert layer.random_state() == before
 
 
-def test_a_seed_decides_the_masks_and_every_call_draws_a_new_one():
+def test_the_seed_determines_the_masks_and_every_call_draws_a_new_one():
     x = np.ones((4, 100), np.float32)
-    one, same, other = dropout(seed=1), dropout(seed=1), dropout(seed=2)
-    first = one(x, training=True)[0]
-    assert np.array_equal(first, same(x, training=True)[0])
-    assert not np.array_equal(first, one(x, training=True)[0])
-    assert not np.array_equal(first, other(x, training=True)[0])
+    layer, same_seed, other_seed = dropout(seed=1), dropout(seed=1), dropout(seed=2)
+    first = layer(x, training=True)[0]
+    assert np.array_equal(first, same_seed(x, training=True)[0])
+    assert not np.array_equal(first, layer(x, training=True)[0])
+    assert not np.array_equal(first, other_seed(x, training=True)[0])
 
 
-def test_the_masks_do_not_depend_on_the_number_type():
+def test_the_masks_do_not_depend_on_the_dtype():
     x = np.ones((4, 100))
     assert np.array_equal(dropout()(x, training=True)[0], dropout()(x.astype(np.float32), training=True)[0])
 
 
-def test_a_rate_of_zero_keeps_everything():
+def test_a_rate_of_zero_is_the_identity():
     x = np.ones((4, 100), np.float32)
     assert np.array_equal(dropout(0.0)(x, training=True)[0], x)
+
+
+def test_a_training_call_leaves_no_state_in_the_layer():
+    layer = dropout()
+    before = dict(vars(layer))
+    assert before.keys() == {"rate", "rng"}
+    layer(np.ones((4, 100), np.float32), training=True)
+    assert vars(layer).keys() == before.keys()
+    assert all(vars(layer)[name] is member for name, member in before.items())
+
+
+def test_dropout_masks_supplies_the_mask_and_nothing_is_drawn():
+    layer, x = dropout(rate=0.75), np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+    mask, calls = np.array([[True, False, True], [False, False, True]]), []
+
+    def source(*arguments):
+        calls.append(arguments)
+        return mask
+
+    before = layer.random_state()
+    with dropout_masks(source):
+        z, backward = layer(x, training=True)
+        assert layer(x)[0] is x  # evaluation needs no mask
+    assert calls == [(layer, (2, 3))]
+    assert z.tolist() == [[4, 0, 12], [0, 0, 24]]
+    assert backward(np.ones_like(x)).tolist() == [[4, 0, 4], [0, 0, 4]]
+    assert layer.random_state() == before
+    layer(x, training=True)  # outside the block the layer draws again
+    assert len(calls) == 1
+    assert layer.random_state() != before
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 2.0, float("nan")])

@@ -1,4 +1,4 @@
-"""A chain of layers is the composition of its parts, forward and backward."""
+"""A chain of layers is the composition of its layers, forward and backward."""
 
 import numpy as np
 import pytest
@@ -24,12 +24,12 @@ def rng(seed=0):
 
 
 def layers():
-    """One of every kind, in float64."""
-    draw = rng()
+    """One layer of every kind, in float64."""
+    generator = rng()
     chain = (
-        Conv2d(2, 3, 3, stride=2, padding=1, rng=draw), Sigmoid(), AvgPool2d(2, stride=1),
-        Conv2d(3, 4, 3, padding=1, rng=draw), BatchNorm2d(4), ReLU(), MaxPool2d(2), Flatten(),
-        Dropout(0.5, rng=draw), Linear(8, 3, rng=draw),
+        Conv2d(2, 3, 3, stride=2, padding=1, rng=generator), Sigmoid(), AvgPool2d(2, stride=1),
+        Conv2d(3, 4, 3, padding=1, rng=generator), BatchNorm2d(4), ReLU(), MaxPool2d(2), Flatten(),
+        Dropout(0.5, rng=generator), Linear(8, 3, rng=generator),
     )  # fmt: skip
     for layer in chain:
         layer.astype(np.float64)
@@ -42,18 +42,18 @@ def test_value_and_gradients_are_those_of_the_layers_called_by_hand():
     z, backward = model(x, training=True)
     dx = backward(dz)
 
-    by_hand, value, steps = layers(), x, []
+    by_hand, value, backwards = layers(), x, []
     for layer in by_hand:
-        value, step = layer(value, training=True)
-        steps.append(step)
-    flow = dz
-    for step in reversed(steps):
-        flow = step(flow)
+        value, layer_backward = layer(value, training=True)
+        backwards.append(layer_backward)
+    gradient = dz
+    for layer_backward in reversed(backwards):
+        gradient = layer_backward(gradient)
     assert np.array_equal(z, value)
-    assert np.array_equal(dx, flow)
-    for layer, same in zip(model.layers, by_hand, strict=True):
-        for name, one in layer.parameters().items():
-            assert np.array_equal(one.grad, same.parameters()[name].grad)
+    assert np.array_equal(dx, gradient)
+    for layer, expected in zip(model.layers, by_hand, strict=True):
+        for name, parameter in layer.parameters().items():
+            assert np.array_equal(parameter.grad, expected.parameters()[name].grad)
 
 
 def test_predict_is_the_value_in_evaluation_mode():
@@ -68,83 +68,83 @@ def test_a_chain_can_be_a_layer_of_a_chain():
     results = []
     for model in (Sequential(*flat), nested):
         z, backward = model(x, training=True)
-        results.append((z, backward(dz), [one.grad for one in model.parameters().values()]))
-    for one, other in zip(*results, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+        results.append((z, backward(dz), [parameter.grad for parameter in model.parameters().values()]))
+    for expected, result in zip(*results, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(expected, result, strict=True))
     assert "00-sequential/03-conv2d/weight" in nested.parameters()
 
 
-class Watched(Sigmoid):
-    """A layer without parameters that notes when a gradient passes."""
+class CountingSigmoid(Sigmoid):
+    """A layer without parameters that counts its backward calls."""
 
-    passed = 0
+    backward_calls = 0
 
     def __call__(self, x, *, training=False):
         z, backward = super().__call__(x, training=training)
 
-        def noted(dz):
-            self.passed += 1
+        def counting_backward(dz):
+            self.backward_calls += 1
             return backward(dz)
 
-        return z, noted
+        return z, counting_backward
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_without_need_dx_the_gradient_ends_at_the_first_layer_that_learns(nested):
-    before, after = Watched(), Watched()
+def test_without_need_dx_backward_ends_at_the_first_learning_layer(nested):
+    before, after = CountingSigmoid(), CountingSigmoid()
     convolution = Conv2d(2, 3, 3, rng=rng())
     first = Sequential(before, convolution) if nested else before
     model = Sequential(*([first] if nested else [before, convolution]), after)
     z, backward = model(rng().standard_normal((1, 2, 5, 5)).astype(np.float32))
     assert backward(np.ones_like(z), need_dx=False) is None
-    assert (before.passed, after.passed) == (0, 1)
-    learned = convolution.weight.grad
+    assert (before.backward_calls, after.backward_calls) == (0, 1)
+    grad = convolution.weight.grad
     assert backward(np.ones_like(z)).shape == (1, 2, 5, 5)
-    assert before.passed == 1
-    assert np.array_equal(convolution.weight.grad, learned)
+    assert before.backward_calls == 1
+    assert np.array_equal(convolution.weight.grad, grad)
 
 
-def test_without_need_dx_the_first_convolution_computes_no_input_gradient(monkeypatch):
-    asked = []
+def test_without_need_dx_the_first_convolution_computes_no_dx():
+    requests = []
     reference = ops.conv2d.implementations["reference"].function
 
-    @ops.conv2d.implementation("asked", device="cpu")
-    def asking(x, w, b, *, stride=1, padding=0):
+    @ops.conv2d.implementation("recording", device="cpu")
+    def recording(x, w, b, *, stride=1, padding=0):
         z, backward = reference(x, w, b, stride=stride, padding=padding)
 
-        def noted(dz, need_dx=True):
-            asked.append(need_dx)
+        def recording_backward(dz, need_dx=True):
+            requests.append(need_dx)
             return backward(dz, need_dx=need_dx)
 
-        return z, noted
+        return z, recording_backward
 
     try:
         model = Sequential(Conv2d(1, 2, 3, rng=rng()), ReLU(), Conv2d(2, 2, 3, rng=rng()), ReLU())
-        with ops.use(conv2d="asked"):
+        with ops.use(conv2d="recording"):
             z, backward = model(np.ones((1, 1, 7, 7), np.float32))
             backward(np.ones_like(z), need_dx=False)
     finally:
-        del ops.conv2d.implementations["asked"]
-    assert asked == [True, False]  # the last layer first
+        del ops.conv2d.implementations["recording"]
+    assert requests == [True, False]  # the last layer first
 
 
-def test_a_chain_that_learns_nothing_hands_back_no_gradient_unless_asked():
-    watched = Watched()
-    z, backward = Sequential(watched, Flatten())(np.ones((1, 2, 2, 2), np.float32))
+def test_a_chain_without_parameters_computes_a_gradient_only_on_request():
+    sigmoid = CountingSigmoid()
+    z, backward = Sequential(sigmoid, Flatten())(np.ones((1, 2, 2, 2), np.float32))
     assert backward(np.ones_like(z), need_dx=False) is None
-    assert watched.passed == 0
+    assert sigmoid.backward_calls == 0
     assert backward(np.ones_like(z)).shape == (1, 2, 2, 2)
 
 
-def test_global_pooling_feeds_a_matrix():
+def test_global_pooling_feeds_a_fully_connected_layer():
     model = Sequential(GlobalAvgPool2d(), Linear(4, 2, rng=rng()))
     z, backward = model(np.ones((3, 4, 5, 6), np.float32))
     assert z.shape == (3, 2)
     assert backward(np.ones_like(z)).shape == (3, 4, 5, 6)
 
 
-def test_a_layer_that_learns_cannot_stand_in_two_places():
-    once, activation = Linear(3, 3, rng=rng()), ReLU()
-    Sequential(once, activation, Linear(3, 3, rng=rng()), activation)
+def test_a_layer_with_parameters_cannot_appear_twice():
+    linear, activation = Linear(3, 3, rng=rng()), ReLU()
+    Sequential(linear, activation, Linear(3, 3, rng=rng()), activation)
     with pytest.raises(ValueError, match="expected parameters of its own in every layer, found the same in two"):
-        Sequential(once, activation, once)
+        Sequential(linear, activation, linear)

@@ -1,4 +1,4 @@
-"""The models that come with the package: their chains, their seeds, and the number types of a training step."""
+"""The models of the paper: their layers, seeds, and the dtypes of a training step."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def kinds(model):
     return [type(layer).__name__ for layer in model.layers]
 
 
-def test_the_baseline_is_the_papers_chain_and_nothing_else():
+def test_the_baseline_has_the_layers_of_the_paper():
     model = baseline_cnn()
     assert kinds(model) == 4 * ["Conv2d", "ReLU", "MaxPool2d"] + ["Flatten", "Linear", "ReLU", "Dropout", "Linear"]
     convolutions = [layer for layer in model.layers if type(layer).__name__ == "Conv2d"]
@@ -28,7 +28,7 @@ def test_the_baseline_is_the_papers_chain_and_nothing_else():
     assert model.input_shape == (1, 256, 256)
 
 
-def test_the_second_model_has_batch_normalisation_and_global_average_pooling():
+def test_batchnorm_cnn_pools_globally_and_its_convolutions_have_no_bias():
     model = batchnorm_cnn()
     assert kinds(model) == 4 * ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"] + ["GlobalAvgPool2d", "Dropout", "Linear"]
     assert not any(name.endswith("conv2d/bias") for name in model.parameters())
@@ -36,54 +36,53 @@ def test_the_second_model_has_batch_normalisation_and_global_average_pooling():
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("size", "channels", "classes"), [(16, 1, 3), (17, 1, 2), (47, 3, 5)])
-def test_logits_are_one_a_class_whatever_the_size(name, size, channels, classes):
+def test_logits_have_one_column_per_class_at_any_image_size(name, size, channels, classes):
     model = MODELS[name](image_size=size, in_channels=channels, classes=classes)
     assert model.predict(np.zeros((2, channels, size, size), np.float32)).shape == (2, classes)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_picture_too_small_for_the_poolings_is_refused(name):
+def test_an_image_too_small_for_the_poolings_is_refused(name):
     with pytest.raises(InputError, match="image_size: expected at least 16 pixels for 4 poolings, found 15"):
         MODELS[name](image_size=15)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_seed_decides_weights_and_dropout(name):
-    def trained_value(seed):
+def test_the_seed_determines_weights_and_dropout(name):
+    def state_and_training_logits(seed):
         model = MODELS[name](image_size=16, seed=seed)
         x = np.random.default_rng(9).standard_normal((4, 1, 16, 16)).astype(np.float32)
         return model.state(), model(x, training=True)[0]
 
-    (state, z), (same_state, same_z), (other_state, _) = trained_value(1), trained_value(1), trained_value(2)
+    (state, z), (same_state, same_z), (other_state, _) = map(state_and_training_logits, (1, 1, 2))
     assert all(np.array_equal(state[key], same_state[key]) for key in state)
     assert np.array_equal(z, same_z)
     assert not np.array_equal(state["00-conv2d/weight"], other_state["00-conv2d/weight"])
 
 
 @pytest.fixture
-def returned(monkeypatch):
-    """Every array that an operation or its backward function has returned, with the name of the operation."""
-    seen = []
+def returned_dtypes(monkeypatch):
+    """(operation, dtype) of every array that operations and their backward functions return."""
+    dtypes = []
     call = Operation.__call__
 
-    def note(name, found):
-        for one in found if isinstance(found, tuple) else (found,):
-            if one is not None:
-                seen.append((name, one.dtype))
+    def record(name, results):
+        arrays = results if isinstance(results, tuple) else (results,)
+        dtypes.extend((name, array.dtype) for array in arrays if array is not None)
 
-    def watched(self, *args, **kwargs):
+    def recording(self, *args, **kwargs):
         value, backward = call(self, *args, **kwargs)
-        note(self.name, value)
+        record(self.name, value)
 
-        def watched_backward(*args, **kwargs):
-            found = backward(*args, **kwargs)
-            note(f"{self.name} backward", found)
-            return found
+        def recording_backward(*args, **kwargs):
+            gradients = backward(*args, **kwargs)
+            record(f"{self.name} backward", gradients)
+            return gradients
 
-        return value, watched_backward
+        return value, recording_backward
 
-    monkeypatch.setattr(Operation, "__call__", watched)
-    return seen
+    monkeypatch.setattr(Operation, "__call__", recording)
+    return dtypes
 
 
 @pytest.mark.parametrize(
@@ -91,15 +90,15 @@ def returned(monkeypatch):
 )
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
 @pytest.mark.parametrize("name", MODELS)
-def test_float32_stays_float32_through_a_whole_training_step(name, optimizer, implementations, returned):
+def test_a_training_step_stays_in_float32(name, optimizer, implementations, returned_dtypes):
     model = MODELS[name](image_size=16)
     parameters = model.parameters()
-    steps = {
+    optimizers = {
         "sgd": lambda: SGD(parameters, lr=0.1, momentum=0.9, weight_decay=0.01),
         "nesterov": lambda: SGD(parameters, lr=0.1, momentum=0.9, nesterov=True),
         "adam": lambda: Adam(parameters, lr=0.1, weight_decay=0.01),
     }
-    step = steps[optimizer]()
+    optimizer = optimizers[optimizer]()
     x = np.random.default_rng(0).standard_normal((4, 1, 16, 16)).astype(np.float32)
     y = np.array([0, 1, 2, 1])
     with ops.use(**implementations):
@@ -107,14 +106,15 @@ def test_float32_stays_float32_through_a_whole_training_step(name, optimizer, im
             logits, backward = model(x, training=True)
             loss, loss_backward = ops.softmax_cross_entropy(logits, y, label_smoothing=0.1)
             backward(loss_backward(), need_dx=False)
-            step.step()
+            optimizer.step()
         model.predict(x)
-    assert len(returned) > 20
-    assert {dtype for _, dtype in returned} == {np.dtype(np.float32)}, returned
+    assert len(returned_dtypes) > 20
+    assert {dtype for _, dtype in returned_dtypes} == {np.dtype(np.float32)}, returned_dtypes
     assert loss.dtype == np.float32
     assert {array.dtype for array in model.state().values()} == {np.dtype(np.float32)}
-    assert {one.grad.dtype for one in parameters.values()} == {np.dtype(np.float32)}
-    assert {array.dtype for slot in step.state.values() for array in slot.values()} <= {np.dtype(np.float32)}
+    assert {parameter.grad.dtype for parameter in parameters.values()} == {np.dtype(np.float32)}
+    averages = [array for arrays in optimizer.state.values() for array in arrays.values()]
+    assert {array.dtype for array in averages} <= {np.dtype(np.float32)}
 
 
 def test_softmax_of_float32_logits_is_float32():

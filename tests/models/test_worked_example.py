@@ -1,4 +1,4 @@
-"""The worked example holds the paper's figures, and every other number that plain arithmetic gives."""
+"""The worked example reproduces the paper's figures, and agrees with plain arithmetic everywhere."""
 
 import math
 
@@ -27,7 +27,7 @@ def sigmoid(z: float) -> float:
 
 def forward(w, b, v, c):
     z = [w[k][0] * X[0] + w[k][1] * X[1] + b[k] for k in range(3)]
-    h = [sigmoid(one) for one in z]
+    h = [sigmoid(z[k]) for k in range(3)]
     s = sum(v[k] * h[k] for k in range(3)) + c
     return z, h, s, sigmoid(s)
 
@@ -101,7 +101,7 @@ def test_the_updated_weights_and_biases(example, network):
     assert example.updated.output_bias == exactly(c)
 
 
-def test_the_weights_before_the_step_are_kept(example, network):
+def test_the_weights_before_the_step_are_unchanged(example, network):
     w, b, v, c = network
     assert (example.weights.hidden.tolist(), example.weights.hidden_bias.tolist()) == (w, b)
     assert (example.weights.output.tolist(), example.weights.output_bias) == (v, exactly(c))
@@ -130,7 +130,7 @@ def test_the_command_prints_every_number(example):
     for line in ("ŷ = σ(s) = 1 / (1 + e^-0.847298) = 0.7", "E = (y - ŷ)² = (1 - 0.7)² = 0.09", "= -0.126"):
         assert line in printed
     numbers = [example.output_sum, example.prediction_after, example.error_after, *example.later.values()]
-    for part in (example.weights, example.gradients, example.updated):
-        numbers += [*part.hidden.flat, *part.hidden_bias, *part.output, part.output_bias]
+    for values in (example.weights, example.gradients, example.updated):
+        numbers += [*values.hidden.flat, *values.hidden_bias, *values.output, values.output_bias]
     for number in [*numbers, *example.hidden_sum, *example.hidden, *example.hidden_gradient]:
         assert f"{number:.6f}".rstrip("0") in printed

@@ -1,4 +1,4 @@
-"""Batch normalisation."""
+"""Batch normalisation, with batch statistics and with given ones."""
 
 import numpy as np
 from hypothesis import given
@@ -12,40 +12,40 @@ layouts = st.sampled_from(["C order", "channels last", "negative strides"])
 
 
 def with_batch_statistics(x, gamma, beta):
-    """The gradient flows through the moments too, so the moments are part of the function."""
+    """Batch norm whose statistics depend on x, so that the gradient flows through the moments too."""
     return ops.batchnorm2d(x, gamma, beta, *ops.moments(x)[0], batch_statistics=True)
 
 
-# With a single number in a channel, x̂ is 0 whatever x is, and nothing has a gradient but β; with two, x̂ is ±1.
+# With one element in a channel, x̂ is always 0, and only β has a gradient; with two, x̂ is ±1.
 @given(n=few, c=few, h=few, w=st.integers(3, 5), seed=st.integers(0, 999), layout=layouts)
-def test_with_batch_statistics(torch, agrees_with_torch, arrays, n, c, h, w, seed, layout):
-    given_arrays = arrays(seed, layout, (n, c, h, w), (c,), (c,))
-    gradcheck(with_batch_statistics, *given_arrays).raise_if_failed()
+def test_gradients_with_batch_statistics(torch, agrees_with_torch, arrays, n, c, h, w, seed, layout):
+    arguments = arrays(seed, layout, (n, c, h, w), (c,), (c,))
+    gradcheck(with_batch_statistics, *arguments).raise_if_failed()
 
-    def theirs(x, gamma, beta):
+    def torch_batchnorm(x, gamma, beta):
         return torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True, eps=1e-5)
 
-    agrees_with_torch(with_batch_statistics, theirs, *given_arrays)
+    agrees_with_torch(with_batch_statistics, torch_batchnorm, *arguments)
 
 
 @given(n=few, c=few, h=few, w=few, seed=st.integers(0, 999), layout=layouts)
-def test_with_given_statistics(torch, agrees_with_torch, arrays, n, c, h, w, seed, layout):
+def test_gradients_with_given_statistics(torch, agrees_with_torch, arrays, n, c, h, w, seed, layout):
     x, gamma, beta, mean, var = arrays(seed, layout, (n, c, h, w), (c,), (c,), (c,), (c,))
     var = var**2 + 0.1
 
-    def ours(x, gamma, beta):
+    def batchnorm(x, gamma, beta):
         statistics = mean.astype(x.dtype), var.astype(x.dtype)
         return ops.batchnorm2d(x, gamma, beta, *statistics, batch_statistics=False)
 
-    def theirs(x, gamma, beta):
-        statistics = (torch.tensor(one.copy(), dtype=x.dtype) for one in (mean, var))
+    def torch_batchnorm(x, gamma, beta):
+        statistics = (torch.tensor(array.copy(), dtype=x.dtype) for array in (mean, var))
         return torch.nn.functional.batch_norm(x, *statistics, gamma, beta, training=False, eps=1e-5)
 
-    gradcheck(ours, x, gamma, beta).raise_if_failed()
-    agrees_with_torch(ours, theirs, x, gamma, beta)
+    gradcheck(batchnorm, x, gamma, beta).raise_if_failed()
+    agrees_with_torch(batchnorm, torch_batchnorm, x, gamma, beta)
 
 
-def test_each_channel_comes_out_with_mean_0_and_variance_1_then_scaled_and_shifted():
+def test_each_channel_has_mean_beta_and_standard_deviation_gamma():
     x = np.random.default_rng(0).standard_normal((4, 2, 5, 6)) * 7 + 100
     gamma, beta = np.array([1.0, 3.0]), np.array([0.0, -2.0])
     z, _ = with_batch_statistics(x, gamma, beta)

@@ -1,4 +1,4 @@
-"""What an operation cannot take is refused with the argument, what was expected and what was found."""
+"""Invalid arguments are refused with a message that names operation, argument, expected and found."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ def f(*shape, dtype=np.float64):
 
 
 def batchnorm(x=None, gamma=None, beta=None, mean=None, var=None, **options):
-    given = (x if x is not None else f(2, 3, 4, 5), *(f(3) if one is None else one for one in (gamma, beta, mean, var)))
-    return ops.batchnorm2d(*given, **{"batch_statistics": True, **options})
+    vectors = (f(3) if vector is None else vector for vector in (gamma, beta, mean, var))
+    return ops.batchnorm2d(f(2, 3, 4, 5) if x is None else x, *vectors, **{"batch_statistics": True, **options})
 
 
 X, W = f(2, 3, 6, 5), f(4, 3, 3, 3)
@@ -41,7 +41,7 @@ REFUSED = {
         ValueError,
         "x: expected a shape (N, C, H, W) without zeros, found (3, 6, 5)",
     ),
-    "conv2d: no picture": (
+    "conv2d: no image": (
         lambda: ops.conv2d(f(0, 3, 6, 5), W, None),
         ValueError,
         "x: expected a shape (N, C, H, W) without zeros, found (0, 3, 6, 5)",
@@ -143,7 +143,7 @@ REFUSED = {
         "b: expected shape (4,) for a w of shape (4, 3), found (1, 4)",
     ),
     "linear: no b": (lambda: ops.linear(f(2, 3), f(4, 3), None), TypeError, "b: expected an array, found NoneType"),
-    # one number at a time
+    # element-wise
     "relu: int": (lambda: ops.relu(np.arange(3)), TypeError, "x: expected dtype float32 or float64, found int64"),
     "sigmoid: a number": (lambda: ops.sigmoid(0.5), TypeError, "x: expected an array, found float"),
     "dropout: keep": (
@@ -263,10 +263,10 @@ REFUSED = {
         ValueError,
         "target: expected shape (2, 3) like the prediction's, found (3,)",
     ),
-    "mean_squared_error: nothing": (
+    "mean_squared_error: empty": (
         lambda: ops.mean_squared_error(f(0, 3), f(0, 3)),
         ValueError,
-        "prediction: expected at least one number, found shape (0, 3)",
+        "prediction: expected at least one element, found shape (0, 3)",
     ),
     "mean_squared_error: dtype": (
         lambda: ops.mean_squared_error(f(2), f(2, dtype=np.float32)),
@@ -286,10 +286,10 @@ def test_the_message_names_operation_argument_expected_and_found(case):
 
 
 @pytest.mark.parametrize("operation", [ops.conv2d_relu, ops.conv2d_relu_maxpool2d])
-def test_the_convolution_in_a_block_is_refused_as_conv2d_refuses_it(operation):
+def test_fused_operations_refuse_what_conv2d_refuses(operation):
     with pytest.raises(ValueError, match=r"^conv2d: w: expected shape"):
         operation(X, f(4, 2, 3, 3), None)
 
 
-def test_every_operation_refuses_something():
-    assert {case.partition(":")[0] for case in REFUSED} == set(ops.operations()) - {"conv2d_relu"}  # as conv2d
+def test_every_operation_has_a_refused_case():
+    assert {case.partition(":")[0] for case in REFUSED} == set(ops.operations()) - {"conv2d_relu"}  # tested with conv2d

@@ -16,71 +16,71 @@ layouts = st.sampled_from(["C order", "channels last", "negative strides"])
 
 @st.composite
 def convolutions(draw):
-    """Shapes of x, w and b, and options, with a kernel that fits the padded picture."""
+    """Shapes of x, w and b, and options, with a kernel that fits the padded image."""
     kernel, padding = (draw(st.integers(1, 4)), draw(st.integers(1, 4))), draw(st.integers(0, 2))
     height, width = (max(1, side - 2 * padding) + draw(st.integers(0, 4)) for side in kernel)
-    pictures, channels, outputs = draw(few), draw(few), draw(few)
+    images, channels, outputs = draw(few), draw(few), draw(few)
     bias = (outputs,) if draw(st.booleans()) else None
-    shapes = (pictures, channels, height, width), (outputs, channels, *kernel), bias
+    shapes = (images, channels, height, width), (outputs, channels, *kernel), bias
     return shapes, {"stride": draw(few), "padding": padding}
 
 
 def simplified(implementation, shapes, options):
-    """The same with a square kernel and stride 1; where that is not covered, with 3 × 3 taps and many channels."""
+    """A case that the implementation supports: a square kernel and stride 1, or else 3 × 3 and many channels."""
     x, w, b = shapes
     size = min(w[2:])
     square = (x, (*w[:2], size, size), b), {"stride": 1, "padding": min(options["padding"], size - 1)}
-    if covers(implementation, *(None if shape is None else np.empty(shape) for shape in square[0]), **square[1]):
+    if supports(implementation, *(None if shape is None else np.empty(shape) for shape in square[0]), **square[1]):
         return square
-    many = 24 + x[1], 24 + w[0]
-    pictures = (x[0], many[0], x[2] + 2, x[3] + 2)
-    return (pictures, (many[1], many[0], 3, 3), b and (many[1],)), {"stride": 1, "padding": options["padding"]}
+    channels, outputs = 24 + x[1], 24 + w[0]
+    images = (x[0], channels, x[2] + 2, x[3] + 2)
+    return (images, (outputs, channels, 3, 3), b and (outputs,)), {"stride": 1, "padding": options["padding"]}
 
 
-everywhere = pytest.mark.parametrize("implementation", ops.conv2d.names())
+every_implementation = pytest.mark.parametrize("implementation", ops.conv2d.names())
 
 
-def covers(implementation, *arrays, **options):
+def supports(implementation, *arrays, **options):
     return implementation in ops.conv2d.supporting(*arrays, **options)
 
 
-def covering(*arrays, **options):
-    """The implementations that take these arguments."""
-    return [name for name in ops.conv2d.names() if covers(name, *arrays, **options)]
+def fewest_channels(implementation):
+    """1, or 24 for an implementation of many channels only."""
+    return 1 if supports(implementation, np.empty((1, 1, 4, 4)), np.empty((1, 1, 3, 3)), None) else 24
 
 
-@everywhere
+@every_implementation
 @given(case=convolutions(), seed=st.integers(0, 999), layout=layouts)
-def test_gradients_hold(arrays, implementation, case, seed, layout):
+def test_gradients_are_the_numeric_ones(arrays, implementation, case, seed, layout):
     shapes, options = case
-    assume(options["padding"] < min(shapes[1][2:]))  # else the windows may see nothing but padding
-    given_arrays = arrays(seed, layout, *shapes)
-    if not covers(implementation, *given_arrays, **options):
+    assume(options["padding"] < min(shapes[1][2:]))  # else a window may contain nothing but padding
+    arguments = arrays(seed, layout, *shapes)
+    if not supports(implementation, *arguments, **options):
         shapes, options = simplified(implementation, shapes, options)
-        given_arrays = arrays(seed, layout, *shapes)
+        arguments = arrays(seed, layout, *shapes)
     with ops.use(conv2d=implementation):
-        gradcheck(partial(ops.conv2d, **options), *given_arrays).raise_if_failed()
+        gradcheck(partial(ops.conv2d, **options), *arguments).raise_if_failed()
 
 
-@everywhere
+@every_implementation
 @given(case=convolutions(), seed=st.integers(0, 999), layout=layouts)
 def test_value_and_gradients_are_those_of_pytorch(torch, agrees_with_torch, arrays, implementation, case, seed, layout):
     shapes, options = case
-    given_arrays = arrays(seed, layout, *shapes)
-    if not covers(implementation, *given_arrays, **options):
+    arguments = arrays(seed, layout, *shapes)
+    if not supports(implementation, *arguments, **options):
         shapes, options = simplified(implementation, shapes, options)
-        given_arrays = arrays(seed, layout, *shapes)
+        arguments = arrays(seed, layout, *shapes)
     with ops.use(conv2d=implementation):
-        theirs = partial(torch.nn.functional.conv2d, **options)
-        agrees_with_torch(partial(ops.conv2d, **options), theirs, *given_arrays)
+        torch_conv2d = partial(torch.nn.functional.conv2d, **options)
+        agrees_with_torch(partial(ops.conv2d, **options), torch_conv2d, *arguments)
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [((3, 3), 1), ((3, 2), 2)])
-def test_the_value_is_the_sum_that_the_formula_says(kernel, stride):
+def test_the_value_is_the_sum_of_the_formula(kernel, stride):
     rng = np.random.default_rng(0)
     x, w, b = rng.standard_normal((2, 3, 5, 6)), rng.standard_normal((4, 3, *kernel)), rng.standard_normal(4)
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    for name in covering(x, w, b, stride=stride, padding=1):
+    for name in ops.conv2d.supporting(x, w, b, stride=stride, padding=1):
         with ops.use(conv2d=name):
             z, _ = ops.conv2d(x, w, b, stride=stride, padding=1)
         for n, o, i, j in np.ndindex(z.shape):
@@ -88,39 +88,39 @@ def test_the_value_is_the_sum_that_the_formula_says(kernel, stride):
             assert z[n, o, i, j] == pytest.approx((w[o] * padded[n, :, rows, columns]).sum() + b[o], abs=1e-12)
 
 
-@everywhere
+@every_implementation
 def test_the_kernel_is_not_flipped(implementation):
-    channels = 1 if covers(implementation, np.empty((1, 1, 4, 4)), np.empty((1, 1, 3, 3)), None) else 24
+    channels = fewest_channels(implementation)
     x = np.arange(16.0).reshape(1, 1, 4, 4).repeat(channels, axis=1)
     upper_left = np.zeros((channels, channels, 3, 3))
     upper_left[:, 0, 0, 0] = 1
     with ops.use(conv2d=implementation):
         z, _ = ops.conv2d(x, upper_left, None)
-    for picture in z[0]:
-        np.testing.assert_allclose(picture.ravel(), [0, 1, 4, 5], atol=1e-12)
+    for channel in z[0]:
+        np.testing.assert_allclose(channel.ravel(), [0, 1, 4, 5], atol=1e-12)
 
 
 def test_a_kernel_of_one_pixel_mixes_channels():
     x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
     w = np.random.default_rng(1).standard_normal((4, 3, 1, 1))
-    for name in covering(x, w, None):
+    for name in ops.conv2d.supporting(x, w, None):
         with ops.use(conv2d=name):
             z, _ = ops.conv2d(x, w, None)
         np.testing.assert_allclose(z, np.einsum("nchw,oc->nohw", x, w[:, :, 0, 0]), atol=1e-12)
 
 
-def test_pixels_that_no_window_sees_get_no_gradient():
+def test_pixels_outside_all_windows_have_a_zero_gradient():
     x, w = np.ones((1, 1, 6, 5)), np.ones((1, 1, 2, 2))
-    for name in covering(x, w, None, stride=3):
+    for name in ops.conv2d.supporting(x, w, None, stride=3):
         with ops.use(conv2d=name):
             z, backward = ops.conv2d(x, w, None, stride=3)
         dx, _, _ = backward(np.ones_like(z))
         assert dx[0, 0].tolist() == [[1, 1, 0, 1, 1]] * 2 + [[0] * 5] + [[1, 1, 0, 1, 1]] * 2 + [[0] * 5]
 
 
-@everywhere
-def test_without_bias_there_is_no_gradient_of_it(implementation):
-    channels = 1 if covers(implementation, np.empty((1, 1, 4, 4)), np.empty((1, 1, 3, 3)), None) else 24
+@every_implementation
+def test_without_a_bias_its_gradient_is_none(implementation):
+    channels = fewest_channels(implementation)
     with ops.use(conv2d=implementation):
         z, backward = ops.conv2d(np.ones((1, channels, 4, 4)), np.ones((channels, channels, 3, 3)), None)
     assert backward(z)[2] is None

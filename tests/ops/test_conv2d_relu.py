@@ -1,4 +1,4 @@
-"""Convolution and ReLU at once are the two in sequence, in all implementations."""
+"""Fused convolution and ReLU equal the two in sequence, in all implementations."""
 
 import numpy as np
 import pytest
@@ -13,32 +13,41 @@ SHAPES = {
 }
 
 
-def passes(operation, name, arrays, options):
-    with ops.use(conv2d="reference", relu="reference", **({"conv2d_relu": name} if name else {})):
-        if name:
-            z, backward = operation(*arrays, **options)
-            return z, *backward(np.cos(np.arange(z.size)).reshape(z.shape).astype(z.dtype))
+def upstream(z):
+    return np.cos(np.arange(z.size)).reshape(z.shape).astype(z.dtype)
+
+
+def fused(implementation, arrays, options):
+    """The value and the gradients of an implementation."""
+    with ops.use(conv2d="reference", relu="reference", conv2d_relu=implementation):
+        z, backward = ops.conv2d_relu(*arrays, **options)
+        return z, *backward(upstream(z))
+
+
+def in_sequence(arrays, options):
+    """The value and the gradients of the references of `conv2d` and `relu`."""
+    with ops.use(conv2d="reference", relu="reference"):
         convolved, conv_backward = ops.conv2d(*arrays, **options)
         z, relu_backward = ops.relu(convolved)
-        return z, *conv_backward(relu_backward(np.cos(np.arange(z.size)).reshape(z.shape).astype(z.dtype)))
+        return z, *conv_backward(relu_backward(upstream(z)))
 
 
 @pytest.mark.parametrize("shapes", SHAPES)
 @pytest.mark.parametrize("bias", [True, False])
-def test_value_and_gradients_are_those_of_the_two(shapes, bias):
+def test_value_and_gradients_are_those_of_the_two_operations(shapes, bias):
     x, w, options = SHAPES[shapes]
-    draw = np.random.default_rng(0)
-    arrays = draw.standard_normal(x), draw.standard_normal(w), draw.standard_normal(w[0]) if bias else None
-    wanted = passes(ops.conv2d_relu, None, arrays, options)
-    assert (wanted[0] == 0).any()
+    rng = np.random.default_rng(0)
+    arrays = rng.standard_normal(x), rng.standard_normal(w), rng.standard_normal(w[0]) if bias else None
+    expected = in_sequence(arrays, options)
+    assert (expected[0] == 0).any()
     for name in ops.conv2d_relu.supporting(*arrays, **options):
-        for found, expected in zip(passes(ops.conv2d_relu, name, arrays, options), wanted, strict=True):
-            if expected is not None:
-                np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+        for result, reference in zip(fused(name, arrays, options), expected, strict=True):
+            if reference is not None:
+                np.testing.assert_allclose(result, reference, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("channels", [3, 32])
-def test_a_nan_is_not_cut_off(channels):
+def test_nan_propagates_through_the_fused_relu(channels):
     x, w = np.zeros((1, channels, 8, 8)), np.ones((24, channels, 3, 3))
     x[0, 0, 3, 4] = np.nan
     for name in ops.conv2d_relu.supporting(x, w, None, padding=1):

@@ -1,4 +1,4 @@
-"""Convolution, ReLU and max pooling at once, in all its implementations."""
+"""Fused convolution, ReLU and max pooling, in all implementations."""
 
 from functools import partial
 
@@ -21,45 +21,45 @@ def blocks(draw):
     stride, window = draw(st.sampled_from([1, 1, 2])), draw(st.sampled_from([2, 2, 3]))
     least = ((window - 1) * stride + side - 2 * padding for side in kernel)
     height, width = (max(1, side) + draw(st.integers(0, 4)) for side in least)
-    pictures, channels, outputs = draw(few), draw(few), draw(few)
+    images, channels, outputs = draw(few), draw(few), draw(few)
     bias = (outputs,) if draw(st.booleans()) else None
     options = {"stride": stride, "padding": padding, "window": window, "pool_stride": draw(st.sampled_from([None, 2]))}
-    return ((pictures, channels, height, width), (outputs, channels, *kernel), bias), options
+    return ((images, channels, height, width), (outputs, channels, *kernel), bias), options
 
 
-def directly_convolving():
-    """The implementations in which sums that are equal stay equal; Winograd's may differ in the last bit."""
+def implementations_with_exact_ties():
+    """The implementations in which equal sums stay equal; those by Winograd's algorithm may differ in the last bit."""
     return {name for name in ops.conv2d_relu_maxpool2d.names() if "winograd" not in name}
 
 
 @given(case=blocks(), seed=st.integers(0, 999), layout=layouts)
 def test_value_and_gradients_are_those_of_pytorch(torch, agrees_with_torch, arrays, case, seed, layout):
     shapes, options = case
-    given_arrays = arrays(seed, layout, *shapes)
+    arguments = arrays(seed, layout, *shapes)
 
-    def theirs(x, w, b):
+    def torch_block(x, w, b):
         convolved = torch.nn.functional.conv2d(x, w, b, stride=options["stride"], padding=options["padding"])
         return torch.nn.functional.max_pool2d(torch.relu(convolved), options["window"], options["pool_stride"])
 
-    for name in ops.conv2d_relu_maxpool2d.supporting(*given_arrays, **options):
+    for name in ops.conv2d_relu_maxpool2d.supporting(*arguments, **options):
         with ops.use(conv2d_relu_maxpool2d=name):
-            agrees_with_torch(partial(ops.conv2d_relu_maxpool2d, **options), theirs, *given_arrays)
+            agrees_with_torch(partial(ops.conv2d_relu_maxpool2d, **options), torch_block, *arguments)
 
 
 @given(case=blocks(), seed=st.integers(0, 999), layout=layouts)
-def test_gradients_hold(arrays, case, seed, layout):
+def test_gradients_are_the_numeric_ones(arrays, case, seed, layout):
     shapes, options = case
-    assume(options["padding"] < min(shapes[1][2:]))  # else the windows may see nothing but padding
+    assume(options["padding"] < min(shapes[1][2:]))  # else a window may contain nothing but padding
     x, w, b = arrays(seed, layout, *shapes)
     x = abs(x)
-    w = w + 1  # mostly positive, so that ReLU lets something through
+    w = w + 1  # mostly positive, so that not all gradients are zero after ReLU
     for name in ops.conv2d_relu_maxpool2d.supporting(x, w, b, **options):
         with ops.use(conv2d_relu_maxpool2d=name):
             gradcheck(partial(ops.conv2d_relu_maxpool2d, **options), x, w, b).raise_if_failed()
 
 
-@pytest.mark.parametrize("implementation", sorted(directly_convolving()))
-def test_ties_and_what_relu_cuts_off_go_as_in_the_three_operations(implementation):
+@pytest.mark.parametrize("implementation", sorted(implementations_with_exact_ties()))
+def test_ties_and_zeros_of_relu_are_those_of_the_three_operations(implementation):
     x = np.round(np.random.default_rng(0).standard_normal((3, 2, 9, 8)))
     w = np.round(np.random.default_rng(1).standard_normal((4, 2, 3, 3)))
     b = np.array([-4.0, -1.0, 0.0, 1.0])
@@ -70,12 +70,12 @@ def test_ties_and_what_relu_cuts_off_go_as_in_the_three_operations(implementatio
     expected, pool_backward = ops.maxpool2d(activated)
     np.testing.assert_array_equal(z, expected)
     dz = np.round(np.random.default_rng(2).standard_normal(z.shape) * 9)
-    wanted = conv_backward(relu_backward(pool_backward(dz)))
-    for found, gradient in zip(backward(dz), wanted, strict=True):
-        np.testing.assert_array_equal(found, gradient)
+    expected_gradients = conv_backward(relu_backward(pool_backward(dz)))
+    for gradient, expected_gradient in zip(backward(dz), expected_gradients, strict=True):
+        np.testing.assert_array_equal(gradient, expected_gradient)
 
 
-def test_the_reference_is_the_three_operations_and_shows_in_the_trace():
+def test_the_trace_of_the_reference_shows_the_three_operations():
     with ops.use(conv2d_relu_maxpool2d="reference"), ops.trace() as calls:
         ops.conv2d_relu_maxpool2d(np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), None, padding=1)
     assert [call.operation for call in calls] == ["conv2d_relu_maxpool2d", "conv2d", "relu", "maxpool2d"]

@@ -1,4 +1,4 @@
-"""The fully connected layer's operation."""
+"""The operation of the fully connected layer."""
 
 import numpy as np
 from hypothesis import given
@@ -11,13 +11,13 @@ sizes = st.integers(1, 6)
 
 
 @given(n=sizes, i=sizes, o=sizes, seed=st.integers(0, 999), layout=st.sampled_from(["C order", "negative strides"]))
-def test_gradients_hold_and_all_is_as_in_pytorch(torch, agrees_with_torch, arrays, n, i, o, seed, layout):
-    given_arrays = arrays(seed, layout, (n, i), (o, i), (o,))
-    gradcheck(ops.linear, *given_arrays).raise_if_failed()
-    agrees_with_torch(ops.linear, torch.nn.functional.linear, *given_arrays)
+def test_value_and_gradients_are_those_of_pytorch(torch, agrees_with_torch, arrays, n, i, o, seed, layout):
+    arguments = arrays(seed, layout, (n, i), (o, i), (o,))
+    gradcheck(ops.linear, *arguments).raise_if_failed()
+    agrees_with_torch(ops.linear, torch.nn.functional.linear, *arguments)
 
 
-def test_a_worked_product():
+def test_a_worked_example():
     x, w, b = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]), np.array([0.0, 1.0, 2.0])
     z, backward = ops.linear(x, w, b)
     assert z.tolist() == [[11, 18, 25]]

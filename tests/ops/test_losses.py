@@ -46,12 +46,12 @@ def test_mean_squared_error_is_that_of_pytorch(torch, agrees_with_torch, arrays,
     agrees_with_torch(ours, theirs, prediction)
 
 
-def test_equal_logits_lose_the_logarithm_of_the_number_of_classes():
+def test_the_loss_of_equal_logits_is_the_log_of_the_number_of_classes():
     for k in (2, 3, 10):
         assert ops.softmax_cross_entropy(np.zeros((4, k)), np.zeros(4, int))[0] == pytest.approx(np.log(k))
 
 
-def test_the_gradient_is_probability_minus_label_over_the_batch():
+def test_the_gradient_is_probability_minus_label_over_batch_size():
     logits, labels = np.random.default_rng(0).standard_normal((4, 3)), np.array([0, 2, 1, 1])
     _, backward = ops.softmax_cross_entropy(logits, labels)
     expected = (ops.softmax(logits) - np.eye(3)[labels]) / 4
@@ -69,14 +69,14 @@ def test_huge_logits_neither_overflow_nor_warn(dtype):
 
 
 @given(offset=st.floats(-100, 100))
-def test_a_constant_added_to_all_logits_changes_nothing(offset):
+def test_adding_a_constant_to_all_logits_does_not_change_the_loss(offset):
     logits, labels = np.random.default_rng(0).standard_normal((4, 3)), np.array([0, 2, 1, 1])
     expected = ops.softmax_cross_entropy(logits, labels)[0]
     assert ops.softmax_cross_entropy(logits + offset, labels)[0] == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
-def test_labels_may_be_of_any_integer_dtype(dtype):
+def test_labels_can_have_any_integer_dtype(dtype):
     logits = np.random.default_rng(0).standard_normal((3, 3))
     loss = ops.softmax_cross_entropy(logits, np.array([0, 1, 2], dtype))[0]
     assert loss == ops.softmax_cross_entropy(logits, np.array([0, 1, 2]))[0]
@@ -87,14 +87,14 @@ def test_probabilities_of_each_row_sum_to_one():
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-15)
 
 
-def test_losses_are_scalar_arrays_of_the_dtype_of_their_input():
+def test_losses_are_scalar_arrays_of_the_input_dtype():
     for dtype in (np.float32, np.float64):
         logits = np.ones((2, 3), dtype)
         for loss, _ in (ops.softmax_cross_entropy(logits, np.array([0, 1])), ops.mean_squared_error(logits, logits)):
             assert (loss.shape, loss.dtype) == ((), dtype)
 
 
-def test_a_worked_mean_squared_error():
+def test_a_worked_example_of_mean_squared_error():
     loss, backward = ops.mean_squared_error(np.array([[0.7, 2.0]]), np.array([[1.0, 0.0]]))
     assert loss == pytest.approx((0.09 + 4) / 2)
     assert backward().tolist() == [[pytest.approx(-0.3), 2]]

@@ -1,4 +1,4 @@
-"""Mean and variance of each channel."""
+"""The mean and variance of each channel."""
 
 import numpy as np
 import pytest
@@ -11,25 +11,25 @@ from tinydnn.gradcheck import gradcheck
 few = st.integers(1, 4)
 
 
-# With a single number in a channel, the variance is 0 whatever x is.
+# With one element in a channel, the variance is always 0.
 @given(n=few, c=few, h=few, w=st.integers(2, 5), seed=st.integers(0, 999))
-def test_against_pytorch_and_numerically(torch, agrees_with_torch, arrays, n, c, h, w, seed):
-    given_arrays = arrays(seed, "channels last", (n, c, h, w))
-    gradcheck(ops.moments, *given_arrays).raise_if_failed()
+def test_value_and_gradient_are_those_of_pytorch(torch, agrees_with_torch, arrays, n, c, h, w, seed):
+    arguments = arrays(seed, "channels last", (n, c, h, w))
+    gradcheck(ops.moments, *arguments).raise_if_failed()
 
-    def theirs(x):
+    def torch_moments(x):
         return torch.stack((x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), unbiased=False)))
 
-    agrees_with_torch(ops.moments, theirs, *given_arrays)
+    agrees_with_torch(ops.moments, torch_moments, *arguments)
 
 
-def test_they_are_taken_over_all_but_the_channels():
+def test_moments_are_taken_over_all_axes_but_the_channels():
     (mean, var), _ = ops.moments(np.arange(24.0).reshape(2, 3, 2, 2))
     assert mean.tolist() == [7.5, 11.5, 15.5]
     assert var.tolist() == pytest.approx([37.25] * 3)
 
 
-def test_what_flows_into_them_and_around_them_is_the_gradient_of_batch_normalisation():
+def test_gradients_through_and_around_the_moments_sum_to_batch_norm():
     rng = np.random.default_rng(0)
     x, dz, gamma, beta = (rng.standard_normal(shape) for shape in (2 * ((3, 2, 4, 5),) + 2 * ((2,),)))
     (mean, var), moments_backward = ops.moments(x)

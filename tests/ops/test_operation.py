@@ -1,4 +1,4 @@
-"""Which implementation runs can be chosen, is known beforehand, and is recorded."""
+"""The choice among implementations: priorities, requests, predictions and traces; what registration refuses."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ W = np.ones((1, 1, 3, 3))
 
 @pytest.fixture
 def double():
-    """An operation of one's own with two further implementations, known to `ops` for one test."""
+    """An operation with two further implementations, registered for one test."""
 
     def check(x, *, times=1):
         if times < 1:
@@ -34,31 +34,31 @@ def double():
     del _operations["double"]
 
 
-def ran(function) -> list[str]:
+def implementations_run_by(function) -> list[str]:
     with ops.trace() as calls:
         function()
     return [call.implementation for call in calls]
 
 
-def test_by_itself_the_highest_priority_that_supports_the_arguments_runs(double):
+def test_the_highest_priority_that_supports_the_arguments_runs(double):
     assert double.which(X) == "shift"
     assert double.which(X, times=2) == REFERENCE
-    assert ran(lambda: double(X)) == ["shift"]
-    assert ran(lambda: double(X, times=2)) == [REFERENCE]
+    assert implementations_run_by(lambda: double(X)) == ["shift"]
+    assert implementations_run_by(lambda: double(X, times=2)) == [REFERENCE]
 
 
-def test_what_has_priority_0_runs_only_when_asked_for(double):
+def test_an_implementation_of_priority_0_runs_only_on_request(double):
     with ops.use(double="slow"):
-        assert ran(lambda: double(X)) == ["slow"]
+        assert implementations_run_by(lambda: double(X)) == ["slow"]
 
 
-def test_arguments_may_be_given_by_name(double):
+def test_arguments_can_be_passed_by_name(double):
     assert double.which(x=X) == "shift"
     assert double.which(times=2, x=X) == REFERENCE
     assert np.array_equal(double(times=2, x=X)[0], 4 * X)
 
 
-def test_the_innermost_choice_counts_and_ends_with_its_block(double):
+def test_the_innermost_request_wins_and_ends_with_its_block(double):
     with ops.use(double="slow"):
         with ops.use(double=REFERENCE):
             assert double.which(X) == REFERENCE
@@ -68,18 +68,18 @@ def test_the_innermost_choice_counts_and_ends_with_its_block(double):
     assert double.which(X) == "shift"
 
 
-def test_a_choice_ends_also_when_its_block_raises(double):
+def test_a_request_also_ends_when_its_block_raises(double):
     with pytest.raises(KeyError), ops.use(double="slow"):
         raise KeyError
     assert double.which(X) == "shift"
 
 
-def test_one_block_chooses_for_several_operations():
+def test_one_block_requests_implementations_of_several_operations():
     with ops.use(conv2d=REFERENCE, maxpool2d=REFERENCE):
         assert (ops.conv2d.which(X, W, None), ops.maxpool2d.which(X)) == (REFERENCE, REFERENCE)
 
 
-def test_an_implementation_that_does_not_support_the_arguments_is_never_replaced_in_silence(double):
+def test_a_request_that_does_not_support_the_arguments_raises(double):
     with ops.use(double="shift"):
         with pytest.raises(ValueError, match=r"double: the requested implementation 'shift' \(device cpu\)"):
             double(X, times=2)
@@ -87,13 +87,13 @@ def test_an_implementation_that_does_not_support_the_arguments_is_never_replaced
             double.which(X, times=2)
 
 
-def test_an_implementation_for_another_device_does_not_run_here(double):
-    @double.implementation("elsewhere", device="cuda", priority=99)
-    def elsewhere(x, *, times=1):
+def test_an_implementation_for_another_device_does_not_run(double):
+    @double.implementation("on_gpu", device="cuda", priority=99)
+    def on_gpu(x, *, times=1):
         raise AssertionError
 
     assert double.which(X) == "shift"
-    with ops.use(double="elsewhere"), pytest.raises(ValueError, match=r"\(device cuda\) does not support .* on cpu"):
+    with ops.use(double="on_gpu"), pytest.raises(ValueError, match=r"\(device cuda\) does not support .* on cpu"):
         double(X)
 
 
@@ -112,7 +112,7 @@ def test_unknown_names_are_refused_at_once(double):
         pass
 
 
-def test_a_trace_records_calls_in_order_and_traces_may_nest(double):
+def test_a_trace_records_calls_in_order_and_traces_nest(double):
     with ops.trace() as outer:
         double(X)
         with ops.trace() as inner:
@@ -123,7 +123,7 @@ def test_a_trace_records_calls_in_order_and_traces_may_nest(double):
 
 
 def test_which_records_nothing(double):
-    assert ran(lambda: double.which(X)) == []
+    assert implementations_run_by(lambda: double.which(X)) == []
 
 
 def test_the_check_runs_before_every_implementation(double):
@@ -135,7 +135,7 @@ def test_the_check_runs_before_every_implementation(double):
 
 
 @pytest.mark.parametrize(
-    ("function", "found"),
+    ("function", "parameters"),
     [
         (lambda x: None, "(x)"),
         (lambda y, *, times=1: None, "(y, *, times=1)"),
@@ -143,14 +143,15 @@ def test_the_check_runs_before_every_implementation(double):
         (lambda x, *, times=2: None, "(x, *, times=2)"),
     ],
 )
-def test_a_signature_other_than_the_references_is_refused(double, function, found):
+def test_a_signature_other_than_the_references_is_refused(double, function, parameters):
     with pytest.raises(TypeError) as raised:
         double.implementation("other")(function)
-    assert str(raised.value) == f"double implementation 'other': expected the parameters (x, *, times=1), found {found}"
+    expected = f"double implementation 'other': expected the parameters (x, *, times=1), found {parameters}"
+    assert str(raised.value) == expected
     assert "other" not in double.implementations
 
 
-def test_annotations_do_not_belong_to_the_signature(double):
+def test_annotations_are_not_part_of_the_signature(double):
     @double.implementation("typed")
     def typed(x: np.ndarray, *, times: int = 1) -> tuple:
         return x * 2**times, lambda dz: dz * 2**times
@@ -158,7 +159,7 @@ def test_annotations_do_not_belong_to_the_signature(double):
     assert "typed" in double.implementations
 
 
-def test_a_name_belongs_to_the_module_that_took_it(double):
+def test_only_the_module_that_registered_a_name_can_register_it_again(double):
     @double.implementation("slow")
     def again(x, *, times=1):
         return x, lambda dz: dz
@@ -168,14 +169,14 @@ def test_a_name_belongs_to_the_module_that_took_it(double):
         ops.relu.implementation("reference")(lambda x: None)
 
 
-def test_an_operation_keeps_name_and_docstring_of_its_reference():
+def test_an_operation_has_the_name_and_docstring_of_its_reference():
     assert ops.conv2d.__name__ == "conv2d"
     assert "cross-correlation" in ops.conv2d.__doc__
     assert repr(ops.conv2d).startswith("<operation conv2d: reference")
     assert ops.operations()["conv2d"] is ops.conv2d
 
 
-def test_the_table_of_operations_is_a_copy():
+def test_operations_returns_a_copy():
     ops.operations().clear()
     assert "conv2d" in ops.operations()
 
@@ -194,12 +195,12 @@ def test_backward_refuses_an_upstream_gradient_of_another_dtype():
         backward(X)
 
 
-def test_an_implementation_is_for_a_device_that_exists(double):
+def test_an_implementation_for_an_unknown_device_is_refused(double):
     with pytest.raises(ValueError, match="device: expected one of cpu, cuda, any, found 'gpu'"):
         double.implementation("fast", device="gpu")(double.implementations["slow"].function)
 
 
-def test_the_name_of_an_operation_belongs_to_the_module_that_defined_it():
+def test_an_operation_name_of_another_module_is_refused():
     def relu(x):
         return x, lambda dz: dz
 
@@ -208,51 +209,51 @@ def test_the_name_of_an_operation_belongs_to_the_module_that_defined_it():
 
 
 @pytest.fixture
-def squares(double):
-    """`double` with an implementation whose forward pass alone is its author's."""
+def with_forward_only(double):
+    """`double` with an implementation of the forward pass only."""
 
-    @double.forward("mine", supports=lambda call: call.times == 1)
-    def mine(x, *, times=1):
+    @double.forward("half", supports=lambda call: call.times == 1)
+    def half(x, *, times=1):
         return x * 2
 
     return double
 
 
-def test_a_forward_pass_alone_takes_the_gradient_of_the_reference(squares):
-    with ops.use(double="mine"):
-        value, backward = squares(X)
+def test_a_forward_only_implementation_takes_the_reference_gradients(with_forward_only):
+    with ops.use(double="half"):
+        value, backward = with_forward_only(X)
     assert np.array_equal(value, 2 * X)
     assert np.array_equal(backward(X), 2 * X)
 
 
-def test_whoever_looks_sees_whose_gradient_it_is(squares):
-    with ops.use(double="mine"):
-        assert ran(lambda: squares(X)) == ["mine, backward: reference"]
-        assert squares.which(X) == "mine"
-    assert squares.implementations["mine"].forward_only
-    assert not squares.implementations["shift"].forward_only
+def test_the_trace_shows_that_gradients_are_those_of_the_reference(with_forward_only):
+    with ops.use(double="half"):
+        assert implementations_run_by(lambda: with_forward_only(X)) == ["half, backward: reference"]
+        assert with_forward_only.which(X) == "half"
+    assert with_forward_only.implementations["half"].forward_only
+    assert not with_forward_only.implementations["shift"].forward_only
 
 
-def test_a_forward_pass_alone_is_held_to_the_same_rules(squares):
+def test_a_forward_only_implementation_obeys_the_same_rules(with_forward_only):
     with pytest.raises(TypeError, match="expected the parameters"):
-        squares.forward("other")(lambda x: x)
-    with ops.use(double="mine"), pytest.raises(ValueError, match="does not support"):
-        squares(X, times=2)
+        with_forward_only.forward("other")(lambda x: x)
+    with ops.use(double="half"), pytest.raises(ValueError, match="does not support"):
+        with_forward_only(X, times=2)
 
 
-def test_where_no_gradient_will_be_asked_for_another_may_run():
+def test_inference_mode_uses_the_inference_priority():
     @ops.relu.implementation("less exact", inference_priority=99)
     def relu(x):
         return np.maximum(x, 0), lambda dz: dz * (x > 0)
 
     try:
         x = np.ones(3)
-        usual = ops.relu.which(x)
-        assert usual != "less exact"
+        default = ops.relu.which(x)
+        assert default != "less exact"
         with ops.inference_mode():
             assert ops.relu.which(x) == "less exact"
             with ops.use(relu="reference"):
                 assert ops.relu.which(x) == "reference"
-        assert ops.relu.which(x) == usual
+        assert ops.relu.which(x) == default
     finally:
         del ops.relu.implementations["less exact"]

@@ -1,4 +1,4 @@
-"""Maximum, average and global average pooling, in all their implementations."""
+"""Max, average and global average pooling, in all implementations."""
 
 from functools import partial
 
@@ -24,7 +24,7 @@ def poolings(draw):
 
 @pytest.mark.parametrize("operation", [ops.maxpool2d, ops.avgpool2d], ids=lambda operation: operation.name)
 @given(case=poolings(), seed=st.integers(0, 999), layout=layouts)
-def test_gradients_hold(arrays, operation, case, seed, layout):
+def test_gradients_are_the_numeric_ones(arrays, operation, case, seed, layout):
     shape, options = case
     for name in operation.supporting(np.zeros(shape), **options):
         with ops.use(**{operation.name: name}):
@@ -36,14 +36,14 @@ def test_gradients_hold(arrays, operation, case, seed, layout):
 def test_value_and_gradients_are_those_of_pytorch(torch, agrees_with_torch, arrays, operation, case, seed, layout):
     shape, options = case
     function = {"maxpool2d": torch.nn.functional.max_pool2d, "avgpool2d": torch.nn.functional.avg_pool2d}
-    theirs = partial(function[operation.name], kernel_size=options["window"], stride=options["stride"])
+    torch_pool = partial(function[operation.name], kernel_size=options["window"], stride=options["stride"])
     for name in operation.supporting(np.zeros(shape), **options):
         with ops.use(**{operation.name: name}):
-            agrees_with_torch(partial(operation, **options), theirs, *arrays(seed, layout, shape))
+            agrees_with_torch(partial(operation, **options), torch_pool, *arrays(seed, layout, shape))
 
 
 @given(n=few, c=few, h=few, w=few, seed=st.integers(0, 999), layout=layouts)
-def test_global_average_pooling(torch, agrees_with_torch, arrays, n, c, h, w, seed, layout):
+def test_global_average_pooling_agrees_with_pytorch(torch, agrees_with_torch, arrays, n, c, h, w, seed, layout):
     (x,) = arrays(seed, layout, (n, c, h, w))
     gradcheck(ops.global_avgpool2d, x).raise_if_failed()
     agrees_with_torch(ops.global_avgpool2d, lambda x: x.mean((2, 3)), x)
@@ -60,7 +60,7 @@ TIES = {
 
 @pytest.mark.parametrize("implementation", ops.maxpool2d.names())
 @pytest.mark.parametrize("tie", TIES)
-def test_of_equal_pixels_the_first_in_reading_order_gets_the_whole_gradient(implementation, tie):
+def test_the_first_of_equal_pixels_gets_the_whole_gradient(implementation, tie):
     x = np.array(TIES[tie], float).reshape(1, 1, 2, 2)
     with ops.use(maxpool2d=implementation):
         z, backward = ops.maxpool2d(x)
@@ -83,7 +83,7 @@ def test_all_implementations_agree_on_ties(arrays, case, seed):
         np.testing.assert_array_equal(dx, results[0][1])
 
 
-def test_a_pixel_that_wins_several_windows_collects_from_each():
+def test_the_argmax_of_several_windows_sums_their_gradients():
     x = np.zeros((1, 1, 3, 3))
     x[0, 0, 1, 1] = 1
     _, backward = ops.maxpool2d(x, window=2, stride=1)
@@ -91,7 +91,7 @@ def test_a_pixel_that_wins_several_windows_collects_from_each():
 
 
 @pytest.mark.parametrize("operation", [ops.maxpool2d, ops.avgpool2d], ids=lambda operation: operation.name)
-def test_rows_and_columns_left_over_are_not_seen(operation):
+def test_rows_and_columns_outside_all_windows_are_ignored(operation):
     x = np.random.default_rng(0).standard_normal((2, 2, 5, 7))
     z, backward = operation(x)
     assert z.shape == (2, 2, 2, 3)
@@ -103,7 +103,7 @@ def test_rows_and_columns_left_over_are_not_seen(operation):
 
 @pytest.mark.parametrize("implementation", ops.maxpool2d.names())
 @pytest.mark.parametrize("place", range(4))
-def test_a_nan_is_not_hidden_by_the_maximum(implementation, place):
+def test_the_maximum_propagates_nan(implementation, place):
     x = np.arange(4.0).reshape(1, 1, 2, 2)
     x.ravel()[place] = np.nan
     with ops.use(maxpool2d=implementation):
@@ -111,7 +111,7 @@ def test_a_nan_is_not_hidden_by_the_maximum(implementation, place):
 
 
 @pytest.mark.parametrize("implementation", ops.maxpool2d.names())
-def test_infinities_are_ordered_like_other_numbers(implementation):
+def test_the_maximum_orders_infinities(implementation):
     with ops.use(maxpool2d=implementation):
         assert ops.maxpool2d(np.array([[[[-np.inf, -1], [-2, -np.inf]]]]))[0].item() == -1
         assert ops.maxpool2d(np.full((1, 1, 2, 2), -np.inf))[0].item() == -np.inf

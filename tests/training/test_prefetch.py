@@ -1,4 +1,4 @@
-"""The next batch is made while the present one is used."""
+"""The next item is loaded while the current one is used."""
 
 import threading
 
@@ -7,29 +7,29 @@ import pytest
 from tinydnn.training.prefetch import prefetch
 
 
-def test_everything_comes_in_order():
+def test_items_arrive_in_order():
     assert list(prefetch(lambda item: 2 * item, range(5))) == [0, 2, 4, 6, 8]
     assert list(prefetch(lambda item: item, [])) == []
 
 
-def test_one_is_made_ahead_in_another_thread_and_no_more():
-    made, second = [], threading.Event()
+def test_exactly_one_item_is_loaded_ahead_in_another_thread():
+    loaded, second_loaded = [], threading.Event()
 
-    def make(item):
-        made.append((item, threading.current_thread() is threading.main_thread()))
+    def load(item):
+        loaded.append((item, threading.current_thread() is threading.main_thread()))
         if item == 1:
-            second.set()
+            second_loaded.set()
         return item
 
-    coming = prefetch(make, range(9))
-    assert next(coming) == 0
-    assert second.wait(5)
-    assert made == [(0, False), (1, False)]
-    coming.close()
+    results = prefetch(load, range(9))
+    assert next(results) == 0
+    assert second_loaded.wait(5)
+    assert loaded == [(0, False), (1, False)]
+    results.close()
 
 
-def test_what_making_raises_is_raised_in_its_turn():
-    coming = prefetch(lambda item: 1 / item, [1, 0, 2])
-    assert next(coming) == 1
+def test_an_error_in_load_is_raised_when_its_turn_comes():
+    results = prefetch(lambda item: 1 / item, [1, 0, 2])
+    assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
-        next(coming)
+        next(results)

@@ -12,21 +12,6 @@ from tinydnn.layers.regions import RegionVote
 from tinydnn.layers.sequential import Sequential
 
 __all__ = [
-    "AvgPool2d",
-    "BatchNorm2d",
-    "Buffer",
-    "Concat",
-    "Conv2d",
-    "Dropout",
-    "Flatten",
-    "GlobalAvgPool2d",
-    "Layer",
-    "Linear",
-    "MaxPool2d",
-    "Parameter",
-    "ReLU",
-    "RegionVote",
-    "Sequential",
-    "Sigmoid",
-    "he_normal",
-]
+    "AvgPool2d", "BatchNorm2d", "Buffer", "Concat", "Conv2d", "Dropout", "Flatten", "GlobalAvgPool2d", "Layer",
+    "Linear", "MaxPool2d", "Parameter", "ReLU", "RegionVote", "Sequential", "Sigmoid", "he_normal",
+]  # fmt: skip

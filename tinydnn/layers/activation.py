@@ -9,7 +9,7 @@ class ReLU(Layer):
     """`ops.relu` as a layer."""
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """x: any shape; the value: the same."""
+        """x, z: any shape."""
         return ops.relu(x)
 
 
@@ -17,5 +17,5 @@ class Sigmoid(Layer):
     """`ops.sigmoid` as a layer."""
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """x: any shape; the value: the same."""
+        """x, z: any shape."""
         return ops.sigmoid(x)

@@ -1,4 +1,4 @@
-"""Branches side by side."""
+"""Parallel branches, concatenated along the channels."""
 
 from itertools import pairwise
 
@@ -10,12 +10,12 @@ from tinydnn.layers.sequential import Sequential, collect
 
 
 class Concat(Layer):
-    """Branches that see the same x, with what they make of it joined along the channels.
+    """Parallel branches f_k of the same x, their outputs concatenated along the channels.
 
         z  = [f_1(x), f_2(x), …]        (N, C_1 + C_2 + …, H, W)
-        dx = Σ_k dx_k                   where branch k gets its own channels of dz
+        dx = Σ_k dx_k                   where branch k gets its channels of dz
 
-    A branch is a `Sequential`; all must make pictures of one size.
+    A branch is a `Sequential`. All branches must give the same output size.
 
     Source: Szegedy et al., Going deeper with convolutions, section 4 (depth concatenation).
     """
@@ -26,26 +26,26 @@ class Concat(Layer):
         self.branches = branches
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """x: (N, C, H, W); the value: (N, the sum of the branches' channels, H', W')."""
-        values, steps = zip(*(branch(x, training=training) for branch in self.branches), strict=True)
+        """x: (N, C, H, W). z: (N, sum of the branches' channels, H', W')."""
+        values, backwards = zip(*(branch(x, training=training) for branch in self.branches), strict=True)
         edges = np.cumsum([0, *(value.shape[1] for value in values)]).tolist()
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
             parts = [dz[:, start:stop] for start, stop in pairwise(edges)]
-            gradients = [step(part, need_dx=need_dx) for step, part in zip(steps, parts, strict=True)]
+            gradients = [branch(part, need_dx=need_dx) for branch, part in zip(backwards, parts, strict=True)]
             return sum(gradients[1:], start=gradients[0]) if need_dx else None
 
-        return self._join(values), backward
+        return self._concatenate(values), backward
 
     def predict(self, x: Array) -> Array:
-        """The value for x in evaluation mode, with nothing kept for a backward pass."""
-        return self._join([branch.predict(x) for branch in self.branches])
+        """The output for x in evaluation mode, without a backward function."""
+        return self._concatenate([branch.predict(x) for branch in self.branches])
 
     @staticmethod
-    def _join(values: list[Array] | tuple[Array, ...]) -> Array:
+    def _concatenate(values: list[Array] | tuple[Array, ...]) -> Array:
         sizes = {value.shape[2:] for value in values}
         if len(sizes) > 1:
-            raise ValueError(f"Concat: expected branches that make one size, found {sorted(sizes)}")
+            raise ValueError(f"Concat: expected branches of one output size, found {sorted(sizes)}")
         return array_module(values[0]).concatenate(values, axis=1)
 
     def named_layers(self) -> list[tuple[str, Layer]]:
@@ -53,11 +53,11 @@ class Concat(Layer):
         return [(f"{index:02d}-sequential", branch) for index, branch in enumerate(self.branches)]
 
     def parameters(self) -> dict[str, Parameter]:
-        """The learned numbers of all branches."""
+        """The parameters of all branches."""
         return collect({name: branch.parameters() for name, branch in self.named_layers()})
 
     def buffers(self) -> dict[str, Buffer]:
-        """The kept numbers of all branches."""
+        """The buffers of all branches."""
         return collect({name: branch.buffers() for name, branch in self.named_layers()})
 
     def generators(self) -> dict[str, np.random.Generator]:

@@ -13,7 +13,7 @@ class Conv2d(Layer):
     """`ops.conv2d` with a learned kernel and bias.
 
     weight: (out_channels, in_channels, kernel_size, kernel_size). bias: (out_channels,), zeros at first; none with
-    `bias=False`, as before a batch normalisation, which would take it away again.
+    `bias=False`, as before batch normalisation, which cancels any bias.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class Conv2d(Layer):
         self.bias = Parameter(np.zeros(out_channels, np.float32)) if bias else None
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """x: (N, in_channels, H, W); the value: (N, out_channels, H', W')."""
+        """x: (N, in_channels, H, W). z: (N, out_channels, H', W')."""
         bias = self.bias.value if self.bias else None
         z, op_backward = ops.conv2d(x, self.weight.value, bias, stride=self.stride, padding=self.padding)
-        return z, self.setting_gradients(op_backward)
+        return z, self.layer_backward(op_backward)
 
-    def setting_gradients(self, op_backward: Backward) -> Backward:
-        """The layer's backward function, from that of the operation, which returns (dx, dw, db)."""
+    def layer_backward(self, op_backward: Backward) -> Backward:
+        """The operation's backward function, which returns (dx, dw, db), as one that stores dw, db and returns dx."""
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
             dx, self.weight.grad, db = op_backward(dz, need_dx=need_dx)
@@ -51,7 +51,7 @@ class Conv2d(Layer):
         return backward
 
     def config(self) -> dict[str, int | float | bool | None]:
-        """The arguments that the layer was made with."""
+        """The constructor's arguments, without the generator."""
         return {
             "in_channels": self.in_channels,
             "out_channels": self.out_channels,
@@ -62,5 +62,5 @@ class Conv2d(Layer):
         }
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
-        """A multiplication and an addition for each weight and output pixel; the bias adds one more."""
+        """A multiplication and an addition per weight and output pixel; the bias adds one more."""
         return prod(output_shape) * (2 * prod(self.weight.value.shape[1:]) - (self.bias is None))

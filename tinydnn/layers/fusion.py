@@ -1,13 +1,12 @@
-"""Runs of layers that one operation does at once.
+"""Fusion: adjacent layers that a single operation can compute.
 
-A model is built from single layers; when it runs, `Sequential` looks here whether the next few are a run that
-has an implementation of its own. To whoever built the model nothing changes: the same parameters, the same
-gradients.
+A model is built from single layers. When it runs, `Sequential` fuses convolution, ReLU and max pooling where an
+operation for the sequence exists. Parameters and gradients stay those of the single layers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from tinydnn import ops
 from tinydnn.backend import Array
@@ -19,53 +18,56 @@ from tinydnn.layers.pooling import MaxPool2d
 
 @dataclass(frozen=True)
 class ConvReluPool:
-    """Conv2d, ReLU and MaxPool2d as one call of `ops.conv2d_relu_maxpool2d`, or the first two of `ops.conv2d_relu`."""
+    """Conv2d, ReLU and MaxPool2d as one `ops.conv2d_relu_maxpool2d`, or the first two as one `ops.conv2d_relu`."""
 
     conv: Conv2d
     pool: MaxPool2d | None = None
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """The value at the end of the run, and the backward function of the convolution layer."""
-        conv = self.conv
-        arguments = x, conv.weight.value, conv.bias.value if conv.bias else None
-        if self.pool is None:
-            value, op_backward = ops.conv2d_relu(*arguments, stride=conv.stride, padding=conv.padding)
+        """The output of the last layer, and the backward function of the convolution layer."""
+        conv, pool = self.conv, self.pool
+        bias = conv.bias.value if conv.bias else None
+        if pool is None:
+            z, op_backward = ops.conv2d_relu(x, conv.weight.value, bias, stride=conv.stride, padding=conv.padding)
         else:
-            value, op_backward = ops.conv2d_relu_maxpool2d(
-                *arguments,
-                stride=conv.stride,
-                padding=conv.padding,
-                window=self.pool.window,
-                pool_stride=self.pool.stride,
-            )
-        return value, conv.setting_gradients(op_backward)
+            z, op_backward = ops.conv2d_relu_maxpool2d(
+                x, conv.weight.value, bias, stride=conv.stride, padding=conv.padding,
+                window=pool.window, pool_stride=pool.stride,
+            )  # fmt: skip
+        return z, conv.layer_backward(op_backward)
 
     def predict(self, x: Array) -> Array:
-        """The value alone."""
+        """The output alone."""
         return self(x)[0]
 
 
-def calls(layers: Sequence[Layer]) -> Iterator[tuple[int, int, ConvReluPool | Layer]]:
-    """What to call, one after the other, to run the layers: (index of the first layer that it does, how many, call).
+class Group(NamedTuple):
+    """Layers that run as one call: the index of the first, how many there are, and the call."""
 
-    Nothing is fused where somebody has chosen an implementation of one of the parts, or has derived a layer of
-    their own from one of them. A pooling whose windows overlap is left to itself: there is no kernel for the three.
+    first: int
+    length: int
+    call: ConvReluPool | Layer
+
+
+def fused(layers: Sequence[Layer]) -> list[Group]:
+    """Group the layers of a chain into the calls that compute them.
+
+    Nothing is fused where `ops.use` has chosen an implementation of one of the operations, or where a layer is of a
+    subclass. Overlapping pooling is not fused, because no kernel computes all three then.
     """
-    index = 0
-    while index < len(layers):
-        length, call = _next(layers[index : index + 3])
-        yield index, length, call
-        index += length
-
-
-def _next(run: Sequence[Layer]) -> tuple[int, ConvReluPool | Layer]:
-    """How many of the next layers go together, and what to call for them."""
-    kinds = [type(layer) for layer in run]
-    if kinds[:2] != [Conv2d, ReLU] or ops.overridden("conv2d", "relu"):
-        return 1, run[0]
-    conv = cast(Conv2d, run[0])
-    if kinds[2:] == [MaxPool2d] and not ops.overridden("maxpool2d"):
-        pool = cast(MaxPool2d, run[2])
-        if pool.window == 2 and pool.stride in (None, 2):
-            return 3, ConvReluPool(conv, pool)
-    return 2, ConvReluPool(conv)
+    fuse_relu, fuse_pool = not ops.overridden("conv2d", "relu"), not ops.overridden("maxpool2d")
+    kinds = [type(layer) for layer in layers]
+    groups: list[Group] = []
+    first = 0
+    while first < len(layers):
+        group = Group(first, 1, layers[first])
+        if fuse_relu and kinds[first : first + 2] == [Conv2d, ReLU]:
+            conv = cast(Conv2d, layers[first])
+            group = Group(first, 2, ConvReluPool(conv))
+            if fuse_pool and kinds[first + 2 : first + 3] == [MaxPool2d]:
+                pool = cast(MaxPool2d, layers[first + 2])
+                if pool.window == 2 and pool.stride in (None, 2):
+                    group = Group(first, 3, ConvReluPool(conv, pool))
+        groups.append(group)
+        first += group.length
+    return groups

@@ -1,4 +1,4 @@
-"""The fully connected layer, and the flattening that leads to it."""
+"""The fully connected layer, and the flattening before it."""
 
 from math import prod
 
@@ -10,7 +10,7 @@ from tinydnn.layers.layer import Backward, Layer, Parameter, Shape, he_normal
 
 
 class Linear(Layer):
-    """`ops.linear` with a learned matrix and bias.
+    """`ops.linear` with a learned weight matrix and bias.
 
     weight: (out_features, in_features). bias: (out_features,), zeros at first.
     """
@@ -21,7 +21,7 @@ class Linear(Layer):
         self.bias = Parameter(np.zeros(out_features, np.float32))
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """x: (N, in_features); the value: (N, out_features)."""
+        """x: (N, in_features). z: (N, out_features)."""
         z, op_backward = ops.linear(x, self.weight.value, self.bias.value)
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
@@ -31,19 +31,19 @@ class Linear(Layer):
         return z, backward
 
     def config(self) -> dict[str, int | float | bool | None]:
-        """The arguments that the layer was made with."""
+        """The constructor's arguments, without the generator."""
         return {"in_features": self.in_features, "out_features": self.out_features}
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
-        """A multiplication and an addition for each weight."""
+        """A multiplication and an addition per weight."""
         return 2 * prod(output_shape) * self.in_features
 
 
 class Flatten(Layer):
-    """(N, C, H, W) becomes (N, C·H·W), channel by channel, row by row."""
+    """Reshapes (N, C, H, W) to (N, C·H·W): channel by channel, row by row."""
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """x: (N, …); the value: (N, the product of the rest)."""
+        """x: (N, …). z: (N, product of the other axes)."""
         shape = x.shape
 
         def backward(dz: Array) -> Array:
@@ -52,5 +52,5 @@ class Flatten(Layer):
         return x.reshape(shape[0], -1), backward
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
-        """Nothing is computed."""
+        """0: nothing is computed."""
         return 0

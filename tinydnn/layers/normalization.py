@@ -12,11 +12,11 @@ from tinydnn.layers.layer import Backward, Buffer, Layer, Parameter, Shape
 class BatchNorm2d(Layer):
     """`ops.batchnorm2d` with a learned scale and shift, and running statistics for evaluation.
 
-    In training each batch is normalised with its own moments, and the running ones follow them:
+    In training each batch is normalised with its own moments, and the running moments are updated:
 
         running = (1 − momentum) · running + momentum · batch
 
-    with the variance over M − 1 there, as is usual. In evaluation the running ones are used.
+    with the unbiased variance (over M − 1 of M pixels). Evaluation uses the running moments.
     gamma (ones at first), beta (zeros), running_mean (zeros), running_var (ones): (channels,).
     """
 
@@ -28,10 +28,10 @@ class BatchNorm2d(Layer):
         self.running_var = Buffer(np.ones(channels, np.float32))
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """x: (N, channels, H, W); the value: the same shape."""
+        """x, z: (N, channels, H, W)."""
         if training:
-            (mean, var), _ = ops.moments(x)  # their gradient is part of that of batchnorm2d
-            self._follow(mean, var, count=x.size // self.channels)
+            (mean, var), _ = ops.moments(x)  # the gradient of batchnorm2d includes theirs
+            self._update_running_moments(mean, var, count=x.size // self.channels)
         else:
             mean, var = self.running_mean.value, self.running_var.value
         z, op_backward = ops.batchnorm2d(
@@ -44,17 +44,17 @@ class BatchNorm2d(Layer):
 
         return z, backward
 
-    def _follow(self, mean: Array, var: Array, count: int) -> None:
-        kept, unbiased = 1 - self.momentum, count / max(count - 1, 1)
-        # In place, because a step that a GPU replays writes where it wrote at first.
+    def _update_running_moments(self, mean: Array, var: Array, count: int) -> None:
+        remaining, unbiased = 1 - self.momentum, count / max(count - 1, 1)
+        # In place, because a replayed GPU step writes to the captured addresses.
         for running, batch in ((self.running_mean.value, mean), (self.running_var.value, unbiased * var)):
-            running *= kept
+            running *= remaining
             running += self.momentum * batch
 
     def config(self) -> dict[str, int | float | bool | None]:
-        """The arguments that the layer was made with."""
+        """The constructor's arguments."""
         return {"channels": self.channels, "momentum": self.momentum, "eps": self.eps}
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
-        """In evaluation: a subtraction, two multiplications and an addition for each number."""
+        """In evaluation: a subtraction, two multiplications and an addition per element."""
         return 4 * prod(output_shape)

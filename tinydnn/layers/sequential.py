@@ -8,28 +8,31 @@ import numpy as np
 from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.errors import InputError
-from tinydnn.layers.fusion import calls
+from tinydnn.layers.fusion import fused
 from tinydnn.layers.layer import Backward, Buffer, Layer, Parameter, Shape
+from tinydnn.layers.summary import layer_rows, summary
 
 T = TypeVar("T")
 
 
 def collect(by_layer: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
-    """What the layers hold by name, under "layer/name"."""
-    return {f"{layer}/{name}": one for layer, members in by_layer.items() for name, one in members.items()}
+    """The members of all layers under "layer/name"."""
+    return {f"{layer}/{name}": member for layer, members in by_layer.items() for name, member in members.items()}
 
 
 class Sequential(Layer):
-    """Layers one after the other: z = f_L(… f_2(f_1(x))), and the chain rule back.
+    """Layers in sequence, z = f_L(… f_2(f_1(x))), and the chain rule backwards.
 
-    Names of parameters, buffers and generators are "NN-kind/name", such as "00-conv2d/weight", or "NN-name/…" where
-    `names` has one for each layer. `input_shape` (C, H, W), where it is known, is what `summary()` shows sizes for. No
-    two layers may share a parameter: each sets its gradient, and the sum of both would be right.
+        dx = f_1'(… f_L'(dz))
+
+    Parameters, buffers and generators are named "NN-kind/name", such as "00-conv2d/weight", or "NN-name/…" where
+    `names` gives a name for each layer. `input_shape` (C, H, W), if given, is the default of `summary()`. Layers
+    must not share a parameter: each sets its gradient, where their sum would be right.
     """
 
     def __init__(self, *layers: Layer, names: Sequence[str] | None = None, input_shape: Shape | None = None) -> None:
-        learned = [id(parameter) for layer in layers for parameter in layer.parameters().values()]
-        if len(set(learned)) < len(learned):
+        parameters = [id(parameter) for layer in layers for parameter in layer.parameters().values()]
+        if len(set(parameters)) < len(parameters):
             raise ValueError("Sequential: expected parameters of its own in every layer, found the same in two")
         if names is not None and len(names) != len(layers):
             raise ValueError(f"Sequential: names: expected one for each of {len(layers)} layers, found {len(names)}")
@@ -38,44 +41,43 @@ class Sequential(Layer):
         self.input_shape = input_shape
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """The value for x, and `backward(dz, need_dx=True)`.
+        """The output for x, and `backward(dz, need_dx=True)`.
 
-        With `need_dx=False`, as in training, the backward pass ends at the first layer that learns. Of a front that
-        is frozen, a training pass keeps nothing, so that there is no dx.
+        With `need_dx=False`, as in training, the backward pass ends at the first layer that learns. The frozen prefix
+        runs in evaluation mode and keeps nothing for a backward pass, so there is no dx then.
         """
-        front = self.frozen_front() if training else 0
-        if front:
-            x = self.split_at(front)[0].predict(x)
-        steps: list[tuple[int, Backward]] = []
-        for index, _, call in calls(self.layers[front:]):
-            x, step = call(x, training=training)
-            steps.append((front + index, step))
+        prefix = self.frozen_prefix() if training else 0
+        if prefix:
+            x = self.split_at(prefix)[0].predict(x)
+        backwards: list[tuple[int, Backward]] = []
+        for index, _, call in fused(self.layers[prefix:]):
+            x, layer_backward = call(x, training=training)
+            backwards.append((prefix + index, layer_backward))
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
-            if need_dx and front:
-                raise ValueError("Sequential: expected need_dx=False, because the front is frozen and kept nothing")
-            end = -1 if need_dx else self._first_that_learns()
-            for index, step in reversed(steps):
+            if need_dx and prefix:
+                raise ValueError("Sequential: expected need_dx=False, because the frozen prefix has no backward pass")
+            end = -1 if need_dx else self._first_learning_layer()
+            for index, layer_backward in reversed(backwards):
                 if index > end:
-                    dz = step(dz)
+                    dz = layer_backward(dz)
                 elif index == end:
-                    step(dz, need_dx=False)
+                    layer_backward(dz, need_dx=False)
             return dz if need_dx else None
 
         return x, backward
 
     def predict(self, x: Array) -> Array:
-        """The value for x in evaluation mode; what one layer needed is given back before the next begins."""
+        """The output for x in evaluation mode; each layer's memory is released before the next one runs."""
         with ops.inference_mode():
-            for _, _, call in calls(self.layers):
+            for _, _, call in fused(self.layers):
                 x = call.predict(x)
         return x
 
     def freeze(self, part: str) -> None:
-        """Let no step of an optimiser move the front of the chain, up to the last layer of `part`.
+        """Freeze the layers from the first one to the last of `part`.
 
-        part: the name of a layer, or what the names of several begin with: "features" is all of "features.0",
-        "features.1" …
+        part: the name of a layer, or the common prefix of several: "features" is all of "features.0", "features.1", …
         """
         self._set_lr_scale(slice(0, self.end_of(part)), 0.0)
 
@@ -84,11 +86,11 @@ class Sequential(Layer):
         self._set_lr_scale(slice(0 if from_layer is None else self._find(from_layer)[0], None), lr_scale)
 
     def end_of(self, part: str) -> int:
-        """How many layers there are up to the last of `part`."""
+        """The index after the last layer of `part`."""
         return self._find(part)[-1] + 1
 
     def layer_before(self, part: str) -> str | None:
-        """The name of the layer before the first of `part`; None where that is the first of all."""
+        """The name of the layer before the first of `part`; None if that is the first of all."""
         first = self._find(part)[0]
         return self.names[first - 1] if first else None
 
@@ -97,24 +99,24 @@ class Sequential(Layer):
             for parameter in layer.parameters().values():
                 parameter.lr_scale = lr_scale
 
-    def frozen_front(self) -> int:
-        """How many layers from the start do nothing but compute: frozen ones, and those between that learn nothing.
+    def frozen_prefix(self) -> int:
+        """The number of leading layers whose output is constant: frozen ones, and those without parameters between.
 
-        0 where none of them is frozen. Nothing random is among them, so what they make of a picture stays the same.
+        0 if none of them is frozen. Layers that draw random numbers are not constant.
         """
-        front, frozen = 0, False
+        prefix, frozen = 0, False
         for layer in self.layers:
-            rates = [one.lr_scale for one in layer.parameters().values()]
-            if any(rates) or layer.generators():
+            scales = [parameter.lr_scale for parameter in layer.parameters().values()]
+            if any(scales) or layer.generators():
                 break
-            front, frozen = front + 1, frozen or bool(rates)
-        return front if frozen else 0
+            prefix, frozen = prefix + 1, frozen or bool(scales)
+        return prefix if frozen else 0
 
-    def split_at(self, at: int) -> tuple["Sequential", "Sequential"]:
-        """The first `at` layers as one chain and the rest as another; the layers are those of this chain."""
+    def split_at(self, index: int) -> tuple["Sequential", "Sequential"]:
+        """The layers before `index` as one chain and the rest as another; both share the layers of this one."""
         shape = self.input_shape
-        front = Sequential(*self.layers[:at], names=self.names[:at], input_shape=shape)
-        return front, Sequential(*self.layers[at:], names=self.names[at:], input_shape=None if at else shape)
+        first = Sequential(*self.layers[:index], names=self.names[:index], input_shape=shape)
+        return first, Sequential(*self.layers[index:], names=self.names[index:], input_shape=None if index else shape)
 
     def named_layers(self) -> Iterator[tuple[str, Layer]]:
         """The layers in order with their names, "NN-name"."""
@@ -122,11 +124,11 @@ class Sequential(Layer):
             yield f"{index:02d}-{name}", layer
 
     def parameters(self) -> dict[str, Parameter]:
-        """The learned numbers of all layers."""
+        """The parameters of all layers."""
         return collect({name: layer.parameters() for name, layer in self.named_layers()})
 
     def buffers(self) -> dict[str, Buffer]:
-        """The kept numbers of all layers."""
+        """The buffers of all layers."""
         return collect({name: layer.buffers() for name, layer in self.named_layers()})
 
     def generators(self) -> dict[str, np.random.Generator]:
@@ -134,27 +136,25 @@ class Sequential(Layer):
         return collect({name: layer.generators() for name, layer in self.named_layers()})
 
     def summary(self, input_shape: Shape | None = None) -> str:
-        """A table: layer, output shape, parameters, FLOPs of an image, and which implementation runs."""
-        from tinydnn.layers.summary import summary
-
+        """A table: layer, output shape, parameters, FLOPs per image, and the implementation that runs."""
         shape = input_shape or self.input_shape
         if shape is None:
             raise ValueError("summary: expected an input shape (C, H, W), found none in the call and none in the model")
-        return summary(self, shape)
+        return summary(list(self.named_layers()), shape)
 
-    def _first_that_learns(self) -> int:
-        learns = (any(one.lr_scale for one in layer.parameters().values()) for layer in self.layers)
-        return next((index for index, found in enumerate(learns) if found), len(self.layers))
+    def _first_learning_layer(self) -> int:
+        for index, layer in enumerate(self.layers):
+            if any(parameter.lr_scale for parameter in layer.parameters().values()):
+                return index
+        return len(self.layers)
 
     def _find(self, part: str) -> list[int]:
-        """The layers that `part` names."""
-        found = [i for i, name in enumerate(self.names) if name == part or name.startswith(f"{part}.")]
-        if not found:
+        """The indices of the layers that `part` names."""
+        indices = [i for i, name in enumerate(self.names) if name == part or name.startswith(f"{part}.")]
+        if not indices:
             raise InputError(f"layer: expected one of {', '.join(dict.fromkeys(self.names))}, found {part!r}")
-        return found
+        return indices
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
-        """The sum over the layers, which takes a forward pass of one picture to find their shapes."""
-        from tinydnn.layers.summary import layer_rows
-
-        return sum(row.flops for row in layer_rows(self, input_shape))
+        """The sum over the layers; a forward pass of one image determines their shapes."""
+        return sum(row.flops for row in layer_rows(list(self.named_layers()), input_shape))

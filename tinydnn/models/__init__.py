@@ -1,6 +1,6 @@
-"""The networks that come with tinydnn, each as its chain of layers.
+"""The networks, each as a chain of layers.
 
-Those that it trains from scratch are in `baseline`, those that others have trained on ImageNet in `imagenet`.
+`paper` and `regions` are trained from scratch; `imagenet` has pretrained networks, and `adapted` gives them a new head.
 """
 
 from collections.abc import Callable
@@ -19,17 +19,6 @@ MODELS: dict[str, Callable[..., Sequential]] = {
 }
 
 __all__ = [
-    "CHANNELS",
-    "HEADS",
-    "MODELS",
-    "NETWORKS",
-    "Network",
-    "adapted",
-    "alexnet",
-    "baseline_cnn",
-    "batchnorm_cnn",
-    "large_region_cnn",
-    "region_cnn",
-    "squeezenet1_1",
-    "vgg16",
-]
+    "CHANNELS", "HEADS", "MODELS", "NETWORKS", "Network", "adapted", "alexnet", "baseline_cnn", "batchnorm_cnn",
+    "large_region_cnn", "region_cnn", "squeezenet1_1", "vgg16",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""A published network's trunk under a new head."""
+"""A pretrained trunk with a new head."""
 
 from collections.abc import Callable
 
@@ -13,13 +13,13 @@ HIDDEN = 256
 
 
 def adapted(name: str, *, head: str, image_size: int, classes: int, seed: int) -> Sequential:
-    """The trunk of the network `name` and a head for `classes` classes, whose layers are called "head.0" and so on.
+    """The trunk of the network `name` and a new head for `classes` classes, with layers "head.0", "head.1", …
 
     (N, 3, S, S) → features (N, C, S', S') → logits (N, classes). The head is one of `HEADS`:
 
-        linear: dropout and one matrix over all features
-        mlp:    256 hidden units between two matrices, with dropout after them
-        gap:    the mean of each channel, dropout, and one small matrix
+        linear: dropout and one fully connected layer over all features
+        mlp:    a hidden layer of 256 units, ReLU, dropout and a fully connected layer
+        gap:    global average pooling, dropout and a fully connected layer
     """
     if name not in NETWORKS:
         raise InputError(f"network: expected one of {', '.join(NETWORKS)}, found {name!r}")

@@ -1,8 +1,8 @@
-"""Networks that others have trained on ImageNet: VGG-16, AlexNet and SqueezeNet 1.1.
+"""Networks with published ImageNet weights: VGG-16, AlexNet and SqueezeNet 1.1.
 
-A network is a trunk of convolutions, whose layers are called "features.0", "features.1" and so on, and a classifier
-("classifier.0" …), as their published weights are named. The trunk works at any size of picture that its poolings
-leave something of; a classifier of fully connected layers only at the size that it was made for.
+A network is a convolutional trunk, with layers "features.0", "features.1", …, and a classifier, "classifier.0", …: the
+names of the published weights. The trunk takes images of any size that its poolings do not exhaust; a classifier of
+fully connected layers takes one size.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,10 +20,10 @@ CLASSES, IMAGE_SIZE = 1000, 224
 
 @dataclass(frozen=True)
 class Network:
-    """How a network is built, and what lies between its parts.
+    """The builders of a network's trunk and classifier.
 
-    channels: of the feature map. classifier_size: pixels along each side of the feature map that the classifier is
-    made for, or None where it takes any.
+    channels: of the feature map. classifier_size: pixels along each side of the feature map that the classifier takes;
+    None if it takes any.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Network:
     classifier_size: int | None
 
     def trunk(self, *, image_size: int = IMAGE_SIZE, seed: int = 0) -> Sequential:
-        """The convolutions alone: (N, 3, S, S) → (N, channels, S', S')."""
+        """The trunk alone: (N, 3, S, S) → (N, channels, S', S')."""
         layers = self.features(np.random.default_rng(seed))
         self.feature_size(layers, image_size)
         return Sequential(*layers, names=_numbered("features", layers), input_shape=(3, image_size, image_size))
@@ -42,21 +42,22 @@ class Network:
         """Trunk and classifier: (N, 3, S, S) → logits (N, classes)."""
         rng = np.random.default_rng(seed)
         features = self.features(rng)
-        found = self.feature_size(features, image_size)
-        if self.classifier_size not in (None, found):
+        size = self.feature_size(features, image_size)
+        if self.classifier_size not in (None, size):
             expected = f"{self.classifier_size} x {self.classifier_size}"
             raise InputError(
-                f"{self.name}: expected an image size at which the classifier sees {expected} features, such as "
-                f"{IMAGE_SIZE}, found {image_size}, at which it sees {found} x {found}"
+                f"{self.name}: expected an image size that gives the classifier {expected} features, such as "
+                f"{IMAGE_SIZE}, found {image_size}, which gives {size} x {size}"
             )
         classifier = self.classifier(classes, rng)
-        between: list[Layer] = [] if self.classifier_size is None else [Flatten()]
-        names = [*_numbered("features", features), *("flatten" for _ in between), *_numbered("classifier", classifier)]
-        layers = [*features, *between, *classifier]
+        layers, names = list(features), _numbered("features", features)
+        if self.classifier_size is not None:
+            layers, names = [*layers, Flatten()], [*names, "flatten"]
+        layers, names = [*layers, *classifier], [*names, *_numbered("classifier", classifier)]
         return Sequential(*layers, names=names, input_shape=(3, image_size, image_size))
 
     def feature_size(self, features: Sequence[Layer], image_size: int) -> int:
-        """Pixels along each side of what the trunk hands on. Raises `InputError` where nothing would be left."""
+        """Pixels along each side of the feature map. Raises `InputError` if the poolings leave nothing."""
         size = image_size
         for layer in features:
             if isinstance(layer, Conv2d):
@@ -69,9 +70,9 @@ class Network:
 
 
 def vgg16(*, image_size: int = IMAGE_SIZE, classes: int = CLASSES, seed: int = 0) -> Sequential:
-    """VGG-16: thirteen 3 × 3 convolutions in five blocks, each ending in a pooling, and three fully connected layers.
+    """VGG-16: thirteen 3 × 3 convolutions in five blocks, each with a pooling, and three fully connected layers.
 
-    138,357,544 learned numbers, 14,714,688 of them in the trunk.
+    138,357,544 parameters, 14,714,688 of them in the trunk.
 
     Source: Simonyan and Zisserman, Very Deep Convolutional Networks, table 1, column D.
     """
@@ -79,9 +80,9 @@ def vgg16(*, image_size: int = IMAGE_SIZE, classes: int = CLASSES, seed: int = 0
 
 
 def alexnet(*, image_size: int = IMAGE_SIZE, classes: int = CLASSES, seed: int = 0) -> Sequential:
-    """AlexNet as published for one GPU: 11 × 11 with stride 4, 5 × 5, three 3 × 3; poolings of 3 × 3 that overlap.
+    """AlexNet as published for one GPU: 11 × 11 with stride 4, 5 × 5, three 3 × 3; overlapping 3 × 3 pooling.
 
-    61,100,840 learned numbers, 2,469,696 of them in the trunk.
+    61,100,840 parameters, 2,469,696 of them in the trunk.
 
     Source: Krizhevsky, One weird trick for parallelizing convolutional neural networks, section 3.
     """
@@ -89,9 +90,9 @@ def alexnet(*, image_size: int = IMAGE_SIZE, classes: int = CLASSES, seed: int =
 
 
 def squeezenet1_1(*, image_size: int = IMAGE_SIZE, classes: int = CLASSES, seed: int = 0) -> Sequential:
-    """SqueezeNet 1.1: eight "fire" modules, which squeeze the channels by 1 × 1 convolutions and expand them again.
+    """SqueezeNet 1.1: eight "fire" modules, whose 1 × 1 convolutions squeeze the channels before expanding them.
 
-    1,235,496 learned numbers. Poolings leave out what does not fill a window.
+    1,235,496 parameters. Poolings ignore trailing pixels that fill no window.
 
     Source: Iandola et al., SqueezeNet, section 3, in the authors' later version 1.1.
     """
@@ -144,7 +145,7 @@ def _squeezenet_features(rng: np.random.Generator) -> list[Layer]:
 
 
 def _fire(channels: int, squeezed: int, expanded: int, rng: np.random.Generator) -> Sequential:
-    """Squeeze by 1 × 1, then expand by 1 × 1 and by 3 × 3 side by side: 2 · `expanded` channels."""
+    """Squeeze by 1 × 1, then expand by 1 × 1 and by 3 × 3 in parallel: 2 · `expanded` channels."""
     squeeze = Conv2d(channels, squeezed, 1, rng=rng)
     one = Sequential(Conv2d(squeezed, expanded, 1, rng=rng), ReLU(), names=["expand1x1", "relu"])
     three = Sequential(Conv2d(squeezed, expanded, 3, padding=1, rng=rng), ReLU(), names=["expand3x3", "relu"])
@@ -160,8 +161,8 @@ def _numbered(part: str, layers: Sequence[Layer]) -> list[str]:
 
 
 NETWORKS = {
-    one.name: one
-    for one in (
+    network.name: network
+    for network in (
         Network("vgg16", _vgg16_features, _vgg16_classifier, channels=512, classifier_size=7),
         Network("alexnet", _alexnet_features, _alexnet_classifier, channels=256, classifier_size=6),
         Network("squeezenet1_1", _squeezenet_features, _squeezenet_classifier, channels=512, classifier_size=None),

@@ -1,4 +1,4 @@
-"""The paper's network, and a variant of it with batch normalisation."""
+"""The paper's network, and a variant with batch normalisation."""
 
 import numpy as np
 
@@ -20,11 +20,10 @@ CHANNELS = (16, 32, 64, 128)
 
 
 def baseline_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
-    """The paper's network: four times convolution, ReLU and max pooling, then two fully connected layers.
+    """The paper's network: four blocks of convolution, ReLU and max pooling, then two fully connected layers.
 
     (N, in_channels, S, S) → 16 channels at S/2 → 32 at S/4 → 64 at S/8 → 128 at S/16 → 128 → logits (N, classes).
-    Convolutions are 3 × 3 and keep the size ("same" padding); pooling is 2 × 2; in training half of the 128 are
-    dropped.
+    Convolutions are 3 × 3 with "same" padding, pooling is 2 × 2, and training drops half of the 128 hidden units.
 
     Source: Hou and Zhang, network structure.
     """
@@ -41,7 +40,7 @@ def baseline_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 
 
 
 def batchnorm_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
-    """The same four blocks with batch normalisation, and the mean of each channel in place of the large matrix.
+    """The same four blocks with batch normalisation, and global average pooling instead of the large matrix.
 
     (N, in_channels, S, S) → … → 128 channels at S/16 → their means (N, 128) → logits (N, classes).
 
@@ -52,8 +51,7 @@ def batchnorm_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int =
     layers: list[Layer] = []
     previous = in_channels
     for channels in CHANNELS:
-        # No bias: the normalisation right after would take it away again.
-        convolution = Conv2d(previous, channels, 3, padding=1, bias=False, rng=rng)
+        convolution = Conv2d(previous, channels, 3, padding=1, bias=False, rng=rng)  # batch norm cancels any bias
         layers += [convolution, BatchNorm2d(channels), ReLU(), MaxPool2d(2)]
         previous = channels
     head = [GlobalAvgPool2d(), dropout(rng), classifier(previous, classes, rng)]
@@ -61,16 +59,16 @@ def batchnorm_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int =
 
 
 def dropout(rng: np.random.Generator) -> Dropout:
-    """Dropout with a generator of its own, so that its draws do not depend on who else draws."""
+    """Dropout with a generator of its own, so that its draws do not depend on other draws."""
     return Dropout(0.5, rng=rng.spawn(1)[0])
 
 
 def classifier(features: int, classes: int, rng: np.random.Generator) -> Linear:
-    """The last layer, with a tenth of He's weights, so that training begins with nearly equal probabilities.
+    """The last layer, with a tenth of He's weights, so that training starts with nearly equal probabilities.
 
-    He's rule keeps the size of numbers through ReLU, but max pooling picks the largest and lets them grow from block
-    to block. Full weights would turn that into a first loss far above log(classes), and the first steps would go
-    into taking it back.
+    He's rule keeps the scale of activations through ReLU, but max pooling picks the largest and lets them grow from
+    block to block. Full weights would make the first loss far larger than log(classes), and the first steps would only
+    correct that.
     """
     layer = Linear(features, classes, rng=rng)
     layer.weight.value *= np.float32(0.1)
@@ -78,6 +76,7 @@ def classifier(features: int, classes: int, rng: np.random.Generator) -> Linear:
 
 
 def check_size(image_size: int) -> None:
+    """Raise `InputError` if the image is too small for the poolings."""
     least = 2 ** len(CHANNELS)
     if image_size < least:
         raise InputError(

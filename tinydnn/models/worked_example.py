@@ -1,4 +1,4 @@
-"""The paper's worked example: one step of learning in a 2-3-1 network, small enough for pencil and paper."""
+"""The paper's worked example: one step of gradient descent in a 2-3-1 network, small enough for pencil and paper."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from tinydnn.optim import SGD
 
 X = (0.5, 0.8)
 LABEL = 1.0
-PREDICTION = 0.7  # what the weights are chosen for
+PREDICTION = 0.7  # the output bias is chosen to give it
 LEARNING_RATE = 0.1
 LATER = (10, 100, 1000, 10000)
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """One number for each weight and bias: the values, or their gradients.
+class Parameters:
+    """The weights and biases of the network, or their gradients.
 
-    hidden: (3, 2), row k for hidden unit k. hidden_bias: (3,). output: (3,). output_bias: a number.
+    hidden: (3, 2), row k for hidden unit k. hidden_bias: (3,). output: (3,). output_bias: a scalar.
     """
 
     hidden: Array
@@ -33,17 +33,17 @@ class Numbers:
 
 @dataclass(frozen=True)
 class WorkedExample:
-    """Every number of one step, in the order in which a person works it out.
+    """Every value of one step, in the order of the computation.
 
     Forward: `hidden_sum` z and `hidden` h = σ(z), (3,); `output_sum` s and `prediction` ŷ = σ(s); `error`
-    E = (y − ŷ)². Backward: `output_gradient` ∂E/∂s, `hidden_gradient` ∂E/∂z (3,), `gradients`. Then the weights
-    after the step, the prediction and the error with them, and the prediction after so many steps in all.
+    E = (y − ŷ)². Backward: `output_gradient` ∂E/∂s, `hidden_gradient` ∂E/∂z (3,), `gradients`. After the step: the
+    weights `updated`, the prediction and the error with them. later: the prediction by number of steps.
     """
 
     x: Array
     label: float
     learning_rate: float
-    weights: Numbers
+    weights: Parameters
     hidden_sum: Array
     hidden: Array
     output_sum: float
@@ -51,24 +51,24 @@ class WorkedExample:
     error: float
     output_gradient: float
     hidden_gradient: Array
-    gradients: Numbers
-    updated: Numbers
+    gradients: Parameters
+    updated: Parameters
     prediction_after: float
     error_after: float
     later: Mapping[int, float]
 
 
 def worked_example() -> WorkedExample:
-    """Work the example with the layers, operations and optimiser that train any model, in float64.
+    """Compute the example in float64 with the layers, operations and optimizer that train any model.
 
-    The weights and hidden biases are round numbers. The output bias is what makes the prediction 0.7.
+    The weights and hidden biases are round numbers. The output bias is chosen so that the first prediction is 0.7.
 
     Source: Hou and Zhang, worked example.
     """
     x, label = np.array([X]), np.array([[LABEL]])
     model = _network(x)
     into_hidden, activate_hidden, into_output, activate_output = model.layers
-    weights = _numbers(model.state())
+    weights = _copy(model.state())
 
     hidden_sum, into_hidden_backward = into_hidden(x)
     hidden, activate_hidden_backward = activate_hidden(hidden_sum)
@@ -79,18 +79,20 @@ def worked_example() -> WorkedExample:
     output_gradient = activate_output_backward(error_backward())
     hidden_gradient = activate_hidden_backward(into_output_backward(output_gradient))
     into_hidden_backward(hidden_gradient, need_dx=False)
-    gradients = _numbers({name: one.grad for name, one in model.parameters().items() if one.grad is not None})
+    gradients = _copy(
+        {name: parameter.grad for name, parameter in model.parameters().items() if parameter.grad is not None}
+    )
 
     optimizer = SGD(model.parameters(), lr=LEARNING_RATE)
     optimizer.step()
-    updated = _numbers(model.state())
+    updated = _copy(model.state())
     prediction_after = model.predict(x)
     error_after, _ = ops.mean_squared_error(prediction_after, label)
 
     later = {}
     while optimizer.steps < max(LATER):
-        learned, backward = model(x, training=True)
-        _, error_backward = ops.mean_squared_error(learned, label)
+        prediction_now, backward = model(x, training=True)
+        _, error_backward = ops.mean_squared_error(prediction_now, label)
         backward(error_backward(), need_dx=False)
         optimizer.step()
         if optimizer.steps in LATER:
@@ -105,21 +107,21 @@ def worked_example() -> WorkedExample:
 
 
 def _network(x: Array) -> Sequential:
-    rng = np.random.default_rng(0)  # for numbers that are replaced at once
+    rng = np.random.default_rng(0)  # its weights are replaced below
     into_hidden, into_output = Linear(2, 3, rng=rng), Linear(3, 1, rng=rng)
     model = Sequential(into_hidden, Sigmoid(), into_output, Sigmoid())
     model.astype(np.float64)
     into_hidden.weight.value = np.array([[0.2, -0.4], [0.6, 0.3], [-0.5, 0.8]])
     into_hidden.bias.value = np.array([0.1, -0.2, 0.3])
     into_output.weight.value = np.array([[0.5, -0.3, 0.8]])
-    # σ(s) = 0.7 where s = log(0.7 / 0.3); the bias makes up for what the hidden units give.
+    # σ(s) = 0.7 for s = log(0.7 / 0.3) = Σ v·h + c, solved for the output bias c.
     hidden = Sequential(*model.layers[:2]).predict(x)
     without_bias = (hidden @ into_output.weight.value.T)[0]
     into_output.bias.value = log(PREDICTION / (1 - PREDICTION)) - without_bias
     return model
 
 
-def _numbers(arrays: Mapping[str, Array]) -> Numbers:
-    """Copies of the four arrays of the network, which come in the order of its layers."""
+def _copy(arrays: Mapping[str, Array]) -> Parameters:
+    """Copies of the four arrays of the network, given in the order of its layers."""
     hidden, hidden_bias, output, output_bias = (array.copy() for array in arrays.values())
-    return Numbers(hidden, hidden_bias, output[0], output_bias.item())
+    return Parameters(hidden, hidden_bias, output[0], output_bias.item())

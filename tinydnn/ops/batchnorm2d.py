@@ -1,4 +1,4 @@
-"""Batch normalisation: each channel is brought to mean 0 and variance 1, then scaled and shifted."""
+"""Batch normalisation: each channel is normalised to mean 0 and variance 1, then scaled and shifted."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
@@ -6,14 +6,7 @@ from tinydnn.ops.operation import Backward, operation
 
 
 def _check(
-    x: Array,
-    gamma: Array,
-    beta: Array,
-    mean: Array,
-    var: Array,
-    *,
-    batch_statistics: bool,
-    eps: float = 1e-5,
+    x: Array, gamma: Array, beta: Array, mean: Array, var: Array, *, batch_statistics: bool, eps: float = 1e-5
 ) -> None:
     name = "batchnorm2d"
     checks.floats(name, x=x, gamma=gamma, beta=beta, mean=mean, var=var)
@@ -26,34 +19,27 @@ def _check(
 
 @operation(check=_check)
 def batchnorm2d(
-    x: Array,
-    gamma: Array,
-    beta: Array,
-    mean: Array,
-    var: Array,
-    *,
-    batch_statistics: bool,
-    eps: float = 1e-5,
+    x: Array, gamma: Array, beta: Array, mean: Array, var: Array, *, batch_statistics: bool, eps: float = 1e-5
 ) -> tuple[Array, Backward]:
     """Normalise each channel with the given statistics, then scale by γ and shift by β.
 
         x̂ = (x − μ) / √(σ² + ε)
         z = γ · x̂ + β
-        dγ = Σ dz · x̂,    dβ = Σ dz                                   sums over N, H, W, a channel at a time
+        dγ = Σ dz · x̂,    dβ = Σ dz                                   sums over N, H, W, per channel
 
-    With `batch_statistics` (training) μ and σ² must be those of `moments(x)`, and the gradient flows through them too;
-    without (evaluation) they are constants such as running averages. With M = N·H·W:
+    With `batch_statistics` (training), μ and σ² must be `moments(x)`, and the gradient flows through them too. Without
+    (evaluation), they are constants such as running averages. With M = N·H·W:
 
         dx = γ / √(σ² + ε) · (dz − dβ/M − x̂ · dγ/M)                    with batch statistics
         dx = γ / √(σ² + ε) · dz                                       without
 
-    x, z: (N, C, H, W). gamma, beta, mean, var: (C,). `backward(dz, need_dx=True)` returns (dx, dγ, dβ), with None
-    for dx where it is not needed.
+    x, z: (N, C, H, W). gamma, beta, mean, var: (C,). `backward(dz, need_dx=True)` returns (dx, dγ, dβ); dx is
+    None with `need_dx=False`.
 
     Source: Ioffe and Szegedy, Batch Normalization, section 3.
     """
     xp = array_module(x)
-    inverse_std = 1 / xp.sqrt(var + float(eps))  # a NumPy number would make float64 of float32
+    inverse_std = 1 / xp.sqrt(var + float(eps))  # a NumPy scalar would turn float32 into float64
     x_hat = (x - mean[:, None, None]) * inverse_std[:, None, None]
     z = gamma[:, None, None] * x_hat + beta[:, None, None]
 

@@ -1,4 +1,4 @@
-"""Convolution: every output pixel is a weighted sum of a window of the input."""
+"""Convolution: each output pixel is a weighted sum over a window of the input."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
@@ -20,20 +20,20 @@ def _check(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
 
 @operation(check=_check)
 def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> tuple[Array, Backward]:
-    """Slide each kernel over the picture and add up the products.
+    """Slide each kernel over the image and sum the products.
 
         z[n,o,i,j] = Σ_{c,u,v} w[o,c,u,v] · x[n,c,i·s+u,j·s+v] + b[o]
 
-    with x padded by zeros and s the stride. As everywhere in the field this is cross-correlation: the kernel
-    is not flipped. Given dz = ∂L/∂z,
+    where x is zero-padded and s is the stride. As is usual in deep learning, this is cross-correlation: the kernel is
+    not flipped. Given dz = ∂L/∂z,
 
         dw[o,c,u,v]          = Σ_{n,i,j} dz[n,o,i,j] · x[n,c,i·s+u,j·s+v]
         db[o]                = Σ_{n,i,j} dz[n,o,i,j]
         dx[n,c,i·s+u,j·s+v] += Σ_o       dz[n,o,i,j] · w[o,c,u,v]      for every i, j, u, v
 
     x: (N, C, H, W). w: (O, C, kh, kw). b: (O,), or None for no bias. z: (N, O, H', W') with
-    H' = (H + 2·padding − kh) // s + 1, W' likewise. `backward(dz, need_dx=True)` returns (dx, dw, db), with None
-    for dx where it is not needed, and for db where there is no bias.
+    H' = (H + 2·padding − kh) // s + 1, and W' likewise. `backward(dz, need_dx=True)` returns (dx, dw, db); dx is
+    None with `need_dx=False`, db is None without a bias.
 
     Source: Hou and Zhang, convolution layer; Goodfellow et al., Deep Learning, section 9.1.
     """
@@ -42,21 +42,21 @@ def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
     x_padded = pad(x, padding)
     height, width = (output_size(x_padded.shape[2 + axis], window[axis], stride) for axis in (0, 1))
     z = xp.zeros((len(x), len(w), height, width), x.dtype)
-    for u, v, seen in taps(x_padded, window, stride):
-        z += xp.einsum("nchw,oc->nohw", seen, w[:, :, u, v], optimize=True)
+    for u, v, x_uv in taps(x_padded, window, stride):  # x_uv[n,c,i,j] = x[n,c,i·s+u,j·s+v]
+        z += xp.einsum("ncij,oc->noij", x_uv, w[:, :, u, v], optimize=True)
     if b is not None:
         z += b[:, None, None]
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
         dw = xp.empty_like(w)
-        for u, v, seen in taps(x_padded, window, stride):
-            dw[:, :, u, v] = xp.einsum("nohw,nchw->oc", dz, seen, optimize=True)
+        for u, v, x_uv in taps(x_padded, window, stride):
+            dw[:, :, u, v] = xp.einsum("noij,ncij->oc", dz, x_uv, optimize=True)
         db = None if b is None else dz.sum(axis=(0, 2, 3))
         if not need_dx:
             return None, dw, db
         dx_padded = xp.zeros_like(x_padded)
-        for u, v, reached in taps(dx_padded, window, stride):
-            reached += xp.einsum("nohw,oc->nchw", dz, w[:, :, u, v], optimize=True)
+        for u, v, dx_uv in taps(dx_padded, window, stride):
+            dx_uv += xp.einsum("noij,oc->ncij", dz, w[:, :, u, v], optimize=True)
         return unpad(dx_padded, padding), dw, db
 
     return z, backward

@@ -1,4 +1,4 @@
-"""Convolution and ReLU in one go: what deep networks repeat between two poolings."""
+"""Convolution and ReLU as one operation."""
 
 from tinydnn.backend import Array
 from tinydnn.ops.conv2d import conv2d
@@ -16,8 +16,8 @@ def conv2d_relu(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding
 
         z = relu(conv2d(x, w, b))
 
-    with the gradients of both. An implementation that does both at once need not keep what lies between: z alone says
-    where ReLU cut off.
+    with the gradients of both. A fused implementation need not store the convolution's output: ReLU has cut off where
+    z = 0.
 
     x: (N, C, H, W). w: (O, C, kh, kw). b: (O,) or None. `backward(dz, need_dx=True)` returns (dx, dw, db) as
     `conv2d` does.

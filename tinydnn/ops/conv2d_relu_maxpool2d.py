@@ -1,23 +1,16 @@
-"""Convolution, ReLU and max pooling in one go: the block that the paper's network repeats."""
+"""Convolution, ReLU and max pooling as one operation: the block that the paper's network repeats."""
 
 from tinydnn.backend import Array
 from tinydnn.ops import checks
 from tinydnn.ops.conv2d import conv2d
 from tinydnn.ops.maxpool2d import maxpool2d
-from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.operation import Backward, Bias, operation
 from tinydnn.ops.relu import relu
 from tinydnn.ops.windows import output_size
 
 
 def _check(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    window: int = 2,
-    pool_stride: int | None = None,
+    x: Array, w: Array, b: Bias, *, stride: int = 1, padding: int = 0, window: int = 2, pool_stride: int | None = None
 ) -> None:
     conv2d.check(x, w, b, stride=stride, padding=padding)
     convolved = tuple(output_size(x.shape[i] + 2 * padding, w.shape[i], stride) for i in (2, 3))
@@ -26,20 +19,13 @@ def _check(
 
 @operation(check=_check)
 def conv2d_relu_maxpool2d(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    *,
-    stride: int = 1,
-    padding: int = 0,
-    window: int = 2,
-    pool_stride: int | None = None,
+    x: Array, w: Array, b: Bias, *, stride: int = 1, padding: int = 0, window: int = 2, pool_stride: int | None = None
 ) -> tuple[Array, Backward]:
     """The three formulas in sequence.
 
         z = maxpool2d(relu(conv2d(x, w, b)))
 
-    with the gradients of each. An implementation that does all three at once need not keep what lies between.
+    with the gradients of each. A fused implementation need not store the intermediate arrays.
 
     x: (N, C, H, W). w: (O, C, kh, kw). b: (O,) or None. `backward(dz, need_dx=True)` returns (dx, dw, db) as
     `conv2d` does.

@@ -1,4 +1,4 @@
-"""Dropout: a random part of the values is left out."""
+"""Dropout: a random share of the elements is set to zero."""
 
 from tinydnn.backend import Array
 from tinydnn.ops import checks
@@ -17,17 +17,17 @@ def _check(x: Array, keep: Array, *, rate: float) -> None:
 
 @operation(check=_check)
 def dropout(x: Array, keep: Array, *, rate: float) -> tuple[Array, Backward]:
-    """Set to zero what is not kept, and scale up the rest so that the expectation stays.
+    """Set the elements outside the mask to zero, and scale the others so that the expectation is unchanged.
 
         z  = x  · keep / (1 − rate)
         dx = dz · keep / (1 − rate)
 
-    An operation is a pure function, so the random choice is an argument: keep is True with probability 1 − rate.
-    x, z: any shape. keep: bool, like x. `backward(dz)` returns dx.
+    An operation is a pure function, so the random mask is an argument: keep is True with probability 1 − rate.
+    x, z: any shape. keep: bool, the shape of x. `backward(dz)` returns dx.
 
     Source: Hou and Zhang, dropout; Srivastava et al., Dropout (2014), section 4.
     """
-    scale = keep.astype(x.dtype) / float(1 - rate)  # a NumPy number would make float64 of float32
+    scale = keep.astype(x.dtype) / float(1 - rate)  # a NumPy scalar would turn float32 into float64
 
     def backward(dz: Array) -> Array:
         return dz * scale

@@ -1,4 +1,4 @@
-"""Global average pooling: each channel becomes one number, its mean."""
+"""Global average pooling: the output is the mean of each channel."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
@@ -12,7 +12,7 @@ def _check(x: Array) -> None:
 
 @operation(check=_check)
 def global_avgpool2d(x: Array) -> tuple[Array, Backward]:
-    """The mean of each channel over the whole picture.
+    """The mean of each channel over the whole image.
 
         z[n,c]      = 1/(H·W) · Σ_{i,j} x[n,c,i,j]
         dx[n,c,i,j] = dz[n,c] / (H·W)

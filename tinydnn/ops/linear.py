@@ -1,4 +1,4 @@
-"""The fully connected layer: every output is a weighted sum of all inputs."""
+"""The fully connected layer: each output is a weighted sum of all inputs."""
 
 from tinydnn.backend import Array
 from tinydnn.ops import checks
@@ -22,8 +22,8 @@ def linear(x: Array, w: Array, b: Array) -> tuple[Array, Backward]:
         db[o]   = Σ_n dz[n,o]
         dx[n,i] = Σ_o dz[n,o] · w[o,i]
 
-    x: (N, I). w: (O, I). b: (O,). z: (N, O). `backward(dz, need_dx=True)` returns (dx, dw, db), with None for dx
-    where it is not needed.
+    x: (N, I). w: (O, I). b: (O,). z: (N, O). `backward(dz, need_dx=True)` returns (dx, dw, db); dx is None
+    with `need_dx=False`.
 
     Source: Hou and Zhang, fully connected layer; Goodfellow et al., Deep Learning, section 6.5.
     """

@@ -1,4 +1,4 @@
-"""Max pooling: each window hands on its largest value."""
+"""Max pooling: the output is the largest value of each window."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
@@ -17,32 +17,32 @@ def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[
     """The largest value of each window of k × k pixels.
 
         z[n,c,i,j]            = max_{u,v} x[n,c,i·s+u,j·s+v]
-        dx[n,c,i·s+u*,j·s+v*] += dz[n,c,i,j]      where (u*, v*) is the position of that maximum
+        dx[n,c,i·s+u*,j·s+v*] += dz[n,c,i,j]      (u*, v*): the argmax of the window
 
-    Where several pixels of a window are equally large, the first in reading order (row by row) wins and gets
-    the whole gradient. Where windows overlap (s < k), a pixel may win several and collects from each.
+    Of equal maxima, the first in row-major order is the argmax and receives the whole gradient. A pixel in overlapping
+    windows (s < k) may be the argmax of several and receives the sum of their gradients.
 
-    x: (N, C, H, W). z: (N, C, H', W') with H' = (H − k) // s + 1, W' likewise; s = k where `stride` is None; rows
-    and columns left over at the end are not seen. `backward(dz)` returns dx.
+    x: (N, C, H, W). z: (N, C, H', W') with H' = (H − k) // s + 1, and W' likewise. s = k if `stride` is None.
+    Trailing rows and columns that fill no window are ignored. `backward(dz)` returns dx.
 
     Source: Hou and Zhang, pooling layer; Goodfellow et al., Deep Learning, section 9.3.
     """
     xp = array_module(x)
     stride = stride or window
-    shape, dtype = x.shape, x.dtype  # all that backward needs of x, which can then be given back
+    shape, dtype = x.shape, x.dtype  # all that backward needs of x, which can then be released
     views = [view for _, _, view in taps(x, (window, window), stride)]
     z = views[0].copy()
-    winner = xp.zeros(z.shape, xp.min_scalar_type(window * window))
+    argmax = xp.zeros(z.shape, xp.min_scalar_type(window * window))
     for k, view in enumerate(views[1:], start=1):
-        # Strictly larger: of equals, the first keeps the place. A NaN, which is larger than nothing, must win to show.
+        # Strictly larger, so that the first of equal maxima stays. A NaN compares as false but must propagate.
         better = (view > z) | (xp.isnan(view) & ~xp.isnan(z))
         z = xp.where(better, view, z)
-        winner[better] = k
+        argmax[better] = k
 
     def backward(dz: Array) -> Array:
         dx = xp.zeros(shape, dtype)
-        for k, (_, _, reached) in enumerate(taps(dx, (window, window), stride)):
-            reached += xp.where(winner == k, dz, 0)
+        for k, (_, _, dx_uv) in enumerate(taps(dx, (window, window), stride)):
+            dx_uv += xp.where(argmax == k, dz, 0)
         return dx
 
     return z, backward

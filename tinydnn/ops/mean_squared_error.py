@@ -1,4 +1,4 @@
-"""Mean squared error: how far numbers are from their targets."""
+"""Mean squared error of predictions and targets."""
 
 from tinydnn.backend import Array
 from tinydnn.ops import checks
@@ -9,7 +9,7 @@ def _check(prediction: Array, target: Array) -> None:
     checks.floats("mean_squared_error", prediction=prediction, target=target)
     if prediction.size == 0:
         raise ValueError(
-            f"mean_squared_error: prediction: expected at least one number, found shape {prediction.shape}"
+            f"mean_squared_error: prediction: expected at least one element, found shape {prediction.shape}"
         )
     checks.shape("mean_squared_error", "target", target, prediction.shape, "like the prediction's")
 
@@ -18,7 +18,7 @@ def _check(prediction: Array, target: Array) -> None:
 def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, Backward]:
     """The mean of the squared differences.
 
-        L           = 1/M · Σ (ŷ − y)²                 M: how many numbers there are
+        L           = 1/M · Σ (ŷ − y)²                 M: the number of elements
         dprediction = dL · 2 · (ŷ − y) / M
 
     prediction ŷ and target y: any shape, the same. L: a scalar array. `backward(dloss=1.0)` returns dprediction.

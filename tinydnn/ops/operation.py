@@ -21,6 +21,7 @@ from tinydnn.ops import context
 P = ParamSpec("P")
 Backward: TypeAlias = Callable[..., Any]
 Function: TypeAlias = Callable[P, tuple[Array, Backward]]
+Bias: TypeAlias = Array | None  # None: no bias
 
 REFERENCE = "reference"
 DEVICES = ("cpu", "cuda", "any")

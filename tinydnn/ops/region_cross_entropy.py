@@ -1,4 +1,4 @@
-"""Cross-entropy of a map of regions, where it is known what each region shows."""
+"""Cross-entropy of a region map against the class of each region."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
@@ -19,13 +19,13 @@ def _check(m: Array, targets: Array, weights: Array) -> None:
 
 @operation(check=_check)
 def region_cross_entropy(m: Array, targets: Array, weights: Array) -> tuple[Array, Backward]:
-    """The weighted mean over all regions of −log of the probability of what they show.
+    """The weighted mean over all regions of −log of the probability of their class.
 
         p[n,c,i,j]  = exp(m[n,c,i,j]) / Σ_d exp(m[n,d,i,j])
-        L           = −1/W · Σ_{n,i,j} w[n,i,j] · log p[n,t[n,i,j],i,j]          with W = Σ w[n,i,j], or 1 if all are 0
+        L           = −1/W · Σ_{n,i,j} w[n,i,j] · log p[n,t[n,i,j],i,j]          with W = Σ w[n,i,j], or 1 if that is 0
         dm[n,c,i,j] = dL · w[n,i,j] / W · (p[n,c,i,j] − [c = t[n,i,j]])
 
-    m: (N, K+1, H, W). targets: (N, H, W), integers 0 … K. weights: (N, H, W), 0 where it does not matter. L: a scalar
+    m: (N, K+1, H, W). targets: (N, H, W), integers 0 … K. weights: (N, H, W), 0 to ignore a region. L: a scalar
     array. `backward(dloss=1.0)` returns dm.
 
     Source: Long, Shelhamer and Darrell, Fully Convolutional Networks for Semantic Segmentation, section 3.
@@ -33,11 +33,11 @@ def region_cross_entropy(m: Array, targets: Array, weights: Array) -> tuple[Arra
     xp = array_module(m)
     shifted = m - m.max(axis=1, keepdims=True)
     log_p = shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
-    hit = targets[:, None] == xp.arange(m.shape[1])[:, None, None]  # (N, K+1, H, W)
+    is_target = targets[:, None] == xp.arange(m.shape[1])[:, None, None]  # (N, K+1, H, W)
     total = float(weights.sum()) or 1.0
-    loss = -(weights * (log_p * hit).sum(axis=1)).sum() / total
+    loss = -(weights * (log_p * is_target).sum(axis=1)).sum() / total
 
     def backward(dloss: float = 1.0) -> Array:
-        return (xp.exp(log_p) - hit) * (weights * (float(dloss) / total))[:, None]
+        return (xp.exp(log_p) - is_target) * (weights * (float(dloss) / total))[:, None]
 
     return loss, backward

@@ -1,4 +1,4 @@
-"""From a map of regions to the whole picture: which class most of what is no background belongs to."""
+"""Region vote: from a region map to the logits of the image, by counting the regions of each class."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
@@ -16,7 +16,7 @@ def _check(m: Array, *, least: float = 0.01) -> None:
 
 @operation(check=_check)
 def region_vote(m: Array, *, least: float = 0.01) -> tuple[Array, Backward]:
-    """The logarithm of how many regions each class can be expected to have.
+    """The logarithm of the expected number of regions of each class.
 
         p[n,c,i,j]  = exp(m[n,c,i,j]) / Σ_d exp(m[n,d,i,j])              c = 0 is background, c = k + 1 is class k
         S[n,k]      = least + Σ_{i,j} p[n,k+1,i,j]
@@ -24,8 +24,8 @@ def region_vote(m: Array, *, least: float = 0.01) -> tuple[Array, Backward]:
         g[n,k+1]    = dz[n,k] / S[n,k],    g[n,0] = 0
         dm[n,c,i,j] = p[n,c,i,j] · (g[n,c] − Σ_d p[n,d,i,j] · g[n,d])
 
-    So the softmax of z is each class's share of all regions that are no background, evened out a little where there are
-    next to none: `least` regions are given to every class.
+    So the softmax of z is the share of each class among the regions that are not background. `least` regions are added
+    to every class, which evens out the shares of an image that is almost all background.
 
     m: (N, K+1, H, W). z: (N, K). `backward(dz)` returns dm.
     """

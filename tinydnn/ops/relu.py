@@ -1,4 +1,4 @@
-"""ReLU: what is negative becomes zero."""
+"""ReLU: negative values become zero."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
@@ -16,7 +16,7 @@ def relu(x: Array) -> tuple[Array, Backward]:
         z  = max(0, x)
         dx = dz where x > 0, else 0
 
-    At the kink x = 0 the gradient is taken as 0. x and z: any shape. `backward(dz)` returns dx.
+    At the kink x = 0 the gradient is 0. x and z: any shape. `backward(dz)` returns dx.
 
     Source: Hou and Zhang, activation function; Goodfellow et al., Deep Learning, section 6.3.1.
     """

@@ -1,4 +1,4 @@
-"""The logistic sigmoid: any number becomes one between 0 and 1."""
+"""The logistic sigmoid, which maps any number to one between 0 and 1."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
@@ -16,7 +16,7 @@ def sigmoid(x: Array) -> tuple[Array, Backward]:
         z  = 1 / (1 + e⁻ˣ)
         dx = dz · z · (1 − z)
 
-    Computed through e^(−|x|), which never overflows. x and z: any shape. `backward(dz)` returns dx.
+    Computed from e^(−|x|), which never overflows. x and z: any shape. `backward(dz)` returns dx.
 
     Source: Hou and Zhang, worked example; Goodfellow et al., Deep Learning, section 3.10.
     """

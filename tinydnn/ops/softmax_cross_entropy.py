@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy: how far the predicted probabilities are from the labels."""
+"""Softmax and cross-entropy: the negative log probability of the labels."""
 
 from tinydnn.backend import Array, array_module, device_of
 from tinydnn.ops import checks
@@ -15,7 +15,7 @@ def _check(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> Non
     checks.shape(name, "labels", labels, (len(logits),), f"for logits of shape {logits.shape}")
     if device_of(labels) != device_of(logits):
         raise TypeError(f"{name}: labels: expected an array on {device_of(logits)}, found one on {device_of(labels)}")
-    # On a GPU, looking at the values would stop the queue in every step; there the dataset's check has to do.
+    # On a GPU, reading the values would synchronise in every step; there the dataset's own check must suffice.
     if device_of(labels) == "cpu" and (labels.min() < 0 or labels.max() >= logits.shape[1]):
         raise ValueError(f"{name}: labels: expected 0 to {logits.shape[1] - 1}, found {labels.min()} to {labels.max()}")
     if not 0 <= label_smoothing < 1:
@@ -31,7 +31,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
         L      = −1/N · Σ_{n,k} t[n,k] · log p[n,k]
         dlogits[n,k] = dL · (p[n,k] − t[n,k]) / N
 
-    The largest logit of each row is subtracted first, which changes nothing in p and lets nothing overflow.
+    The largest logit of each row is subtracted first, which leaves p unchanged and prevents overflow.
 
     logits: (N, K). labels: (N,) integers in 0 … K−1. L: a scalar array. `backward(dloss=1.0)` returns dlogits.
 
@@ -53,7 +53,7 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
 
 
 def softmax(logits: Array) -> Array:
-    """The probabilities p of `softmax_cross_entropy`, (N, K): for predictions, where no gradient is wanted."""
+    """The probabilities p of `softmax_cross_entropy`, (N, K): for predictions, which need no gradient."""
     xp = array_module(logits)
     exponentials = xp.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)

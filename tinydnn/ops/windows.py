@@ -1,7 +1,7 @@
-"""Windows that slide over a picture, seen tap by tap.
+"""Sliding windows over an image, as one strided view per tap.
 
-A window of kh × kw positions that moves in steps of `stride` is kh·kw shifted, strided views of the picture.
-Convolution and pooling are sums or maxima over these views, and so are their gradients.
+A kh × kw window that moves by `stride` pixels corresponds to kh·kw shifted, strided views of the image. Convolution and
+pooling are sums or maxima over these views, and so are their gradients.
 """
 
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from tinydnn.backend import Array, array_module
 
 
 def output_size(size: int, window: int, stride: int) -> int:
-    """How many windows fit along an axis; what is left over at the end is not seen."""
+    """The number of windows that fit along an axis; trailing pixels that fill none are ignored."""
     return (size - window) // stride + 1
 
 
 def taps(x: Array, window: tuple[int, int], stride: int) -> Iterator[tuple[int, int, Array]]:
-    """Yield (u, v, view) with view[..., i, j] = x[..., i·stride + u, j·stride + v], row by row.
+    """Yield (u, v, view) with view[..., i, j] = x[..., i·stride + u, j·stride + v], in row-major order.
 
-    x: (..., H, W). Each view: (..., H', W'), and it writes through to x.
+    x: (..., H, W). Each view: (..., H', W'), and writes to it change x.
     """
     rows = stride * (output_size(x.shape[-2], window[0], stride) - 1) + 1
     columns = stride * (output_size(x.shape[-1], window[1], stride) - 1) + 1
@@ -27,7 +27,7 @@ def taps(x: Array, window: tuple[int, int], stride: int) -> Iterator[tuple[int, 
 
 
 def pad(x: Array, padding: int) -> Array:
-    """x: (..., H, W) with `padding` rows and columns of zeros on each side; x itself where that is 0."""
+    """x: (..., H, W) with `padding` rows and columns of zeros on each side; x itself if `padding` is 0."""
     if padding == 0:
         return x
     xp = array_module(x)
@@ -38,5 +38,5 @@ def pad(x: Array, padding: int) -> Array:
 
 
 def unpad(x: Array, padding: int) -> Array:
-    """The inner part that `pad` put its picture into, as a view."""
+    """The image inside the padding, as a view."""
     return x if padding == 0 else x[..., padding:-padding, padding:-padding]

@@ -1,4 +1,4 @@
-"""Adam, which scales the step of each number by running averages of its gradient and of the gradient squared."""
+"""Adam."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,39 +6,19 @@ from typing import Any
 from tinydnn.backend import Array, array_module
 from tinydnn.layers import Parameter
 from tinydnn.optim.optimizer import Optimizer
-from tinydnn.optim.update import Update
 
 
-@Update
-def adam_update(
-    theta: Array, g: Array, m: Array, v: Array, *, lr: float, correction_1: float, correction_2: float,
-    beta_1: float, beta_2: float, eps: float, weight_decay: float,
-) -> None:  # fmt: skip
-    """One step of Adam, in place.
+class Adam(Optimizer):
+    """Adam, which scales each element's step by running averages of its gradient and of the gradient squared.
 
         g ← g + weight_decay · θ
         m ← β₁ · m + (1 − β₁) · g,      v ← β₂ · v + (1 − β₂) · g²
         θ ← θ − lr · m̂ / (√v̂ + ε)      with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ) in step t = 1, 2, …
 
-    correction_1, correction_2: 1 − β₁ᵗ and 1 − β₂ᵗ.
-    """
-    if weight_decay:
-        g = g + weight_decay * theta
-    m *= beta_1
-    m += (1 - beta_1) * g
-    v *= beta_2
-    v += (1 - beta_2) * g * g
-    m_hat, v_hat = m / correction_1, v / correction_2
-    theta -= lr * m_hat / (array_module(g).sqrt(v_hat) + eps)
-
-
-class Adam(Optimizer):
-    """Adam, see `adam_update`. The state of each parameter is the mean m and the mean square v of its gradient.
+    The state of each parameter is m, "mean", and v, "square".
 
     Source: Kingma and Ba, Adam, algorithm 1.
     """
-
-    update = adam_update
 
     def __init__(
         self,
@@ -55,6 +35,21 @@ class Adam(Optimizer):
             raise ValueError(f"Adam: eps: expected a number above 0, found {eps}")
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, state=("mean", "square"))
         self.betas, self.eps = (float(betas[0]), float(betas[1])), float(eps)
+
+    @staticmethod
+    def update(
+        theta: Array, g: Array, m: Array, v: Array, *, lr: float, correction_1: float, correction_2: float,
+        beta_1: float, beta_2: float, eps: float, weight_decay: float,
+    ) -> None:  # fmt: skip
+        """The formulas of the class, in place. correction_1, correction_2: 1 − β₁ᵗ and 1 − β₂ᵗ."""
+        if weight_decay:
+            g = g + weight_decay * theta
+        m *= beta_1
+        m += (1 - beta_1) * g
+        v *= beta_2
+        v += (1 - beta_2) * g * g
+        m_hat, v_hat = m / correction_1, v / correction_2
+        theta -= lr * m_hat / (array_module(g).sqrt(v_hat) + eps)
 
     def constants(self) -> dict[str, Any]:
         """Both betas, epsilon and weight decay."""

@@ -1,13 +1,12 @@
 """Flat buffers on a GPU: all parameters in one array, so that one launch updates them all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from tinydnn.backend import Array, array_module, upload
 from tinydnn.layers import Parameter
-from tinydnn.optim.update import Rule
 
 ALIGN = 4  # numbers: every array begins at a multiple of 16 bytes
 
@@ -45,7 +44,11 @@ class FlatStep:
     """
 
     def __init__(
-        self, rule: Rule, parameters: Mapping[str, Parameter], state: dict[str, dict[str, Array]], scalars: int
+        self,
+        rule: Callable[..., None],
+        parameters: Mapping[str, Parameter],
+        state: dict[str, dict[str, Array]],
+        scalars: int,
     ) -> None:
         values = {name: one.value for name, one in parameters.items()}
         xp = array_module(next(iter(values.values())))

@@ -1,7 +1,7 @@
-"""What every optimizer is: parameters, a learning rate, the state that its update rule keeps, and a step."""
+"""The base class of optimizers: parameters, a learning rate, the state of the update rule, and a step."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +9,6 @@ import numpy as np
 from tinydnn.backend import Array, array_module, device_of
 from tinydnn.layers import Parameter
 from tinydnn.optim.flat import FlatStep
-from tinydnn.optim.update import Update
 
 CHUNK = 1 << 14  # numbers
 
@@ -20,9 +19,31 @@ class Optimizer(ABC):
     lr: the learning rate, which may be set before any step. `state` holds the running averages that the rule keeps,
     under their name and the parameter's. `step_counts` counts the steps of each parameter: one that was frozen at
     first has taken fewer. Both are part of a checkpoint.
+
+    A subclass defines the update rule as `update(theta, g, *state, **scalars, **constants)`: array code that moves
+    elements θ with the gradient g and their state in place, on any device. `implementation` registers another one for
+    a device, as kernels do.
     """
 
-    update: ClassVar[Update]
+    update: ClassVar[Callable[..., None]]
+    implementations: ClassVar[dict[str, Callable[..., None]]]
+
+    def __init_subclass__(cls) -> None:
+        cls.implementations = {}
+
+    @classmethod
+    def implementation(cls, device: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        """Register the decorated function as the update rule for a device, "cpu" or "cuda".
+
+        It updates flat buffers of all parameters at once. In place of the scalars it takes `scalars`, an array of them
+        on its device, so that a captured step can be replayed.
+        """
+
+        def register(rule: Callable[..., None]) -> Callable[..., None]:
+            cls.implementations[device] = rule
+            return rule
+
+        return register
 
     def __init__(
         self, parameters: Mapping[str, Parameter], *, lr: float, weight_decay: float, state: tuple[str, ...]
@@ -91,7 +112,7 @@ class Optimizer(ABC):
             # A chunk at a time stays in the cache from the first line of the rule to the last.
             chunk = CHUNK if array_module(parameter.value) is np else len(arrays[0])
             for start in range(0, len(arrays[0]), chunk):
-                self.update.reference(*[array[start : start + chunk] for array in arrays], **arguments)
+                self.update(*[array[start : start + chunk] for array in arrays], **arguments)
 
     def _flat_step(self) -> FlatStep | None:
         """All parameters and states in flat buffers, where the update rule has an implementation for their device.
@@ -99,7 +120,7 @@ class Optimizer(ABC):
         One set of scalars then serves all parameters, so None where theirs differ.
         """
         first = next(iter(self.parameters.values()), None)
-        rule = None if first is None else self.update.implementations.get(device_of(first.value))
+        rule = None if first is None else self.implementations.get(device_of(first.value))
         if rule is None or first is None or first.value.dtype != np.float32:
             return None
         scalars = [self.scalars(self.lr, count) for count in set(self.step_counts.values())]

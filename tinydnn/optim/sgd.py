@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum and weight decay."""
+"""Stochastic gradient descent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,37 +6,19 @@ from typing import Any
 from tinydnn.backend import Array
 from tinydnn.layers import Parameter
 from tinydnn.optim.optimizer import Optimizer
-from tinydnn.optim.update import Update
 
 
-@Update
-def sgd_update(
-    theta: Array, g: Array, v: Array | None = None, *, lr: float, momentum: float, nesterov: bool, weight_decay: float
-) -> None:
-    """One step of gradient descent, in place.
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum and weight decay.
 
         g ← g + weight_decay · θ
         v ← momentum · v + g
         θ ← θ − lr · v                        or, with Nesterov momentum, θ ← θ − lr · (g + momentum · v)
 
-    Without momentum there is no velocity v, and θ ← θ − lr · g.
-    """
-    if weight_decay:
-        g = g + weight_decay * theta
-    if v is not None:
-        v *= momentum
-        v += g
-        g = g + momentum * v if nesterov else v
-    theta -= lr * g
-
-
-class SGD(Optimizer):
-    """Stochastic gradient descent, see `sgd_update`. The state of each parameter is its velocity v.
+    The state of each parameter is its velocity v. Without momentum there is none, and θ ← θ − lr · g.
 
     Source: Hou and Zhang, gradient descent; Sutskever et al., On the importance of initialization and momentum.
     """
-
-    update = sgd_update
 
     def __init__(
         self,
@@ -53,6 +35,20 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov: expected a momentum above 0, found 0")
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, state=("velocity",) if momentum else ())
         self.momentum, self.nesterov = float(momentum), nesterov
+
+    @staticmethod
+    def update(
+        theta: Array, g: Array, v: Array | None = None, *,
+        lr: float, momentum: float, nesterov: bool, weight_decay: float,
+    ) -> None:  # fmt: skip
+        """The formulas of the class, in place."""
+        if weight_decay:
+            g = g + weight_decay * theta
+        if v is not None:
+            v *= momentum
+            v += g
+            g = g + momentum * v if nesterov else v
+        theta -= lr * g
 
     def constants(self) -> dict[str, Any]:
         """Momentum, Nesterov or not, and weight decay."""

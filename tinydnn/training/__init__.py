@@ -1,1 +1,4 @@
-"""Training: one step, the loop around it, the loss, evaluation and fine-tuning."""
+"""Training: the loop and its one step, the loss, evaluation and fine-tuning.
+
+`trainer` is the loop, `step` what it does to one batch; everything else is imported by these two.
+"""

@@ -1,4 +1,4 @@
-"""What a model makes of slices whose labels are known."""
+"""Evaluation of a model on labelled slices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from tinydnn import ops
 from tinydnn.backend import Array, to_device
 from tinydnn.data.dataset import Dataset
 from tinydnn.layers import Sequential
-from tinydnn.training import views as prediction
-from tinydnn.training.loss import expecting
+from tinydnn.training.loss import image_loss
+from tinydnn.training.views import mean_logits
 
 EVALUATION_BATCH = 32  # slices
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model makes of slices whose labels are known."""
+    """The loss of a model on labelled slices, their labels (N,) and the predicted probabilities (N, K)."""
 
     loss: float
-    labels: Array  # (N,)
-    probabilities: Array  # (N, K)
+    labels: Array
+    probabilities: Array
 
     @property
     def predictions(self) -> Array:
@@ -30,7 +30,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """The share of slices whose most probable class is the right one."""
+        """The share of correct predictions."""
         return float((self.predictions == self.labels).mean())
 
 
@@ -45,19 +45,18 @@ def evaluate(
     log_prior: Array | None = None,
     load: Callable[[Array], tuple[Array, Array]] | None = None,
 ) -> Evaluation:
-    """Send the slices of `indices` through the model in evaluation mode, a few at a time; `views` of each.
+    """Evaluate a model on the slices `indices`, in batches, averaging the logits over so many views.
 
-    The loss is that of the training: with `log_prior` (`tinydnn.training.loss`) it is of logits to which that is added.
-    The probabilities are of the logits as they are. `load` brings slices from where they lie already, as `load_batch`
-    does from the dataset.
+    The loss is the training loss of images, with the log prior added to the logits; the probabilities are without it.
+    load: replaces `load_batch` where the slices are on the device already.
     """
     losses, probabilities, labels = [], [], []
-    with np.errstate(all="ignore"):  # what overflows shows in the loss
+    with np.errstate(all="ignore"):  # overflow shows in the loss
         for start in range(0, len(indices), EVALUATION_BATCH):
-            some = indices[start : start + EVALUATION_BATCH]
-            x, y = load_batch(dataset, some, normalise, device) if load is None else load(some)
-            logits = prediction.logits(model, x, views)
-            losses.append(float(ops.softmax_cross_entropy(expecting(logits, log_prior), y)[0]) * len(y))
+            batch = indices[start : start + EVALUATION_BATCH]
+            x, y = load_batch(dataset, batch, normalise, device) if load is None else load(batch)
+            logits = mean_logits(model, x, views)
+            losses.append(float(image_loss(logits, y, log_prior=log_prior)[0].total) * len(y))
             probabilities.append(to_device(ops.softmax(logits), "cpu"))
             labels.append(to_device(y, "cpu"))
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
@@ -66,5 +65,5 @@ def evaluate(
 def load_batch(
     dataset: Dataset, indices: Array, normalise: Callable[[Array], Array], device: str
 ) -> tuple[Array, Array]:
-    """Normalised pictures (B, C, H, W) float32 and their labels (B,) on the device."""
+    """Normalised images (B, C, H, W) float32 and labels (B,) on the device."""
     return normalise(to_device(dataset.read(indices), device)), to_device(dataset.labels[indices], device)

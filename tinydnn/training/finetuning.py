@@ -1,4 +1,4 @@
-"""Adapting a network that others have trained: its front frozen, and thawed layer by layer."""
+"""Fine-tuning of a pretrained network: its trunk starts frozen and thaws in phases."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,113 +10,113 @@ import numpy as np
 from tinydnn.errors import InputError
 from tinydnn.layers import Sequential
 from tinydnn.optim import Schedule
-from tinydnn.training.features import feature_shape, kept
-from tinydnn.training.trainer import Trainer, View
+from tinydnn.training.features import cached_features, feature_shape
+from tinydnn.training.trainer import Segment, Trainer
 
 HEAD = "head"
-LARGEST_FEATURES = 1 << 31  # bytes of a file of features; beyond, they are computed anew for every batch
+LARGEST_FEATURES = 1 << 31  # bytes of a feature file; larger features are computed anew for every batch
 
 
 @dataclass(frozen=True)
 class Phase:
-    """From an epoch (the first is 1) on, what is frozen: the front up to `frozen_to`; nothing where that is None.
+    """A part of a training, from an epoch on (the first is 1), and what is frozen in it.
 
-    trunk_rate: how many times the optimiser's rate the thawed layers of the trunk take; the head takes it once.
+    frozen_to: the last frozen layer; None freezes nothing. trunk_lr_scale: the learning rate of the thawed trunk layers
+    relative to the head's.
     """
 
     first_epoch: int
     frozen_to: str | None
-    trunk_rate: float
+    trunk_lr_scale: float
 
     def begin(self, model: Sequential) -> None:
         """Freeze and thaw the model's layers."""
-        model.unfreeze(lr_scale=self.trunk_rate)
+        model.unfreeze(lr_scale=self.trunk_lr_scale)
         model.unfreeze(from_layer=HEAD)
         if self.frozen_to is not None:
             model.freeze(self.frozen_to)
 
 
-def phases(model: Sequential, frozen_to: str, unfreeze: str, *, epochs: int, trunk_rate: float) -> tuple[Phase, ...]:
-    """The phases of a training: frozen up to `frozen_to` ("none": nothing is), then thawed as `unfreeze` says.
+def parse_phases(
+    model: Sequential, frozen_to: str, unfreeze: str, *, epochs: int, trunk_lr_scale: float
+) -> tuple[Phase, ...]:
+    """The phases of a training that starts frozen up to `frozen_to` ("none": nothing) and thaws by `unfreeze`.
 
-    unfreeze: "6:features.24,9:features.17" lets the layers from features.24 on learn from epoch 6 on, and those from
-    features.17 on from epoch 9 on. Raises `InputError` for anything else, and unless each phase thaws more than the
-    one before.
+    unfreeze: "6:features.24,9:features.17" thaws the layers from features.24 on in epoch 6, and those from features.17
+    on in epoch 9. Raises `InputError` for any other form, and unless each phase thaws more layers than the one before.
     """
-    found = [Phase(1, None if frozen_to == "none" else frozen_to, trunk_rate)]
-    for part in filter(None, unfreeze.split(",")):
-        epoch, _, layer = part.partition(":")
+    phases = [Phase(1, None if frozen_to == "none" else frozen_to, trunk_lr_scale)]
+    for item in filter(None, unfreeze.split(",")):
+        epoch, _, layer = item.partition(":")
         if not epoch.isdecimal() or not layer:
-            raise InputError(f"--unfreeze: expected EPOCH:LAYER, such as 6:features.24, found {part!r}")
-        if not found[-1].first_epoch < int(epoch) <= epochs:
-            raise InputError(
-                f"--unfreeze: expected an epoch after {found[-1].first_epoch} and up to {epochs}, found {epoch}"
-            )
-        found.append(Phase(int(epoch), model.layer_before(layer), trunk_rate))
-    fronts = []
-    for phase in found:
+            raise InputError(f"--unfreeze: expected EPOCH:LAYER, such as 6:features.24, found {item!r}")
+        previous = phases[-1].first_epoch
+        if not previous < int(epoch) <= epochs:
+            raise InputError(f"--unfreeze: expected an epoch after {previous} and up to {epochs}, found {epoch}")
+        phases.append(Phase(int(epoch), model.layer_before(layer), trunk_lr_scale))
+    frozen = []
+    for phase in phases:
         phase.begin(model)
-        fronts.append(model.frozen_front())
-    if any(later >= earlier for earlier, later in pairwise(fronts)):
-        raise InputError(
-            f"--unfreeze: expected each step to let more layers learn than the one before, found {unfreeze}"
-        )
-    return tuple(found)
+        frozen.append(model.frozen_prefix())
+    if any(later >= earlier for earlier, later in pairwise(frozen)):
+        raise InputError(f"--unfreeze: expected each phase to thaw more layers than the one before, found {unfreeze}")
+    return tuple(phases)
 
 
-def phased(schedule: Callable[[int], Schedule], starts: Sequence[int], iterations: int) -> Schedule:
-    """`schedule(length)`, begun anew at each of the iterations `starts`."""
+def restarted(schedule: Callable[[int], Schedule], starts: Sequence[int], iterations: int) -> Schedule:
+    """`schedule(length)`, restarted at each of the iterations `starts`."""
     ends = [*starts[1:], iterations]
-    parts = [schedule(end - start) for start, end in zip(starts, ends, strict=True)]
+    schedules = [schedule(end - start) for start, end in zip(starts, ends, strict=True)]
 
-    def rate(iteration: int) -> float:
+    def learning_rate(iteration: int) -> float:
         k = max(index for index, start in enumerate(starts) if start <= iteration)
-        return parts[k](iteration - starts[k])
+        return schedules[k](iteration - starts[k])
 
-    return rate
+    return learning_rate
 
 
 class Finetuner(Trainer):
     """A trainer whose model thaws from phase to phase.
 
-    In each phase the frozen front is taken out of the loop: what it makes of the slices is computed once
-    (`prepare_features`), and an epoch sees that in place of the pictures. No later phase may freeze what an earlier
-    one has trained, so all of it can be computed before the training begins. Where the slices are augmented, no two
-    epochs show the front the same pictures: it stays in the loop, and nothing is kept.
+    The output of the frozen prefix is constant, so `prepare_features` computes it once for all slices, and each epoch
+    trains on these features alone. No later phase freezes a layer that an earlier one has trained, so all features can
+    be computed before training. With augmentation the images change from epoch to epoch, and the prefix stays in the
+    loop.
     """
 
-    def __init__(self, *arguments: Any, phases: Sequence[Phase], **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, *arguments: Any, phases: Sequence[Phase]) -> None:
+        super().__init__(*arguments)
         self.phases = tuple(phases)
-        self._views: dict[Phase, View] = {}
+        self._segments: dict[Phase, Segment] = {}
         self.phases[0].begin(self.model)
 
     def prepare_features(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Compute what each phase's frozen front makes of every slice, unless an earlier run has; see above."""
-        if self.augment:
+        """Compute or load the features of each phase's frozen prefix, except with augmentation."""
+        if self.protocol.augment:
             return
         for phase in self.phases:
             phase.begin(self.model)
-            front, rest = self.model.split_at(self.model.frozen_front())
-            if not front.layers or phase in self._views:
+            prefix, rest = self.model.split_at(self.model.frozen_prefix())
+            if not prefix.layers or phase in self._segments:
                 continue
-            shape = feature_shape(self.dataset, front, self.normalise, self.device)
+            device = self.protocol.device
+            shape = feature_shape(self.dataset, prefix, self.normalise, device)
             if len(self.dataset) * int(np.prod(shape)) * 4 <= LARGEST_FEATURES:
-                features = kept(self.dataset, front, self.normalise, device=self.device, progress=progress)
-                self._views[phase] = View(rest, features, lambda x: x)
+                features = cached_features(self.dataset, prefix, self.normalise, device=device, progress=progress)
+                self._segments[phase] = Segment(rest, features, lambda x: x)
         self.phases[0].begin(self.model)
 
     def phase(self, epoch: int) -> Phase:
-        """The phase of an epoch; the first is 1."""
-        return [one for one in self.phases if one.first_epoch <= epoch][-1]
+        """The phase of an epoch; the first epoch is 1."""
+        return [phase for phase in self.phases if phase.first_epoch <= epoch][-1]
 
-    def features(self, phase: Phase) -> tuple[int, ...] | None:
-        """The shape of a slice's features in a phase; None where the pictures themselves are seen."""
-        view = self._views.get(phase)
-        return None if view is None else view.dataset.images.shape[1:]
+    def feature_shape(self, phase: Phase) -> tuple[int, ...] | None:
+        """The shape of a slice's cached features in a phase; None where the loop sees the images themselves."""
+        segment = self._segments.get(phase)
+        return None if segment is None else segment.dataset.images.shape[1:]
 
     def begin_epoch(self, epoch: int) -> None:
-        """Freeze and thaw as the epoch's phase asks for, and see what its frozen front has made."""
+        """Freeze and thaw for the epoch's phase, and switch to its segment of the model."""
         phase = self.phase(epoch)
         phase.begin(self.model)
-        self.view = self._views.get(phase) or View(self.model, self.dataset, self.normalise)
+        self.segment = self._segments.get(phase) or Segment(self.model, self.dataset, self.normalise)

@@ -1,4 +1,4 @@
-"""Making the next batch while the present one is worked on."""
+"""Prefetching: the next batch is loaded while the current one is used."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,17 +9,17 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def prefetch(make: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
-    """`make` of each item, in order; the next one is made in a thread beside the caller's own work.
+def prefetch(load: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """Yield `load(item)` in order; a thread loads the next one while the caller works.
 
-    The thread works in the caller's context: what `ops.use` and its like say here holds there. What `make` raises, it
-    raises here in its turn.
+    The thread runs in a copy of the caller's context, so `ops.use` and the like apply. An error in `load` is raised
+    when its turn comes.
     """
-    with ThreadPoolExecutor(1, "tinydnn-ahead") as thread:
-        coming: Future[B] | None = None
+    with ThreadPoolExecutor(1, "tinydnn-prefetch") as thread:
+        pending: Future[B] | None = None
         for item in items:
-            made, coming = coming, thread.submit(copy_context().run, make, item)
-            if made is not None:
-                yield made.result()
-        if coming is not None:
-            yield coming.result()
+            ready, pending = pending, thread.submit(copy_context().run, load, item)
+            if ready is not None:
+                yield ready.result()
+        if pending is not None:
+            yield pending.result()

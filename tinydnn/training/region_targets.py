@@ -1,28 +1,29 @@
-"""What each region of a slice shows, from the mask of its tumour."""
+"""Training targets of a region network, from the tumour masks."""
 
 import numpy as np
 
 from tinydnn.backend import Array, array_module
 
-TUMOUR, UNCLEAR = 0.25, 0.02  # shares of a region's pixels: above the first it is tumour, below the second background
-TUMOUR_WEIGHT = 5  # a tumour fills a thirtieth of a slice, so few regions would count for little
+# Shares of a region's pixels: above the first it counts as tumour, below the second as background.
+TUMOUR, BACKGROUND = 0.25, 0.02
+TUMOUR_WEIGHT = 5  # a tumour covers a thirtieth of a slice, so its few regions would have little influence
 
 
 def region_targets(masks: Array, labels: Array, regions: tuple[int, int]) -> tuple[Array, Array]:
-    """The class that each region shows, and how much it counts.
+    """The class of each region and its weight in the loss.
 
-    A slice is cut into `regions` (h, w) of as many pixels as poolings have made one of, the largest power of two up to
-    H/h. target[n,i,j] = label[n] + 1 where more than a quarter
-    of the pixels are tumour, else 0. weight[n,i,j] = 5 there, 1 where there is no tumour, 0 between.
+    target[n,i,j] = label[n] + 1 where more than a quarter of the region's pixels are tumour, else 0. weight[n,i,j] = 5
+    there, 1 where there is almost no tumour, 0 in between. `regions` (h, w) is the size of the region map. The side of
+    a region is the largest power of two up to H/h, because poolings halve.
 
     masks: (N, H, W) bool. labels: (N,), from 0. targets: (N, h, w) int64. weights: (N, h, w) float32.
     """
     xp = array_module(masks)
     (count, *size), (rows, columns) = masks.shape, regions
-    high, wide = (1 << (size[i] // regions[i]).bit_length() - 1 for i in (0, 1))  # poolings halve: a power of two
+    high, wide = (1 << (size[i] // regions[i]).bit_length() - 1 for i in (0, 1))
     cut = masks[:, : rows * high, : columns * wide].reshape(count, rows, high, columns, wide)
     share = cut.mean(axis=(2, 4), dtype=np.float32)
     tumour = share > TUMOUR
     targets = xp.where(tumour, labels[:, None, None] + 1, 0)
-    weights = xp.where(tumour, TUMOUR_WEIGHT, xp.where(share > UNCLEAR, 0, 1)).astype(np.float32)
+    weights = xp.where(tumour, TUMOUR_WEIGHT, xp.where(share > BACKGROUND, 0, 1)).astype(np.float32)
     return targets, weights

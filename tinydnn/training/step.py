@@ -1,0 +1,44 @@
+"""One training step: forward pass, loss, backward pass, update. All training runs these lines, on CPU and GPU."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tinydnn.backend import Array
+from tinydnn.layers import Sequential
+from tinydnn.training.loss import image_loss, region_loss
+
+
+class StepResult(NamedTuple):
+    """Scalar arrays of a step, from before its update: the minimised loss, that of the images alone, the accuracy."""
+
+    total_loss: Array
+    image_loss: Array
+    accuracy: Array
+
+
+def training_step(
+    model: Sequential,
+    update: Callable[[], None],
+    x: Array,
+    y: Array,
+    masks: Array | None = None,
+    *,
+    label_smoothing: float = 0.0,
+    log_prior: Array | None = None,
+) -> StepResult:
+    """Train a model on one batch.
+
+    update: `optimizer.step`; a captured GPU step passes `optimizer.apply`. x: images (N, C, H, W). y: labels (N,).
+    masks: tumour masks (N, H, W), for a region network only. label_smoothing, log_prior: see `tinydnn.training.loss`.
+    """
+    if masks is None:
+        logits, backward = model(x, training=True)
+        loss, loss_backward = image_loss(logits, y, label_smoothing=label_smoothing, log_prior=log_prior)
+    else:
+        body, _ = model.split_at(len(model.layers) - 1)  # without the RegionVote, which is part of the loss
+        region_map, backward = body(x, training=True)
+        loss, loss_backward = region_loss(region_map, y, masks, label_smoothing=label_smoothing, log_prior=log_prior)
+    backward(loss_backward(), need_dx=False)
+    update()
+    accuracy = (loss.logits.argmax(axis=1) == y).mean()
+    return StepResult(loss.total, loss.image_loss, accuracy)
