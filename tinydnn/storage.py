@@ -1,4 +1,4 @@
-"""Storage: files that appear whole or not at all, and the cache folder."""
+"""Storage: atomic file writes and the cache folder."""
 
 import os
 import re
@@ -10,14 +10,14 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block ends well, it becomes `path`.
+    """Yield a temporary path in the folder of `path`; on success, rename it to `path`.
 
-    The temporary file is flushed to disk before it is renamed, so a reader sees the old file or the new
-    one, never a part. When the block raises, the temporary file is removed and `path` is left alone.
+    The temporary file is flushed to disk before the rename, so readers find the old file or the complete new one.
+    If the block raises, the temporary file is deleted and `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The ending is kept, because writers such as matplotlib choose the format by it.
+    # Same suffix as `path`: writers such as matplotlib choose the format by it.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -26,7 +26,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        # mkstemp makes files private; the finished one gets the permissions of an ordinary new file.
+        # mkstemp creates private files; give the result the permissions of an ordinary new file.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -37,22 +37,22 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def os_errors(path: str | Path) -> Iterator[None]:
-    """Raise what the system refuses while `path` is written (no space left, say) as an OSError that names `path`.
+    """Re-raise system errors while writing `path` (disk full, say) as an `OSError` that names `path`.
 
-    h5py raises ValueError or RuntimeError then, and the number of the system's error is only in the text.
+    h5py reports them as OSError, RuntimeError or ValueError, with the errno only in the message.
     """
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
-        told = re.search(r"\berrno = (\d+), error message = ", str(error))
-        number = int(told[1]) if told else getattr(error, "errno", None)
+        match = re.search(r"\berrno = (\d+), error message = ", str(error))
+        number = int(match[1]) if match else getattr(error, "errno", None)
         if number is None or getattr(error, "filename", None) is not None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from None
 
 
 def cache_folder() -> Path:
-    """The user's cache folder: the variable TINYDNN_CACHE, else the system's place for caches."""
+    """The user's cache folder: the environment variable TINYDNN_CACHE, else the system's default location."""
     if folder := os.environ.get("TINYDNN_CACHE"):
         return Path(folder)
     import pooch

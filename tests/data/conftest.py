@@ -1,4 +1,4 @@
-"""Slices for the tests of the data, written as genuine files of the published layout."""
+"""Slices written as `.mat` files of the published layout, and prepared files."""
 
 from pathlib import Path
 
@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from tinydnn.data.phantoms.matlab import write_folds, write_slice
-from tinydnn.data.prepare.convert import prepare
-from tinydnn.data.read.sources import open_source
+from tinydnn.data.prepare import prepare
+from tinydnn.data.read import open_source
 
 
-def picture(number: int, side: int = 16) -> np.ndarray:
-    """A picture that no other number gives, over a range that overflows int16 when it is multiplied by 255."""
+def pixels(number: int, side: int = 16) -> np.ndarray:
+    """An image (side, side) that is unique to `number`; its values times 255 overflow int16."""
     return np.random.default_rng(number).integers(-500, 3000, (side, side)).astype(np.int16)
 
 
 def write_published(folder: Path, numbers, *, folds: bool = True, side: int = 16) -> Path:
-    """Slices `numbers` and cvind.mat in `folder`: classes in turn, two slices a patient."""
+    """Write slices `numbers` and cvind.mat to `folder`: classes in rotation, two slices per patient."""
     for number in numbers:
         write_slice(
             folder / f"{number}.mat",
-            image=picture(number, side),
-            mask=picture(number, side) > 2000,
+            image=pixels(number, side),
+            mask=pixels(number, side) > 2000,
             label=number % 3 + 1,
             pid=f"MR{number // 2:05d}",
             border=[1, 1, 2, 2],
@@ -40,13 +40,13 @@ def published():
 
 @pytest.fixture
 def mats(tmp_path):
-    """A folder of seven slices, two of them numbered beyond nine, with cvind.mat."""
+    """A folder of seven slices, two with numbers of two digits, and cvind.mat."""
     return write_published(tmp_path / "mats", [1, 2, 3, 4, 5, 10, 11])
 
 
 @pytest.fixture
 def prepare_folder():
-    """A function that prepares the slices of a folder into a file."""
+    """A function that prepares the slices of a folder."""
 
     def prepare_folder(folder, out, **options):
         with open_source(folder) as source:
@@ -57,7 +57,7 @@ def prepare_folder():
 
 @pytest.fixture
 def contents():
-    """A function that gives all datasets of a prepared file, by name."""
+    """A function that returns all HDF5 datasets of a prepared file, by name."""
 
     def contents(path):
         with h5py.File(path) as file:

@@ -1,21 +1,11 @@
-"""Augmentation: what each change does, that it belongs to the slice and the epoch, and that masks move along."""
+"""Augmentation: each change, its dependence on slice and epoch alone, and masks that are warped with their images."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from tinydnn.data.augment.augmentation import (
-    PRESETS,
-    Augmentation,
-    brightness,
-    contrast,
-    cutout,
-    parse,
-    saturation,
-    warp,
-    warp_maps,
-)
-from tinydnn.data.augment.draws import Draws
+from tinydnn.data.augment import Augmentation, Draws, parse_augmentation
+from tinydnn.data.augment.augmentation import PRESETS, brightness, contrast, cutout, warp, warp_maps
 from tinydnn.data.augment.warp import affine
 from tinydnn.errors import InputError
 
@@ -27,8 +17,8 @@ def draws(indices=range(COUNT), *, seed=0, epoch=0, count=20):
 
 
 @pytest.fixture
-def pictures():
-    """Smooth pictures, dark at the borders, with a spot off the middle."""
+def images():
+    """Smooth images, dark at the borders, with a bright rectangle off the centre."""
     rng = np.random.default_rng(3)
     x = ndimage.gaussian_filter(rng.random((COUNT, 1, SIDE, SIDE)), (0, 0, 3, 3))
     x = (x - x.min()) / (x.max() - x.min()) * 150
@@ -38,44 +28,44 @@ def pictures():
 
 
 @pytest.mark.parametrize("name", ["light", "strong"])
-def test_what_a_slice_gets_depends_on_seed_epoch_and_slice_alone(pictures, name):
-    alone = [PRESETS[name](pictures[k : k + 1], draws([k]))[0] for k in range(COUNT)]
-    together = PRESETS[name](pictures, draws())[0]
+def test_augmentation_depends_on_seed_epoch_and_slice_alone(images, name):
+    alone = [PRESETS[name](images[k : k + 1], draws([k]))[0] for k in range(COUNT)]
+    together = PRESETS[name](images, draws())[0]
     assert (np.concatenate(alone) == together).all()
     order = np.array([4, 1, 5, 0, 3, 2])
-    assert (PRESETS[name](pictures[order], draws(order))[0] == together[order]).all()
+    assert (PRESETS[name](images[order], draws(order))[0] == together[order]).all()
     for other in (draws(seed=1), draws(epoch=1)):
-        assert (PRESETS[name](pictures, other)[0] != together).any(axis=(1, 2, 3)).all()
+        assert (PRESETS[name](images, other)[0] != together).any(axis=(1, 2, 3)).all()
 
 
-def test_the_batch_that_is_given_is_not_written_to(pictures):
-    before = pictures.copy()
-    everything = Augmentation(rotate=9, shift=0.1, zoom=0.1, flip=True, brightness=0.1, contrast=0.3, cutout=0.4)
-    changed, _ = everything(pictures, draws())
-    assert (pictures == before).all()
-    assert (changed.dtype, changed.shape) == (np.uint8, pictures.shape)
+def test_augmentation_does_not_write_to_its_input(images):
+    before = images.copy()
+    augmentation = Augmentation(rotate=9, shift=0.1, zoom=0.1, flip=True, brightness=0.1, contrast=0.3, cutout=0.4)
+    changed, _ = augmentation(images, draws())
+    assert (images == before).all()
+    assert (changed.dtype, changed.shape) == (np.uint8, images.shape)
 
 
-def test_none_changes_nothing_and_draws_nothing(pictures):
+def test_the_preset_none_returns_its_input(images):
     assert not PRESETS["none"]
-    assert PRESETS["none"](pictures, draws())[0] is pictures
+    assert PRESETS["none"](images, draws())[0] is images
 
 
-def test_maps_that_stand_still_give_the_picture_back(pictures):
-    still = np.tile(np.eye(2, 3), (COUNT, 1, 1))
-    assert (affine(pictures, still) == pictures).all()
+def test_the_identity_map_changes_nothing(images):
+    identity = np.tile(np.eye(2, 3), (COUNT, 1, 1))
+    assert (affine(images, identity) == images).all()
 
 
-def test_the_warp_is_the_one_of_scipy(pictures):
+def test_affine_agrees_with_scipy(images):
     maps = warp_maps(draws(), rotate=30, shift=0.1, zoom=0.3, flip=True, side=SIDE)
-    middle = np.array([SIDE - 1, SIDE - 1]) / 2
-    for picture, moved, one in zip(pictures, affine(pictures, maps), maps, strict=True):
-        turn, shift = one[:, :2], one[:, 2]
-        expected = ndimage.affine_transform(picture[0].astype(float), turn, middle - turn @ middle + shift, order=1)
-        assert abs(expected - moved[0]).max() <= 1
+    centre = np.array([SIDE - 1, SIDE - 1]) / 2
+    for x, z, affine_map in zip(images, affine(images, maps), maps, strict=True):
+        a, t = affine_map[:, :2], affine_map[:, 2]
+        expected = ndimage.affine_transform(x[0].astype(float), a, centre - a @ centre + t, order=1)
+        assert abs(expected - z[0]).max() <= 1
 
 
-def test_a_shift_moves_the_picture_against_its_map_and_leaves_black_behind():
+def test_a_shift_moves_the_image_against_its_map_and_pads_with_black():
     x = np.full((1, 1, 8, 8), 200, np.uint8)
     x[0, 0, 2, 3] = 90
     moved = affine(x, np.array([[[1, 0, 1], [0, 1, -2]]], float))
@@ -84,7 +74,7 @@ def test_a_shift_moves_the_picture_against_its_map_and_leaves_black_behind():
     assert (moved[0, 0, :, :2] == 0).all()
 
 
-def test_a_flip_alone_mirrors_some_pictures_and_leaves_the_others():
+def test_a_flip_alone_mirrors_about_half_of_the_images():
     x = np.random.default_rng(0).integers(0, 255, (40, 1, 9, 8)).astype(np.uint8)
     moved, _ = warp(x, draws(range(40), count=40), flip=True)
     mirrored = (moved == x[..., ::-1]).all(axis=(1, 2, 3))
@@ -92,7 +82,7 @@ def test_a_flip_alone_mirrors_some_pictures_and_leaves_the_others():
     assert 10 < mirrored.sum() < 30
 
 
-def test_amounts_stay_within_what_was_asked_for():
+def test_drawn_amounts_stay_within_their_limits():
     maps = warp_maps(draws(range(500), count=500), rotate=20, shift=0.1, zoom=0.25, flip=True, side=100)
     assert abs(maps[:, :, 2]).max() <= 10
     sizes = 1 / np.sqrt(abs(np.linalg.det(maps[:, :, :2])))
@@ -102,17 +92,17 @@ def test_amounts_stay_within_what_was_asked_for():
     assert 19 < abs(angles).max() <= 20
 
 
-def test_masks_move_with_their_pictures(pictures):
-    masks = pictures[:, 0] > 180
-    moved, moved_masks = warp(pictures, draws(), rotate=20, shift=0.1, zoom=0.2, flip=True, masks=masks)
+def test_masks_are_warped_with_their_images(images):
+    masks = images[:, 0] > 180
+    moved, moved_masks = warp(images, draws(), rotate=20, shift=0.1, zoom=0.2, flip=True, masks=masks)
     assert moved_masks.dtype == bool
-    for picture, mask, before in zip(moved, moved_masks, masks, strict=True):
-        bright = picture[0] > 180
+    for image, mask, before in zip(moved, moved_masks, masks, strict=True):
+        bright = image[0] > 180
         assert (bright == mask).mean() > 0.97
         assert 0.5 * before.sum() < mask.sum() < 2 * before.sum()
 
 
-def test_brightness_and_contrast_are_affine_in_the_grey_levels_and_end_at_black_and_white():
+def test_brightness_and_contrast_are_affine_in_grey_levels_and_clipped():
     x = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
     factor = 1.5 ** draws([3]).uniform(-1, 1)[0]
     assert (brightness(x, draws([3]), 0.5) == np.clip(np.rint(factor * x), 0, 255)).all()
@@ -120,33 +110,21 @@ def test_brightness_and_contrast_are_affine_in_the_grey_levels_and_end_at_black_
     assert (contrast(x, draws([3]), 0.5) == expected).all()
 
 
-def test_saturation_keeps_the_grey_of_colours_and_says_why_grey_pictures_have_none():
-    x = np.random.default_rng(0).integers(60, 190, (4, 3, 5, 5)).astype(np.uint8)
-    moved = saturation(x, draws(range(4)), 0.3)
-    weights = np.array([0.299, 0.587, 0.114])
-    assert abs(np.tensordot(weights, moved, (0, 1)) - np.tensordot(weights, x, (0, 1))).max() < 1
-    spread, before = (np.ptp(pictures.astype(int), axis=1).mean(axis=(1, 2)) for pictures in (moved, x))
-    factor = 1.3 ** draws(range(4)).uniform(-1, 1)
-    assert spread / before == pytest.approx(factor, rel=0.03)
-    with pytest.raises(InputError, match=r"expected colour pictures .* found 1; .* MRI slices are grey everywhere"):
-        saturation(x[:, :1], draws(range(4)), 0.3)
-
-
-def test_cutout_blackens_one_square_at_most_as_large_as_asked_for():
+def test_cutout_blackens_a_square_of_at_most_its_share():
     x = np.full((50, 1, 20, 20), 9, np.uint8)
     black = cutout(x, draws(range(50), count=50), 0.5)[:, 0] == 0
     assert black.any(axis=(1, 2)).all()
-    for one in black:
-        rows, columns = np.flatnonzero(one.any(axis=1)), np.flatnonzero(one.any(axis=0))
-        assert one[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+    for square in black:
+        rows, columns = np.flatnonzero(square.any(axis=1)), np.flatnonzero(square.any(axis=0))
+        assert square[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
         assert max(len(rows), len(columns)) <= 10
 
 
-def test_a_text_names_a_preset_changes_or_both():
-    assert parse("none") == Augmentation()
-    assert parse("strong") == PRESETS["strong"]
-    assert parse("rotate=15,flip") == Augmentation(rotate=15, flip=True)
-    assert parse("light,flip=0,cutout=0.5").amounts() == {
+def test_a_preset_changes_or_both_are_parsed():
+    assert parse_augmentation("none") == Augmentation()
+    assert parse_augmentation("strong") == PRESETS["strong"]
+    assert parse_augmentation("rotate=15,flip") == Augmentation(rotate=15, flip=True)
+    assert parse_augmentation("light,flip=0,cutout=0.5").amounts() == {
         "rotate": 10, "shift": 0.05, "zoom": 0.1, "brightness": 0.1, "contrast": 0.1, "cutout": 0.5
     }  # fmt: skip
 
@@ -163,13 +141,13 @@ def test_a_text_names_a_preset_changes_or_both():
         ("light,", "found ''"),
     ],
 )
-def test_a_text_that_names_no_change_is_explained(text, words):
+def test_parse_errors_name_what_was_expected(text, words):
     with pytest.raises(InputError, match=words):
-        parse(text)
+        parse_augmentation(text)
 
 
-def test_the_warp_wants_bytes_and_a_map_for_each_picture(pictures):
+def test_affine_requires_uint8_and_a_map_for_each_image(images):
     with pytest.raises(ValueError, match=r"expected uint8 \(N, C, H, W\), found float32"):
-        affine(pictures.astype(np.float32), np.zeros((COUNT, 2, 3)))
+        affine(images.astype(np.float32), np.zeros((COUNT, 2, 3)))
     with pytest.raises(ValueError, match=r"maps: expected shape \(6, 2, 3\), found \(5, 2, 3\)"):
-        affine(pictures, np.zeros((5, 2, 3)))
+        affine(images, np.zeros((5, 2, 3)))

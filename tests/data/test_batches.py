@@ -1,4 +1,4 @@
-"""The order of an epoch."""
+"""Shuffled batches."""
 
 import numpy as np
 import pytest
@@ -9,15 +9,15 @@ from tinydnn.errors import InputError
 INDICES = np.arange(100, 2551)
 
 
-def test_the_papers_training_side_makes_nineteen_batches():
+def test_the_papers_training_set_makes_19_batches():
     batches = epoch_batches(INDICES, 128, seed=0, epoch=0)
     assert [len(batch) for batch in batches] == [128] * 19
 
 
-def test_an_epoch_shows_no_slice_twice_and_only_those_asked_for():
-    shown = np.concatenate(epoch_batches(INDICES, 128, seed=0, epoch=0))
-    assert len(np.unique(shown)) == len(shown)
-    assert np.isin(shown, INDICES).all()
+def test_an_epoch_has_each_index_at_most_once_and_no_other():
+    used = np.concatenate(epoch_batches(INDICES, 128, seed=0, epoch=0))
+    assert len(np.unique(used)) == len(used)
+    assert np.isin(used, INDICES).all()
 
 
 def test_every_epoch_and_every_seed_has_its_own_order():
@@ -25,7 +25,7 @@ def test_every_epoch_and_every_seed_has_its_own_order():
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
-def test_seed_and_epoch_alone_decide_the_order():
+def test_seed_and_epoch_determine_the_order():
     first, again = (epoch_batches(INDICES, 128, seed=7, epoch=3) for _ in range(2))
     assert np.array_equal(first, again)
 

@@ -1,12 +1,12 @@
-"""A dataset, in memory and in a prepared file, and the files that are none."""
+"""Datasets in memory and in prepared files, and damaged or other files."""
 
 import h5py
 import numpy as np
 import pytest
 
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.prepare.convert import prepare
-from tinydnn.data.read.sources import open_source
+from tinydnn.data.prepare import prepare
+from tinydnn.data.read import open_source
 from tinydnn.errors import InputError
 
 IMAGES = np.arange(5 * 16, dtype=np.uint8).reshape(5, 1, 4, 4)
@@ -21,19 +21,19 @@ def path(mats, tmp_path):
         return prepare(source, tmp_path / "a.h5", size=16)
 
 
-def test_a_batch_comes_in_the_order_asked_for(path):
+def test_a_batch_has_the_order_of_its_indices(path):
     for dataset in (Dataset(IMAGES, LABELS, PATIENTS, NAMES), Dataset.open(path)):
         batch = dataset.read(np.array([4, 0, 3, 3]))
         assert batch.dtype == np.uint8
         assert np.array_equal(batch, np.stack([dataset.images[i] for i in (4, 0, 3, 3)]))
 
 
-def test_a_dataset_knows_its_measures():
+def test_length_size_and_patient_count():
     dataset = Dataset(IMAGES, LABELS, PATIENTS, NAMES)
     assert (len(dataset), dataset.size, dataset.patient_count) == (5, 4, 2)
 
 
-def test_types_in_a_file_are_those_in_memory(path):
+def test_a_file_gives_the_same_types_as_memory(path):
     dataset = Dataset.open(path)
     assert dataset.images.dtype == np.uint8
     assert dataset.labels.dtype == np.int64
@@ -45,7 +45,7 @@ def test_types_in_a_file_are_those_in_memory(path):
     assert (dataset.source, dataset.synthetic, dataset.skipped) == ("mats", False, ())
 
 
-def test_parts_of_different_lengths_are_refused():
+def test_fields_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="patients: expected 5 as labels, found 4"):
         Dataset(IMAGES, LABELS, PATIENTS[:4], NAMES)
 
@@ -60,7 +60,7 @@ def test_parts_of_different_lengths_are_refused():
         ("size", None, "the prepared dataset is damaged"),
     ],
 )
-def test_another_file_is_refused_by_its_attributes(path, attribute, value, message):
+def test_other_files_are_refused_by_their_attributes(path, attribute, value, message):
     with h5py.File(path, "r+") as file:
         del file.attrs[attribute]
         if value is not None:
@@ -70,14 +70,14 @@ def test_another_file_is_refused_by_its_attributes(path, attribute, value, messa
 
 
 @pytest.mark.parametrize("field", ["image", "label", "patient", "file", "fold", "skipped"])
-def test_a_missing_part_is_damage(path, field):
+def test_a_missing_field_is_damage(path, field):
     with h5py.File(path, "r+") as file:
         del file[field]
     with pytest.raises(InputError, match="the prepared dataset is damaged"):
         Dataset.open(path)
 
 
-def test_parts_of_different_lengths_in_a_file_are_damage(path):
+def test_fields_of_different_lengths_in_a_file_are_damage(path):
     with h5py.File(path, "r+") as file:
         file["label"].resize(3, axis=0)
     with pytest.raises(InputError, match="the prepared dataset is damaged"):
@@ -88,7 +88,7 @@ def test_parts_of_different_lengths_in_a_file_are_damage(path):
     ("field", "value"),
     [("image", np.zeros((7, 1, 16, 8), "u1")), ("image", np.zeros((7, 1, 16, 16))), ("label", np.full(7, 3, "u1"))],
 )
-def test_images_of_another_kind_and_labels_without_a_class_are_damage(path, field, value):
+def test_wrong_images_and_labels_are_damage(path, field, value):
     with h5py.File(path, "r+") as file:
         del file[field]
         file[field] = value
@@ -96,7 +96,7 @@ def test_images_of_another_kind_and_labels_without_a_class_are_damage(path, fiel
         Dataset.open(path)
 
 
-def test_a_file_cut_anywhere_never_does_worse_than_an_input_error(path):
+def test_a_file_truncated_anywhere_raises_an_input_error(path):
     whole = path.read_bytes()
     for share in np.linspace(0, 0.99, 50):
         path.write_bytes(whole[: int(share * len(whole))])

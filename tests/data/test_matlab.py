@@ -1,4 +1,4 @@
-"""Slices written in the published layout: what h5py and MATLAB find in the file."""
+"""Files written in the published layout, as h5py and MATLAB read them."""
 
 import h5py
 import numpy as np
@@ -25,7 +25,7 @@ def test_the_file_begins_with_the_header_of_matlab_7_3(path):
     assert path.read_bytes()[512:516] == b"\x89HDF"
 
 
-def test_arrays_lie_transposed_and_text_as_character_codes(path):
+def test_arrays_are_transposed_and_text_is_character_codes(path):
     with h5py.File(path) as file:
         struct = file["cjdata"]
         assert np.array_equal(struct["image"], IMAGE.T)
@@ -38,7 +38,7 @@ def test_arrays_lie_transposed_and_text_as_character_codes(path):
         assert struct["tumorBorder"][()].ravel().tolist() == BORDER
 
 
-def test_every_variable_names_its_matlab_class(path):
+def test_every_variable_has_its_matlab_class(path):
     with h5py.File(path) as file:
         classes = {name: file["cjdata"][name].attrs["MATLAB_CLASS"].decode() for name in file["cjdata"]}
     assert classes == {
@@ -56,13 +56,13 @@ def test_the_same_slice_gives_the_same_bytes(path, tmp_path):
     assert again.read_bytes() == path.read_bytes()
 
 
-def test_folds_lie_in_one_column(tmp_path):
+def test_folds_are_one_column(tmp_path):
     write_folds(tmp_path / "cvind.mat", [5, 1, 3])
     with h5py.File(tmp_path / "cvind.mat") as file:
         assert file["cvind"][()].tolist() == [[5.0], [1.0], [3.0]]
 
 
-def test_image_and_mask_must_have_one_shape(tmp_path):
+def test_image_and_mask_must_have_the_same_shape(tmp_path):
     with pytest.raises(ValueError, match=r"\(3, 4\) and \(4, 3\)"):
         write_slice(tmp_path / "1.mat", image=IMAGE, mask=MASK.T, label=1, pid="1", border=BORDER)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Metrics agree with figures worked by hand and with published ones."""
+"""Metrics agree with values computed by hand and with published ones."""
 
 import json
 import math
@@ -16,13 +16,13 @@ NAMES = ["meningioma", "glioma", "pituitary"]
 counts = hnp.arrays(np.int64, (3, 3), elements=st.integers(0, 500)).filter(lambda matrix: matrix.sum() > 0)
 
 
-def test_rows_are_true_classes_and_columns_predicted_ones() -> None:
+def test_rows_are_true_classes_and_columns_predicted_classes() -> None:
     matrix = confusion_matrix([0, 0, 0, 1, 2, 2], [0, 1, 1, 1, 0, 2], 3)
     assert matrix.tolist() == [[1, 2, 0], [0, 1, 0], [1, 0, 1]]
     assert matrix.dtype == np.int64
 
 
-def test_a_class_that_never_occurs_has_a_row_and_a_column_of_zeros() -> None:
+def test_a_class_that_never_occurs_has_a_row_and_column_of_zeros() -> None:
     assert confusion_matrix([0], [1], 3).tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
 
 
@@ -48,7 +48,7 @@ def test_each_pair_is_counted_once_in_its_cell(pairs: list[tuple[int, int]]) -> 
         ([0, 1], [0.2, 0.8], TypeError, "predictions: expected integers, found float64"),
     ],
 )
-def test_wrong_labels_are_named(labels: list, predictions: list, error: type[Exception], message: str) -> None:
+def test_errors_name_the_wrong_labels(labels: list, predictions: list, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         confusion_matrix(labels, predictions, 3)
 
@@ -65,13 +65,13 @@ def test_wrong_labels_are_named(labels: list, predictions: list, error: type[Exc
         (551, 613, 0.872, 0.920),
     ],
 )
-def test_wilson_intervals_agree_with_published_ones(correct: int, total: int, low: float, high: float) -> None:
+def test_wilson_intervals_agree_with_published_values(correct: int, total: int, low: float, high: float) -> None:
     places = 3 if total == 613 else 4
     assert tuple(round(bound, places) for bound in wilson_interval(correct, total)) == (low, high)
 
 
 @given(st.integers(1, 10**7).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
-def test_wilson_bounds_solve_the_equation_that_defines_them(case: tuple[int, int]) -> None:
+def test_wilson_bounds_solve_their_defining_equation(case: tuple[int, int]) -> None:
     # A bound is a proportion b from which the observed one is z standard errors away: (p - b)² = z²·b·(1-b)/n.
     correct, total = case
     p, z = correct / total, 1.959963984540054
@@ -83,18 +83,18 @@ def test_wilson_bounds_solve_the_equation_that_defines_them(case: tuple[int, int
 
 
 @given(st.integers(0, 50), st.floats(0.1, 5.0))
-def test_wilson_mirrors_when_right_and_wrong_are_exchanged(correct: int, z: float) -> None:
+def test_exchanging_correct_and_wrong_mirrors_the_wilson_interval(correct: int, z: float) -> None:
     low, high = wilson_interval(correct, 50, z)
     assert wilson_interval(50 - correct, 50, z) == pytest.approx((1 - high, 1 - low), abs=1e-12)
 
 
 @pytest.mark.parametrize(("correct", "total"), [(0, 0), (-1, 5), (6, 5)])
-def test_wilson_refuses_impossible_counts(correct: int, total: int) -> None:
+def test_wilson_rejects_impossible_counts(correct: int, total: int) -> None:
     with pytest.raises(ValueError, match=f"found {correct}, {total}"):
         wilson_interval(correct, total)
 
 
-def test_the_report_agrees_with_figures_worked_by_hand() -> None:
+def test_the_report_agrees_with_values_computed_by_hand() -> None:
     report = classification_report([[8, 2, 0], [1, 18, 1], [0, 5, 15]], NAMES)
     assert report["accuracy"] == pytest.approx(41 / 50)
     assert report["accuracy_interval_95"] == list(wilson_interval(41, 50))
@@ -104,50 +104,50 @@ def test_the_report_agrees_with_figures_worked_by_hand() -> None:
         "glioma": {"precision": 18 / 25, "recall": 18 / 20, "f1": 36 / 45, "support": 20},
         "pituitary": {"precision": 15 / 16, "recall": 15 / 20, "f1": 30 / 36, "support": 20},
     }
-    for name, figures in expected.items():
-        assert report["per_class"][name] == pytest.approx(figures)
+    for name, metrics in expected.items():
+        assert report["per_class"][name] == pytest.approx(metrics)
     assert report["macro"]["precision"] == pytest.approx((8 / 9 + 18 / 25 + 15 / 16) / 3)
     assert report["macro"]["recall"] == pytest.approx((0.8 + 0.9 + 0.75) / 3)
     assert report["macro"]["f1"] == pytest.approx((16 / 19 + 0.8 + 5 / 6) / 3)
     assert report["confusion_matrix"] == [[8, 2, 0], [1, 18, 1], [0, 5, 15]]
 
 
-def test_a_class_never_predicted_has_no_precision_and_does_not_lift_the_mean() -> None:
+def test_precision_is_none_for_a_class_never_predicted_and_0_in_the_mean() -> None:
     report = classification_report([[0, 142, 0], [0, 285, 0], [0, 186, 0]], NAMES)
     assert report["per_class"]["meningioma"] == {"precision": None, "recall": 0.0, "f1": 0.0, "support": 142}
     assert report["macro"]["precision"] == pytest.approx(285 / 613 / 3)
     assert report["macro"]["recall"] == pytest.approx(1 / 3)
 
 
-def test_a_class_that_does_not_occur_has_no_recall_and_stays_out_of_the_mean() -> None:
+def test_an_absent_class_has_no_recall_and_is_left_out_of_the_mean() -> None:
     report = classification_report([[3, 1, 0], [0, 0, 0], [0, 0, 4]], NAMES)
     assert report["per_class"]["glioma"] == {"precision": 0.0, "recall": None, "f1": 0.0, "support": 0}
     assert report["macro"]["recall"] == pytest.approx((0.75 + 1) / 2)
-    unseen = classification_report([[3, 0, 0], [0, 0, 0], [0, 0, 4]], NAMES)["per_class"]["glioma"]
-    assert unseen == {"precision": None, "recall": None, "f1": None, "support": 0}
+    absent = classification_report([[3, 0, 0], [0, 0, 0], [0, 0, 4]], NAMES)["per_class"]["glioma"]
+    assert absent == {"precision": None, "recall": None, "f1": None, "support": 0}
 
 
 @given(counts)
-def test_the_report_is_json_without_nan_and_survives_it(matrix: np.ndarray) -> None:
+def test_the_report_is_json_without_nan(matrix: np.ndarray) -> None:
     report = classification_report(matrix, NAMES)
     assert json.loads(json.dumps(report, allow_nan=False)) == report
 
 
 @given(counts)
-def test_f1_is_the_harmonic_mean_and_every_figure_is_a_share(matrix: np.ndarray) -> None:
+def test_f1_is_the_harmonic_mean_and_metrics_are_within_0_and_1(matrix: np.ndarray) -> None:
     report = classification_report(matrix, NAMES)
-    for figures in report["per_class"].values():
-        precision, recall, f1 = figures["precision"], figures["recall"], figures["f1"]
-        assert all(figure is None or 0 <= figure <= 1 for figure in (precision, recall, f1))
+    for metrics in report["per_class"].values():
+        precision, recall, f1 = metrics["precision"], metrics["recall"], metrics["f1"]
+        assert all(metric is None or 0 <= metric <= 1 for metric in (precision, recall, f1))
         if precision and recall:
             assert f1 == pytest.approx(2 * precision * recall / (precision + recall))
     # Recall weighted by support is the accuracy.
-    weighted = sum((figures["recall"] or 0) * figures["support"] for figures in report["per_class"].values())
+    weighted = sum((metrics["recall"] or 0) * metrics["support"] for metrics in report["per_class"].values())
     assert weighted == pytest.approx(report["accuracy"] * report["slices"])
 
 
 @given(counts, st.permutations(range(3)))
-def test_the_order_of_the_classes_does_not_matter(matrix: np.ndarray, order: list[int]) -> None:
+def test_metrics_do_not_depend_on_the_order_of_classes(matrix: np.ndarray, order: list[int]) -> None:
     report = classification_report(matrix, NAMES)
     other = classification_report(matrix[np.ix_(order, order)], [NAMES[k] for k in order])
     assert other["per_class"] == report["per_class"]
@@ -164,6 +164,6 @@ def test_the_order_of_the_classes_does_not_matter(matrix: np.ndarray, order: lis
         ([[0.5, 0.5], [0, 1]], ["a", "b"], "matrix: expected counts"),
     ],
 )
-def test_a_matrix_that_is_none_is_named(matrix: list, names: list[str], message: str) -> None:
+def test_an_invalid_matrix_is_rejected(matrix: list, names: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         classification_report(matrix, names)

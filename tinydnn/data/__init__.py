@@ -1,1 +1,1 @@
-"""Slices with their labels and patients: read, made, split, normalised, batched."""
+"""The datasets: read files, prepare them once, split, normalise, augment and batch them; and draw phantoms."""

@@ -1,4 +1,4 @@
-"""A set of slices, ready to be trained on, streamed from one prepared HDF5 file."""
+"""The dataset: labelled images in memory, or streamed from a prepared HDF5 file."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from tinydnn.data.prepare.crop import WHOLE, Crop
+from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ VERSION = 1
 
 
 class Rows(Protocol):
-    """What images and masks are: an array in memory, or one that is read from a file a row at a time."""
+    """An array (N, …) in memory or in an open HDF5 file; indexing reads only the indexed rows."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -32,20 +32,20 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """N slices of S x S pixels, their classes and their patients."""
+    """N images of S x S pixels with their classes and patients. Raises `ValueError` if lengths differ."""
 
-    images: Rows  # (N, 1, S, S) uint8; or what a network has made of them, (N, …) float32
-    labels: np.ndarray  # (N,) int64, counts from 0
-    patients: np.ndarray  # (N,) str: the PID family; "" where unknown
+    images: Rows  # (N, 1, S, S) uint8; or features of a frozen prefix, (N, …) float32
+    labels: np.ndarray  # (N,) int64, from 0
+    patients: np.ndarray  # (N,) str: the PID family; "" if unknown
     class_names: tuple[str, ...]
     masks: Rows | None = None  # (N, S, S) bool, true inside the tumour
-    files: Sequence[str] = ()  # the name each slice had in its source
-    folds: np.ndarray | None = None  # (N,) int64, counts from 1; 0 where unknown
-    content: str = ""  # digest of what the slices were read from
-    source: str = ""  # the name of what they were read from
+    files: Sequence[str] = ()  # the name of each slice in the source
+    folds: np.ndarray | None = None  # (N,) int64, the published folds from 1; 0 if unknown
+    content: str = ""  # digest of the source files
+    source: str = ""  # name of the source file or folder
     synthetic: bool = False  # phantoms, not patients
-    crop: Crop = WHOLE  # what part of a slice is shown
-    skipped: tuple[tuple[str, str], ...] = ()  # what was left out as broken: (name, reason)
+    crop: Crop = WHOLE  # the region that was cut out of every slice
+    skipped: tuple[tuple[str, str], ...] = ()  # broken files that were left out: (name, reason)
 
     def __post_init__(self) -> None:
         for name in ("images", "patients", "masks", "folds"):
@@ -63,26 +63,29 @@ class Dataset:
 
     @property
     def patient_count(self) -> int:
-        """How many known patients (PID families) the slices come from."""
+        """Number of known patients (PID families)."""
         return len(set(self.patients.tolist()) - {""})
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """Images (B, 1, S, S) uint8 in the order of `indices`, one read each: memory is that of the batch."""
+        """Images (B, 1, S, S) uint8 in the order of `indices`. Needs memory for one batch only."""
         batch = np.empty((len(indices), *self.images.shape[1:]), self.images.dtype)
         for row, index in enumerate(indices):
             batch[row] = self.images[int(index)]
         return batch
 
     def read_masks(self, indices: np.ndarray) -> np.ndarray:
-        """Masks (B, S, S) bool in the order of `indices`. Raises `InputError` where the slices have none."""
+        """Masks (B, S, S) bool in the order of `indices`. Raises `InputError` if the dataset has none."""
         if self.masks is None:
-            raise InputError(f"{self.source}: expected slices with the masks of their tumours, found none")
+            raise InputError(f"{self.source}: expected slices with tumour masks, found none")
         return np.stack([self.masks[int(index)] for index in indices])
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """The dataset in a prepared file, which stays open: images and masks are read when asked for."""
-        with _explained(path) as file:
+        """Open a prepared file. It stays open: images and masks are read on access.
+
+        Raises `InputError` if there is no such file, or it is damaged, of another kind or of a newer version.
+        """
+        with _checked_file(path) as file:
             size, names = int(file.attrs["size"]), file["file"].asstr("utf-8")[:]
             images, labels = file["image"], file["label"][:].astype(np.int64)
             class_names = tuple(str(name) for name in file.attrs["class_names"])
@@ -108,7 +111,7 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False)
 class PackedMasks:
-    """Masks (N, S, S) bool over a file's packed bits (N, S, ⌈S/8⌉), unpacked one at a time."""
+    """Masks (N, S, S) bool, stored as packed bits (N, S, ⌈S/8⌉) and unpacked on access."""
 
     packed: "h5py.Dataset"
     size: int
@@ -126,8 +129,8 @@ class PackedMasks:
 
 
 @contextmanager
-def _explained(path: str | Path) -> Iterator["h5py.File"]:
-    """The open file, once it is known to be ours; whatever else it turns out to be is an `InputError`."""
+def _checked_file(path: str | Path) -> Iterator["h5py.File"]:
+    """Open a file and check its format and version; turn errors while reading it into `InputError`."""
     import h5py
 
     try:

@@ -1,17 +1,20 @@
-"""Bringing pixels to the scale a network learns at, by what the training slices alone tell.
+"""Normalisation of pixels: by statistics of the training set, or as a pretrained network expects them.
 
-    standard:  x' = (x − mean) / std          (the paper's formula)
-    minmax:    x' = (x − min) / (max − min)   in [0, 1] on the training slices
+    standard:      x' = (x − mean) / std                          (the paper's formula)
+    minmax:        x' = (x − min) / (max − min)                   in [0, 1] on the training set
+    preprocessing: x'[c] = (x[c] / scale − mean[c]) / std[c]      c in the network's channel order
 
-Pixels and the figures taken from them are in the units of the prepared images, 0 to 255. The same figures
-must treat every later image, so they belong in the model file.
+Pixels, and the statistics of the first two, are in units of the prepared images, 0 to 255. Every later image needs
+the same values, so the model file stores them.
 """
 
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
+from tinydnn.backend import array_module
 from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 
@@ -30,10 +33,10 @@ class Normalisation:
 
     @classmethod
     def fit(cls, dataset: Dataset, indices: np.ndarray, kind: Literal["standard", "minmax"] = "standard") -> Self:
-        """Take shift and scale from the slices `indices`, a few in memory at a time.
+        """Compute shift and scale from the slices `indices`, a batch in memory at a time.
 
-        Every pixel is one of 256 values, so counting them makes both sums exact, in whatever order the slices
-        come. Where all pixels are equal the scale is 1, and x' is 0.
+        Pixels have 256 values, so a histogram gives exact sums that do not depend on the order of the slices.
+        If all pixels are equal, the scale is 1 and x' is 0. Raises `InputError` for no slices or an unknown kind.
         """
         if kind not in ("standard", "minmax"):
             raise InputError(f"normalise: expected standard or minmax, found {kind}")
@@ -47,13 +50,66 @@ class Normalisation:
             present = np.flatnonzero(counts)
             low, high = int(present[0]), int(present[-1])
             return cls(kind, float(low), float(high - low) or 1.0)
-        n, first, second = (int(counts @ np.arange(256, dtype=np.int64) ** power) for power in range(3))
-        variance = (n * second - first**2) / n**2  # whole numbers up to the division: no cancellation
-        return cls(kind, first / n, variance**0.5 or 1.0)
+        n, total, squares = (int(counts @ np.arange(256, dtype=np.int64) ** power) for power in range(3))
+        variance = (n * squares - total**2) / n**2  # integers up to the division: no cancellation
+        return cls(kind, total / n, variance**0.5 or 1.0)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Normalise pixels (B, C, H, W) uint8, on whatever device they are, to float32."""
+        """Normalise pixels (B, C, H, W) uint8, on any device, to float32."""
         y = x.astype(np.float32)
         y -= np.float32(self.shift)
         y /= np.float32(self.scale)
         return y
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """x'[c] = (x[c] / scale − mean[c]) / std[c], with c in RGB or BGR order. Grey images get three equal channels.
+
+    scale is 255 if mean and std refer to pixels from 0 to 1, else 1.
+    """
+
+    order: Literal["RGB", "BGR"]
+    scale: float
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    channels = 3
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Normalise pixels uint8, grey (B, 1, H, W) or RGB (B, 3, H, W), to float32 (B, 3, H, W)."""
+        xp = array_module(x)
+        ordered = x[:, ::-1] if self.order == "BGR" else x
+        y = xp.broadcast_to(ordered, (len(x), 3, *x.shape[2:])).astype(np.float32)
+        y /= np.float32(self.scale)
+        y -= xp.asarray(self.mean, np.float32)[:, None, None]
+        y /= xp.asarray(self.std, np.float32)[:, None, None]
+        return y
+
+
+AnyNormalisation: TypeAlias = Normalisation | Preprocessing
+
+TORCHVISION = Preprocessing("RGB", 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CAFFE = Preprocessing("BGR", 1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
+
+
+def normalisation_config(normalise: AnyNormalisation) -> dict[str, Any]:
+    """The fields of a normalisation as JSON values; `normalisation_from` is the inverse."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(normalise).items()}
+
+
+def normalisation_from(config: dict[str, Any]) -> AnyNormalisation:
+    """The normalisation with the fields `config`. Raises `ValueError` or `TypeError` if they are invalid."""
+    if "order" not in config:
+        plain = Normalisation(**config)
+        if not (isfinite(plain.shift) and isfinite(plain.scale) and plain.scale > 0):
+            raise ValueError(f"normalisation: expected a finite shift and a scale above 0, found {plain}")
+        return plain
+    result = Preprocessing(**{**config, "mean": tuple(config["mean"]), "std": tuple(config["std"])})
+    values = (result.scale, *result.mean, *result.std)
+    positive = all(value > 0 for value in (result.scale, *result.std))
+    if result.order not in ("RGB", "BGR") or len(values) != 7 or not all(map(isfinite, values)) or not positive:
+        raise ValueError(
+            f"normalisation: expected a mean and a positive std for each of three channels, found {result}"
+        )
+    return result

@@ -1,13 +1,9 @@
-"""How good predictions are, on slices and on patients, and how sure that is. NumPy alone."""
+"""Metrics of predictions, over slices and over patients, with confidence intervals. NumPy alone."""
 
 from tinydnn.metrics.patients import bootstrap_interval, majority_vote, mean_vote
 from tinydnn.metrics.report import classification_report, confusion_matrix, wilson_interval
 
 __all__ = [
-    "bootstrap_interval",
-    "classification_report",
-    "confusion_matrix",
-    "majority_vote",
-    "mean_vote",
+    "bootstrap_interval", "classification_report", "confusion_matrix", "majority_vote", "mean_vote",
     "wilson_interval",
-]
+]  # fmt: skip

@@ -1,7 +1,7 @@
-"""From slices to patients: what the slices of one patient say together, and how sure an accuracy is over patients.
+"""Votes over the slices of each patient, and a confidence interval that resamples patients.
 
-The slices of a patient are near copies: a network that errs on one errs on its neighbours. So a patient, not a
-slice, is what an interval must count, and a vote over a patient's slices is the answer that a doctor would use.
+The slices of a patient are strongly correlated: a network that errs on one errs on its neighbours. So the independent
+unit of an interval is the patient, not the slice, and a vote over a patient's slices is what a diagnosis would use.
 """
 
 import numpy as np
@@ -9,65 +9,68 @@ import numpy.typing as npt
 
 from tinydnn.metrics.report import wilson_interval
 
-BOOTSTRAP_STREAM = 4  # keeps these random numbers apart from others drawn with the same seed
+BOOTSTRAP_STREAM = 4  # separates these draws from others with the same seed
 
 
 def mean_vote(probabilities: npt.NDArray[np.floating], patients: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
-    """Each patient's class by the mean of their slices' probabilities, patients in sorted order: (P,).
+    """Classify each patient by the mean probabilities of their slices: (P,), patients in sorted order.
 
         vote[p] = argmax_k Σ_{n of p} probabilities[n, k]
 
-    probabilities: (N, K). patients: (N,), names. Of equal sums the lowest class wins.
+    probabilities: (N, K). patients: (N,), PIDs. Ties go to the lowest class.
+    Raises ValueError for no slices, or not one PID a slice.
     """
-    _require_one_each("probabilities", probabilities, patients)
-    _, number = np.unique(patients, return_inverse=True)
-    sums = np.zeros((number.max() + 1, probabilities.shape[1]))
-    np.add.at(sums, number, probabilities)
+    _require_patients("probabilities", probabilities, patients)
+    _, p = np.unique(patients, return_inverse=True)  # (N,): the patient of each slice
+    sums = np.zeros((p.max() + 1, probabilities.shape[1]))
+    np.add.at(sums, p, probabilities)
     return sums.argmax(axis=1)
 
 
 def majority_vote(probabilities: npt.NDArray[np.floating], patients: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
-    """Each patient's class by the most frequent class of their slices; of equal counts, the larger mean wins.
+    """Classify each patient by the most frequent class of their slices: (P,), patients in sorted order.
 
-    probabilities: (N, K). patients: (N,), names. The result: (P,), patients in sorted order.
+        vote[p] = argmax_k #{n of p: argmax_j probabilities[n, j] = k}
+
+    probabilities: (N, K). patients: (N,), PIDs. Ties go to the class with the larger mean probability.
+    Raises ValueError for no slices, or not one PID a slice.
     """
-    _require_one_each("probabilities", probabilities, patients)
-    _, number = np.unique(patients, return_inverse=True)
-    counts, sums = (np.zeros((number.max() + 1, probabilities.shape[1])) for _ in range(2))
-    np.add.at(counts, (number, probabilities.argmax(axis=1)), 1)
-    np.add.at(sums, number, probabilities)
-    most = counts == counts.max(axis=1, keepdims=True)
-    return np.where(most, sums, -1.0).argmax(axis=1)
+    _require_patients("probabilities", probabilities, patients)
+    _, p = np.unique(patients, return_inverse=True)  # (N,): the patient of each slice
+    counts, sums = np.zeros((2, p.max() + 1, probabilities.shape[1]))
+    np.add.at(counts, (p, probabilities.argmax(axis=1)), 1)
+    np.add.at(sums, p, probabilities)
+    tied = counts == counts.max(axis=1, keepdims=True)
+    return np.where(tied, sums, -1.0).argmax(axis=1)
 
 
 def bootstrap_interval(
     correct: npt.NDArray[np.bool_], patients: npt.NDArray[np.str_], *, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """The 95 % interval of the accuracy over slices, by drawing patients, not slices, with replacement.
+    """The 95 % interval of the accuracy over slices, by the cluster bootstrap, which resamples patients.
 
-        a* = Σ correct slices of the drawn patients / Σ slices of the drawn patients
+        a* = Σ_{p drawn} correct slices of p / Σ_{p drawn} slices of p
 
-    from as many patients as there are, `draws` times; the interval lies between the 2.5 % and 97.5 % quantiles of a*.
-    correct: (N,), whether each slice is classified correctly. patients: (N,), names.
+    with P of the P patients drawn with replacement, `draws` times. The interval is that between the 2.5 % and 97.5 %
+    quantiles of a*. correct: (N,), whether each slice is classified correctly. patients: (N,), PIDs.
 
-    Where all is right, or all wrong, every draw would be the same and the interval would have no width; there it is
-    Wilson's, over as many answers as there are patients.
+    If all slices are correct, or none is, a* has no variance; the interval is then Wilson's with n = P.
 
-    Source: Field and Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69 (2007), the cluster bootstrap.
+    Raises ValueError for no slices, or not one PID a slice.
+    Source: Field and Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69 (2007).
     """
-    _require_one_each("correct", correct, patients)
-    _, number = np.unique(patients, return_inverse=True)
-    sizes = np.bincount(number)
-    hits = np.bincount(number, weights=correct)
+    _require_patients("correct", correct, patients)
+    _, p = np.unique(patients, return_inverse=True)  # (N,): the patient of each slice
+    slices, hits = np.bincount(p), np.bincount(p, weights=correct)
     if correct.all() or not correct.any():
-        return wilson_interval(len(sizes) * bool(correct.all()), len(sizes))
+        return wilson_interval(len(slices) * bool(correct.all()), len(slices))
     rng = np.random.default_rng([seed, BOOTSTRAP_STREAM])
-    drawn = rng.integers(0, len(sizes), (draws, len(sizes)))
-    low, high = np.quantile(hits[drawn].sum(axis=1) / sizes[drawn].sum(axis=1), (0.025, 0.975))
+    drawn = rng.integers(0, len(slices), (draws, len(slices)))
+    low, high = np.quantile(hits[drawn].sum(axis=1) / slices[drawn].sum(axis=1), (0.025, 0.975))
     return float(low), float(high)
 
 
-def _require_one_each(argument: str, values: npt.NDArray[np.generic], patients: npt.NDArray[np.str_]) -> None:
+def _require_patients(argument: str, values: npt.NDArray[np.generic], patients: npt.NDArray[np.str_]) -> None:
     if len(values) != len(patients) or not len(patients):
         raise ValueError(
             f"{argument}: expected one for each of {len(patients)} slices, at least 1, found {len(values)}"

@@ -1,8 +1,4 @@
-"""Confusion matrix, precision, recall, F1, accuracy with its interval.
-
-What comes out of `classification_report` can be written as JSON: plain Python numbers, and None (never NaN) where a
-figure is not defined.
-"""
+"""Confusion matrix, accuracy with its Wilson interval, precision, recall and F1."""
 
 import math
 from collections.abc import Sequence
@@ -13,18 +9,16 @@ import numpy.typing as npt
 
 
 def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
-    """Count how often each true class was predicted as each class.
+    """Count the slices of each true class (row) and predicted class (column): (classes, classes).
 
-    M[i, j] = number of n with labels[n] = i and predictions[n] = j
+        M[i, j] = #{n: labels[n] = i and predictions[n] = j}
 
-    `labels` and `predictions` are integers in 0..classes-1, shape (N,). The result has shape
-    (classes, classes): rows are the true class, columns the predicted one.
-
-    Raises TypeError for values that are not integers, ValueError for a value out of range, an array that
-    is not one-dimensional or arrays of different lengths.
+    labels, predictions: (N,), integers in 0..classes-1.
+    Raises TypeError for values that are not integers, ValueError for a value out of range, an array that is not
+    one-dimensional or arrays of different lengths.
     """
-    true = _class_numbers("labels", labels, classes)
-    predicted = _class_numbers("predictions", predictions, classes)
+    true = _classes("labels", labels, classes)
+    predicted = _classes("predictions", predictions, classes)
     if len(true) != len(predicted):
         raise ValueError(f"predictions: expected {len(true)} of them, one per label, found {len(predicted)}")
     counts = np.bincount(true * classes + predicted, minlength=classes * classes)
@@ -32,50 +26,44 @@ def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes:
 
 
 def wilson_interval(correct: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion, by default the 95 % one.
+    """The Wilson score interval of a proportion, by default the 95 % interval.
 
-    With p = correct/total and n = total:
+        (p + z²/2n ± z·√(p·(1 − p)/n + z²/4n²)) / (1 + z²/n)          with p = correct/n, n = total
 
-        (p + z²/2n ± z·√(p·(1-p)/n + z²/4n²)) / (1 + z²/n)
-
-    It stays within [0, 1] and makes sense for 0 or n correct, where the textbook p ± z·√(p·(1-p)/n)
-    shrinks to nothing. `z` is the standard normal quantile of (1 + confidence)/2.
-
-    It takes the n answers as independent. Slices of one patient are not, so for slices it is the narrowest
-    interval that can be justified.
+    z: the standard normal quantile of (1 + confidence)/2. The interval stays within [0, 1] and has a width for 0 or n
+    correct, where p ± z·√(p·(1 − p)/n) has none. It assumes n independent trials. Slices of a patient are correlated,
+    so for slices it is too narrow: a lower limit of the uncertainty.
 
     Raises ValueError unless 0 <= correct <= total and total > 0.
     Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212.
     """
     if total <= 0 or not 0 <= correct <= total:
         raise ValueError(f"correct, total: expected 0 <= correct <= total, total > 0, found {correct}, {total}")
-    p, shrink = correct / total, z * z / total
-    centre = p + shrink / 2
-    half = math.sqrt(p * (1 - p) * shrink + shrink * shrink / 4)
-    # Rounding alone may carry a bound past 0 or 1.
-    return max(0.0, (centre - half) / (1 + shrink)), min(1.0, (centre + half) / (1 + shrink))
+    p, t = correct / total, z * z / total  # t = z²/n
+    centre = p + t / 2
+    half = math.sqrt(p * (1 - p) * t + t * t / 4)
+    # Rounding may carry a bound past 0 or 1.
+    return max(0.0, (centre - half) / (1 + t)), min(1.0, (centre + half) / (1 + t))
 
 
 def classification_report(matrix: npt.ArrayLike, class_names: Sequence[str]) -> dict[str, Any]:
-    """Return the figures that follow from a confusion matrix M, ready for JSON.
+    """The metrics of a confusion matrix M (K, K), as JSON types.
 
         accuracy     = Σ_k M[k, k] / Σ_ij M[i, j]
-        precision[k] = M[k, k] / Σ_i M[i, k]        of those called k, the share that is k
-        recall[k]    = M[k, k] / Σ_j M[k, j]        of those that are k, the share called k
-        f1[k]        = 2·M[k, k] / (Σ_i M[i, k] + Σ_j M[k, j])        their harmonic mean
+        precision[k] = M[k, k] / Σ_i M[i, k]        of the predictions of k, the share that is correct
+        recall[k]    = M[k, k] / Σ_j M[k, j]        of the slices of class k, the share predicted as k
+        f1[k]        = 2·M[k, k] / (Σ_i M[i, k] + Σ_j M[k, j])        the harmonic mean of precision and recall
         support[k]   = Σ_j M[k, j]
 
-    Where a denominator is 0 the figure is None: precision of a class never predicted, recall of a class
-    that does not occur, f1 of a class with neither. A class that occurs and is never hit has f1 = 0.
+    A metric whose denominator is 0 is None, never NaN: the precision of a class that is never predicted, the recall of
+    a class that does not occur, the f1 of a class with neither. `macro` is the mean over the classes that occur; in it,
+    a precision of None counts as 0, so that a model does not gain by ignoring a class.
 
-    `macro` is the plain mean over the classes that occur. Among these a precision of None counts as 0, so
-    that a model which ignores a class does not gain by it.
+    Keys: accuracy, accuracy_interval_95 [low, high] (Wilson), slices (the total), per_class {name: {precision, recall,
+    f1, support}}, macro {precision, recall, f1}, confusion_matrix (nested lists).
 
-    Keys: accuracy, accuracy_interval_95 [low, high] (Wilson), slices (the total), per_class {name:
-    {precision, recall, f1, support}}, macro {precision, recall, f1}, confusion_matrix (nested lists).
-
-    Raises ValueError for a matrix that is not square, holds no counts, or does not fit `class_names`, and
-    for names that are not distinct.
+    Raises ValueError for a matrix that is not square, holds no counts, or does not fit `class_names`, and for names
+    that are not distinct.
     """
     counts = np.asarray(matrix)
     names = list(class_names)
@@ -98,10 +86,10 @@ def classification_report(matrix: npt.ArrayLike, class_names: Sequence[str]) -> 
         }
         for k, name in enumerate(names)
     }
-    present = [figures for figures in per_class.values() if figures["support"]]
+    present = [metrics for metrics in per_class.values() if metrics["support"]]
     macro = {
-        figure: math.fsum(figures[figure] or 0.0 for figures in present) / len(present)
-        for figure in ("precision", "recall", "f1")
+        name: math.fsum(metrics[name] or 0.0 for metrics in present) / len(present)
+        for name in ("precision", "recall", "f1")
     }
     return {
         "accuracy": correct / total,
@@ -117,7 +105,7 @@ def _ratio(numerator: int, denominator: int) -> float | None:
     return numerator / denominator if denominator else None
 
 
-def _class_numbers(argument: str, values: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
+def _classes(argument: str, values: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"{argument}: expected shape (N,), found {array.shape}")

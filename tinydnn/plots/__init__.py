@@ -1,4 +1,4 @@
-"""Pictures of a training run, and of kernels. matplotlib is loaded when the first one is drawn."""
+"""Plots of training runs, augmentation and kernels, as PNG files. matplotlib is imported by the first plot."""
 
 from tinydnn.plots.augmentation import augmentation
 from tinydnn.plots.confusion import confusion_matrix

@@ -1,6 +1,6 @@
-"""What all pictures share: one style, a header, positions in inches, files that appear whole.
+"""Shared parts of all plots: style, header, axes placed in inches, atomic files.
 
-matplotlib's pyplot is not used: figures are plain objects here, no window and no global list of them.
+Figures are created without pyplot, which would keep global state and open windows.
 """
 
 import textwrap
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
-FONT = "DejaVu Sans"  # comes with matplotlib
-# Blue and vermilion of Okabe and Ito's palette, which colour-blind readers tell apart.
+FONT = "DejaVu Sans"  # included in matplotlib
+# Blue and vermilion of Okabe and Ito's palette, which colour-blind readers can distinguish.
 BLUE, VERMILION = "#0072B2", "#D55E00"
 BLACK, GREY, LIGHT = "#1A1A1A", "#5F5F5F", "#F1F1F1"
 MARGIN = 0.3  # inches, round every figure
@@ -26,17 +26,17 @@ MARGIN = 0.3  # inches, round every figure
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw with the project's settings, whatever the person's own matplotlib settings are."""
+    """Draw with the settings of this package, independent of the user's matplotlib settings."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # matplotlib draws a box instead
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
                 "font.family": FONT,
                 "text.color": BLACK,
-                "text.parse_math": False,  # a class name may hold a dollar sign
+                "text.parse_math": False,  # a class name may contain a dollar sign
                 "axes.labelcolor": BLACK,
                 "axes.edgecolor": GREY,
                 "xtick.color": GREY,
@@ -53,7 +53,7 @@ def wrap(text: str, width: float, size: float) -> list[str]:
 
 
 def text_width(text: str, size: float) -> float:
-    """Return the width in inches of a line of text in a font of `size` points, within `style()`."""
+    """The width in inches of a line of text in a font of `size` points, within `style()`."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -62,7 +62,7 @@ def text_width(text: str, size: float) -> float:
 
 
 def new_figure(width: float, body: float, heading: str, title: str, note: str) -> "Figure":
-    """Return a figure `width` inches wide with a header above `body` inches left free for the picture."""
+    """A figure `width` inches wide: a header of heading, title and note, and below it `body` inches for the axes."""
     from matplotlib.figure import Figure
 
     blocks = [(heading, 13.0, BLACK, "bold"), (title, 10.0, BLACK, "normal"), (note, 8.5, GREY, "normal")]
@@ -82,14 +82,13 @@ def new_figure(width: float, body: float, heading: str, title: str, note: str) -
 
 
 def axes_at(figure: "Figure", left: float, bottom: float, width: float, height: float) -> "Axes":
-    """Add axes at a place given in inches from the lower left corner of the figure."""
-    whole_width, whole_height = figure.get_size_inches()
-    place = (left / whole_width, bottom / whole_height, width / whole_width, height / whole_height)
-    return figure.add_axes(place)
+    """Add axes whose position and size are in inches from the lower left corner of the figure."""
+    total_width, total_height = figure.get_size_inches()
+    return figure.add_axes((left / total_width, bottom / total_height, width / total_width, height / total_height))
 
 
 def save(figure: "Figure", path: str | Path) -> None:
-    """Write `figure` as PNG, whole or not at all; the same figure gives the same bytes."""
+    """Write `figure` as a PNG file, atomically; the same figure gives the same bytes."""
     with atomic_write(path) as temporary:
-        # matplotlib would write its own version into the file.
+        # By default, matplotlib writes its version into the file.
         figure.savefig(temporary, format="png", metadata={"Software": None})

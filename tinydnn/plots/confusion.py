@@ -1,4 +1,4 @@
-"""Confusion matrix: counts and row percentages, recall and precision in the margins."""
+"""Confusion matrix: counts and row percentages, with recall, precision and accuracy in the margins."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +14,9 @@ from tinydnn.plots.canvas import BLACK, BLUE, GREY, LIGHT, MARGIN, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NAME_SIZE, LARGE, SMALL = 9.0, 11.0, 7.5  # points: class names, counts, what stands below them
+NAME_SIZE, LARGE, SMALL = 9.0, 11.0, 7.5  # points: class names, the large and the small lines of a cell
 NAME_LENGTH = 48  # characters
-NAME_WIDTH = 1.45  # inches, the longest line of a class name
+NAME_WIDTH = 1.45  # inches, at which class names are wrapped
 LINE = 1.25 * NAME_SIZE / 72  # inches
 SLANT = 0.71  # sin 45° = cos 45°
 GAP = 0.1  # inches, between the matrix and its margins
@@ -34,13 +34,14 @@ def confusion_matrix(
     note: str = "",
     interval: Sequence[float] | None = None,
 ) -> None:
-    """Draw a confusion matrix into the PNG file `path`, in the manner of MATLAB's confusionchart.
+    """Plot a confusion matrix into the PNG file `path`, in the style of MATLAB's confusionchart.
 
-    `matrix` (K, K) holds counts, rows the true class, columns the predicted one. A cell shows its count
-    and its share of the row (of all slices of that true class); the share sets the shade, blue on the
-    diagonal, vermilion for errors. The right margin shows recall, the bottom margin precision, the corner
-    accuracy with its 95 % interval: the one that is given, else Wilson's over slices. A figure that is not
-    defined is a dash. Legible for 2 to 10 classes.
+    matrix: counts (K, K), a row for each true class, a column for each predicted class. interval: the 95 % interval of
+    the accuracy, by default Wilson's over slices.
+
+    A cell shows its count and its share of the row, which sets the shade: blue on the diagonal, vermilion for errors.
+    The right margin shows recall, the bottom margin precision, the corner accuracy with its interval. An undefined
+    metric is a dash. Legible for 2 to 10 classes.
 
     Raises ValueError as `tinydnn.metrics.classification_report` does.
     """
@@ -66,20 +67,20 @@ def confusion_matrix(
         axes.set(xlim=(0, width), ylim=(body, 0))  # inches from the upper left corner
         axes.axis("off")
         _cells(axes, xs, ys, cell, report)
-        _names(axes, xs, ys, cell, names, slanted)
+        _labels(axes, xs, ys, cell, names, slanted)
         canvas.save(figure, path)
 
 
 def _cells(axes: "Axes", xs: list[float], ys: list[float], cell: float, report: dict[str, Any]) -> None:
-    """Fill the matrix and its margins; `xs` and `ys` are the left and upper edges of columns and rows."""
+    """Draw the matrix and its margins; `xs` and `ys` are the left and upper edges of columns and rows."""
     counts = np.array(report["confusion_matrix"])
     support, predicted, hits = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
     for (i, j), count in np.ndenumerate(counts):
         share = count / support[i] if support[i] else 0.0
         fill = _shade(BLUE if i == j else VERMILION, share)
         _box(axes, xs[j], ys[i], cell, fill, str(count), [_percent(share)] if count else [])
-    for k, figures in enumerate(report["per_class"].values()):
-        recall, precision = _percent(figures["recall"]), _percent(figures["precision"])
+    for k, metrics in enumerate(report["per_class"].values()):
+        recall, precision = _percent(metrics["recall"]), _percent(metrics["precision"])
         _box(axes, xs[-1], ys[k], cell, LIGHT, recall, [f"{hits[k]} of {support[k]}"])
         _box(axes, xs[k], ys[-1], cell, LIGHT, precision, [f"{hits[k]} of {predicted[k]}"])
     low, high = report["accuracy_interval_95"]
@@ -88,7 +89,7 @@ def _cells(axes: "Axes", xs: list[float], ys: list[float], cell: float, report: 
 
 
 def _box(axes: "Axes", x: float, y: float, cell: float, fill: Colour, large: str, small: list[str]) -> None:
-    """Draw a square with one large line and small lines below it."""
+    """Draw a cell with a large line of text and small lines below it."""
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Rectangle
 
@@ -99,20 +100,19 @@ def _box(axes: "Axes", x: float, y: float, cell: float, fill: Colour, large: str
     weight = "normal" if empty else "bold"
     middle = y + cell / 2 - len(small) * LINE / 2
     axes.text(x + cell / 2, middle, large, size=LARGE, color=colour, weight=weight, ha="center", va="center")
-    for number, text in enumerate(small, start=1):
-        down = middle + (number + 0.15) * LINE
-        axes.text(x + cell / 2, down, text, size=SMALL, color=colour, ha="center", va="center")
+    for k, text in enumerate(small, start=1):
+        axes.text(x + cell / 2, middle + (k + 0.15) * LINE, text, size=SMALL, color=colour, ha="center", va="center")
 
 
-def _names(axes: "Axes", xs: list[float], ys: list[float], cell: float, names: list[list[str]], slanted: bool) -> None:
-    """Write what stands round the cells; `xs` and `ys` are the left and upper edges of columns and rows."""
+def _labels(axes: "Axes", xs: list[float], ys: list[float], cell: float, names: list[list[str]], slanted: bool) -> None:
+    """Write the labels around the cells; `xs` and `ys` are the left and upper edges of columns and rows."""
     left, top, bottom = xs[0] - 0.08, ys[0] - 0.08, ys[-1] + cell + 0.06
     xs, ys = [x + cell / 2 for x in xs], [y + cell / 2 for y in ys]
     for x, y, lines in zip(xs[:-1], ys[:-1], names, strict=True):
         name = "\n".join(lines)
         axes.text(left, y, name, size=NAME_SIZE, ha="right", va="center")
         if slanted:
-            # The lines lean to the left of their common corner; half of that puts them above the column.
+            # Slanted lines extend to the left of their anchor; half of that extent centres them on the column.
             x += SLANT / 2 * LINE * len(lines)
             axes.text(x, top, name, size=NAME_SIZE, rotation=45, rotation_mode="anchor", ha="left", va="bottom")
         else:
@@ -131,10 +131,10 @@ def _shorten(name: str) -> str:
 
 
 def _shade(colour: str, share: float) -> Colour:
-    """Mix `colour` with white. The root lifts small shares, so that a few errors still show."""
+    """Mix `colour` with white, by the square root of the share, so that a few errors remain visible."""
     from matplotlib.colors import to_rgb
 
-    red, green, blue = (1 - (1 - part) * 0.95 * share**0.5 for part in to_rgb(colour))
+    red, green, blue = (1 - (1 - channel) * 0.95 * share**0.5 for channel in to_rgb(colour))
     return red, green, blue
 
 

@@ -1,4 +1,4 @@
-"""Training progress: accuracy above loss, over iterations, epochs marked."""
+"""Training progress: accuracy above loss, by iteration, with the epochs marked."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH, LEFT, RIGHT = 10.0, 0.85, 1.0  # inches: the figure, and the margins beside the axes
 LEGEND, LOSS, GAP, ACCURACY, EPOCHS = 0.95, 1.9, 0.22, 2.7, 0.42  # inches, from the bottom upwards
-FEW = 40  # up to so many points, each is marked
+FEW = 40  # up to this number of points, each has a marker
 
 Values = npt.NDArray[np.float64]
 
@@ -35,15 +35,14 @@ def training_progress(
     title: str,
     note: str = "",
 ) -> None:
-    """Draw how training went into the PNG file `path`, laid out as MATLAB's training-progress window.
+    """Plot loss and accuracy into the PNG file `path`, in the style of MATLAB's training-progress window.
 
-    `iterations`, `loss` and `accuracy` hold one value per training iteration (counted from 1), measured
-    on its mini-batch. The three `validation_` arrays hold one value per evaluation of the held-out slices;
-    they may be empty. Accuracies are shares in [0, 1] and are shown in per cent. Values that are not
-    finite are left out. `title` says what was trained, `note` what else a reader must know.
+    iterations, loss, accuracy: (I,), one value for each training iteration, counted from 1, on its mini-batch. The
+    `validation_` arrays: (V,), one value for each evaluation on held-out slices; V may be 0. Accuracies are within
+    [0, 1] and shown in per cent. Values that are not finite are left out.
 
-    The thin line is each mini-batch, the bold one is `smooth` of it. What stands at the right end is the
-    last value of the held-out slices. A loss that jumps is shown on the scale of `loss_scale`.
+    The thin line is each mini-batch, the bold line is `smooth` of it, the label at the right end is the last held-out
+    value. See `loss_scale` for the scale of a loss with spikes.
 
     Raises ValueError for no iterations, arrays of different lengths or an accuracy outside [0, 1].
     """
@@ -60,26 +59,25 @@ def training_progress(
         body = LEGEND + LOSS + GAP + ACCURACY + EPOCHS
         figure = canvas.new_figure(WIDTH, body, "Training progress", title, note)
         width = WIDTH - LEFT - RIGHT
-        below = canvas.axes_at(figure, LEFT, LEGEND, width, LOSS)
-        above = canvas.axes_at(figure, LEFT, LEGEND + LOSS + GAP, width, ACCURACY)
-        for axes in (above, below):
+        loss_axes = canvas.axes_at(figure, LEFT, LEGEND, width, LOSS)
+        accuracy_axes = canvas.axes_at(figure, LEFT, LEGEND + LOSS + GAP, width, ACCURACY)
+        for axes in (accuracy_axes, loss_axes):
             axes.set_xlim(first - 0.5, last + 0.5)
-        _epochs(above, below, last, iterations_per_epoch)
-        upper = _curves(above, train[0], 100 * train[2], held_out[0], 100 * held_out[2], BLUE, "{:.1f} %")
-        lower = _curves(below, train[0], train[1], held_out[0], held_out[1], VERMILION, "{:#.3g}")
-        above.set_ylim(0, 103)
-        loss_scale(below, np.concatenate([train[1], held_out[1]]))
-        _frames(above, below)
+        _epochs(accuracy_axes, loss_axes, last, iterations_per_epoch)
+        upper = _curves(accuracy_axes, train[0], 100 * train[2], held_out[0], 100 * held_out[2], BLUE, "{:.1f} %")
+        lower = _curves(loss_axes, train[0], train[1], held_out[0], held_out[1], VERMILION, "{:#.3g}")
+        accuracy_axes.set_ylim(0, 103)
+        loss_scale(loss_axes, np.concatenate([train[1], held_out[1]]))
+        _frames(accuracy_axes, loss_axes)
         _legend(figure, upper, lower)
         canvas.save(figure, path)
 
 
 def smooth(values: Values) -> Values:
-    """Return the running median over ±σ neighbours, then their mean weighted by exp(-d²/2σ²).
+    """Smooth a series (I,): a running median over ±σ values, then a mean weighted by exp(−d²/2σ²).
 
-    σ is an 80th of the number of values, between 1 and 30; d is the distance in iterations. The median
-    keeps a single wild mini-batch from bending the curve. The series is mirrored at its ends. NaN stays
-    NaN and is left out of the means.
+    σ is I/80, but at least 1 and at most 30; d is the distance in iterations. The median removes single outliers. The
+    series is mirrored at its ends. NaN stays NaN and has no weight.
     """
     known = np.isfinite(values)
     result = np.full(len(values), np.nan)
@@ -95,7 +93,7 @@ def smooth(values: Values) -> Values:
 
 
 def _columns(**columns: npt.ArrayLike) -> list[Values]:
-    """Return the arrays as float64 with gaps (NaN) for what is not finite."""
+    """The arrays as float64, with NaN for every value that is not finite."""
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
     shapes = {name: array.shape for name, array in arrays.items()}
     if len(set(shapes.values())) != 1 or any(len(shape) != 1 for shape in shapes.values()):
@@ -110,10 +108,10 @@ def _columns(**columns: npt.ArrayLike) -> list[Values]:
 def _curves(
     axes: "Axes", x: Values, y: Values, held_out_x: Values, held_out_y: Values, colour: str, label: str
 ) -> list[Any]:
-    """Draw one quantity of training and of the held-out slices; return the lines for the legend."""
-    dots, alone = "o" if len(x) <= FEW else "", "o" if len(x) == 1 else ""
-    (raw,) = axes.plot(x, y, color=colour, alpha=0.45, linewidth=0.8, marker=dots, markersize=2.5)
-    (bold,) = axes.plot(x, smooth(y), color=colour, linewidth=2.2, solid_capstyle="round", marker=alone)
+    """Draw the curves of training and held-out slices; return the lines for the legend."""
+    raw_marker, bold_marker = "o" if len(x) <= FEW else "", "o" if len(x) == 1 else ""
+    (raw,) = axes.plot(x, y, color=colour, alpha=0.45, linewidth=0.8, marker=raw_marker, markersize=2.5)
+    (bold,) = axes.plot(x, smooth(y), color=colour, linewidth=2.2, solid_capstyle="round", marker=bold_marker)
     known = np.flatnonzero(np.isfinite(held_out_y))
     if not len(known):
         return [raw, bold]
@@ -135,8 +133,8 @@ def _curves(
     return [raw, bold, dashed]
 
 
-def _epochs(above: "Axes", below: "Axes", last: float, per_epoch: int) -> None:
-    """Mark epochs by alternating bands; more than ten are marked in groups, so that the labels fit."""
+def _epochs(upper: "Axes", lower: "Axes", last: float, per_epoch: int) -> None:
+    """Mark epochs by alternating bands, more than ten in groups, so that the labels fit."""
     epochs = math.ceil(last / per_epoch)
     sizes = (step * 10**power for power in range(12) for step in (1, 2, 5))
     group = 1 if epochs <= 10 else next(size for size in sizes if epochs <= 7 * size)
@@ -144,14 +142,14 @@ def _epochs(above: "Axes", below: "Axes", last: float, per_epoch: int) -> None:
         end = min(start + group, epochs)
         left, right = start * per_epoch + 0.5, min(end * per_epoch, last) + 0.5
         if band % 2:
-            for axes in (above, below):
+            for axes in (upper, lower):
                 axes.axvspan(left, right, color=LIGHT, zorder=0, linewidth=0)
-        # An epoch that was broken off has no room for its label.
+        # The band of an interrupted epoch may be too narrow for its label.
         if band == 0 or right - left > 0.6 * group * per_epoch:
-            above.annotate(
+            upper.annotate(
                 f"Epoch {end}" if end == start + 1 else f"Epochs {start + 1}–{end}",
                 ((left + right) / 2, 1),
-                xycoords=above.get_xaxis_transform(),
+                xycoords=upper.get_xaxis_transform(),
                 xytext=(0, 4),
                 textcoords="offset points",
                 ha="center",
@@ -160,13 +158,13 @@ def _epochs(above: "Axes", below: "Axes", last: float, per_epoch: int) -> None:
             )
 
 
-def _frames(above: "Axes", below: "Axes") -> None:
+def _frames(upper: "Axes", lower: "Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
-    above.set_ylabel("Accuracy (%)")
-    below.set(ylabel="Loss", xlabel="Iteration")
-    above.tick_params(labelbottom=False)
-    for axes in (above, below):
+    upper.set_ylabel("Accuracy (%)")
+    lower.set(ylabel="Loss", xlabel="Iteration")
+    upper.tick_params(labelbottom=False)
+    for axes in (upper, lower):
         axes.yaxis.set_label_coords(-0.058, 0.5)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)

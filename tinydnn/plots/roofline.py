@@ -1,4 +1,4 @@
-"""Kernels under the roof that the machine's two peaks make, and their times by size."""
+"""Kernels: the roofline of a machine with their throughput, and their times by size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LEFT, BOTTOM, LEGEND = 0.75, 0.55, 1.35
 
 @dataclass(frozen=True)
 class Point:
-    """A kernel in one direction: FLOPs for each byte that must move, and the GFLOP/s that were measured."""
+    """A kernel in one direction: its arithmetic intensity in FLOP/byte, and its measured GFLOP/s."""
 
     label: str
     direction: str
@@ -32,15 +32,15 @@ class Point:
 def roofline(
     path: str | Path, points: Sequence[Point], *, gflops: float, gbytes: float, title: str, note: str = ""
 ) -> None:
-    """Draw the roofline, min(gflops, gbytes · intensity), and every kernel as a point, into the PNG file `path`.
+    """Plot the roofline, min(gflops, gbytes · intensity), and every kernel as a point, into the PNG file `path`.
 
-    gflops, gbytes: the measured peaks, in GFLOP/s and GB/s. Both axes are logarithmic.
+    gflops, gbytes: the measured peaks of the machine, in GFLOP/s and GB/s. Both axes are logarithmic.
 
     Source: Williams, Waterman and Patterson, Roofline.
     """
     with canvas.style():
         figure = canvas.new_figure(WIDTH, HEIGHT, "Roofline", title, note)
-        axes = _axes(figure, "FLOPs for each byte that must move", "GFLOP/s")
+        axes = _axes(figure, "Arithmetic intensity (FLOP/byte)", "GFLOP/s")
         ridge = gflops / gbytes
         intensities = [point.intensity for point in points]
         left, right = min(0.25 * ridge, *intensities) / 2, max(4 * ridge, *intensities) * 2
@@ -71,9 +71,9 @@ def times_by_size(
     title: str,
     note: str = "",
 ) -> None:
-    """Draw the milliseconds of kernels at several sizes into the PNG file `path`.
+    """Plot the times of kernels by size into the PNG file `path`.
 
-    times: for each (label, direction) a number for each size, NaN where the kernel does not cover it.
+    times: for each (label, direction) the milliseconds at each size, NaN if the kernel does not support it.
     """
     lines = {"forward": "-", "backward": "--"}
     with canvas.style():
@@ -98,7 +98,7 @@ def _axes(figure: Any, xlabel: str, ylabel: str) -> "Axes":
 
 
 def _plain_ticks(*logarithmic: Any) -> None:
-    """Write 1, 2, 5, 10, … and no powers."""
+    """Label the ticks 1, 2, 5, 10, …, not as powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     for axis in logarithmic:

@@ -1,4 +1,4 @@
-"""The vertical scale of a loss that may jump."""
+"""The vertical scale of a loss with spikes."""
 
 import math
 from typing import TYPE_CHECKING
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 def loss_scale(axes: "Axes", values: npt.NDArray[np.float64]) -> None:
-    """Set the vertical scale for losses >= 0; NaN among them is ignored.
+    """Set the vertical scale for losses >= 0; values that are not finite are ignored.
 
-    Linear from 0, as a reader expects, unless a few values lie so far above the rest that the rest would be
-    a flat line (more than 8 times the 80 % quantile). Then the scale is linear up to a dotted line, over two
-    thirds of the height, and logarithmic above it: nothing is cut off.
+    The scale is linear from 0, unless the highest value is more than 8 times the 80 % quantile, so that most of the
+    curve would be flat. Then it is linear up to a dotted line, over two thirds of the height, and logarithmic above.
     """
     values = values[np.isfinite(values)]
     highest = float(values.max(initial=0.0))

@@ -1,8 +1,8 @@
-"""Augmentation: other pictures that the same slice could have been.
+"""Augmentation: random geometric and intensity changes of training images.
 
-Each is a pure function of a batch and of the numbers drawn for its slices (`tinydnn.data.augment.draws`); `Augmentation` puts
-them one after the other. Pictures are as the dataset holds them, (N, C, H, W) uint8, on the CPU or on a GPU, and stay
-so. Crops are among the warps: a zoom above 1 with a shift shows a part of the picture.
+Each change is a pure function of a batch and its random draws (`tinydnn.data.augment.draws`); `Augmentation` applies
+them in a fixed order. Images are those of the dataset, (N, C, H, W) uint8, on the CPU or on a GPU, before and after.
+A crop is a zoom above 1 with a shift. Of the paper's list, saturation is left out: it does nothing to grey images.
 
 Source: Hou and Zhang, data augmentation (rotation, flip, crop, brightness, contrast, saturation); cutout: DeVries and
 Taylor, Improved Regularization of Convolutional Neural Networks with Cutout.
@@ -19,90 +19,76 @@ from tinydnn.data.augment.draws import Draws
 from tinydnn.data.augment.warp import affine
 from tinydnn.errors import InputError
 
-GREY = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601
-
 
 def warp_maps(draws: Draws, *, rotate: float, shift: float, zoom: float, flip: bool, side: int) -> np.ndarray:
-    """The maps (N, 2, 3) of `affine` that turn, move, enlarge and mirror each picture.
+    """Draw the maps (N, 2, 3) for `affine`, maps[n] = (A | t), that rotate, zoom, shift and flip each image:
 
-    rotate: at most so many degrees, either way. shift: at most that share of `side`, each way. zoom: a factor from
-    1 / (1 + zoom) to 1 + zoom. flip: left to right, every second time.
+        A = 1/a · ( cos θ   −m sin θ )          t = (down, right)
+                  ( sin θ    m cos θ )
+
+    rotate: θ is uniform within ± rotate, in degrees. zoom: a is from 1/(1 + zoom) to 1 + zoom. shift: down and right
+    are uniform within ± shift · side, in pixels. flip: m is −1 (left and right exchanged) or 1, with equal probability.
     """
-    angle = np.deg2rad(draws.uniform(-rotate, rotate))
-    factor = (1 + zoom) ** draws.uniform(-1, 1)
+    theta = np.deg2rad(draws.uniform(-rotate, rotate))
+    a = draws.factor(zoom)
     down, right = (side * draws.uniform(-shift, shift) for _ in range(2))
-    mirror = np.where(draws.coin() & flip, -1.0, 1.0)
-    cos, sin = np.cos(angle) / factor, np.sin(angle) / factor
-    return np.stack([np.stack([cos, -sin * mirror, down], -1), np.stack([sin, cos * mirror, right], -1)], 1)
+    m = np.where(draws.coin() & flip, -1.0, 1.0)
+    cos, sin = np.cos(theta) / a, np.sin(theta) / a
+    return np.stack([np.stack([cos, -sin * m, down], -1), np.stack([sin, cos * m, right], -1)], 1)
 
 
 def warp(
     x: Array, draws: Draws, *, rotate: float = 0, shift: float = 0, zoom: float = 0, flip: bool = False,
     masks: Array | None = None,
 ) -> tuple[Array, Array | None]:  # fmt: skip
-    """Turn, move, enlarge and mirror pictures in one go, and their masks (N, H, W) bool with them, if there are any."""
+    """Rotate, shift, zoom and flip images in one interpolation, and with them their masks (N, H, W) bool, if any."""
     maps = warp_maps(draws, rotate=rotate, shift=shift, zoom=zoom, flip=flip, side=x.shape[-1])
-    moved = None
     if masks is not None:
-        moved = affine(masks[:, None].astype(np.uint8), maps, nearest=True)[:, 0] > 0
-    return affine(x, maps), moved
+        masks = affine(masks[:, None].astype(np.uint8), maps, nearest=True)[:, 0] > 0
+    return affine(x, maps), masks
 
 
 def brightness(x: Array, draws: Draws, amount: float) -> Array:
-    """Brighten or darken: z = a · x, with a from 1 / (1 + amount) to 1 + amount. Black, the air, stays black."""
-    factor = (1 + amount) ** draws.uniform(-1, 1)[:, None]
-    return _by_table(x, lambda levels: factor * levels)
+    """Scale the grey levels: z = a · x, with a from 1/(1 + amount) to 1 + amount. Black, the air, stays black."""
+    a = draws.factor(amount)[:, None]
+    return _map_levels(x, lambda levels: a * levels)
 
 
 def contrast(x: Array, draws: Draws, amount: float) -> Array:
-    """Spread the levels: z = m + a · (x − m), with m the picture's mean and a from 1 / (1 + amount) to 1 + amount."""
-    mean = np.asarray([float(picture.mean()) for picture in x])[:, None]
-    factor = (1 + amount) ** draws.uniform(-1, 1)[:, None]
-    return _by_table(x, lambda levels: mean + factor * (levels - mean))
-
-
-def saturation(x: Array, draws: Draws, amount: float) -> Array:
-    """Spread the colours: z = g + a · (x − g), with g the pixel's grey and a from 1 / (1 + amount) to 1 + amount.
-
-    x, z: (N, 3, H, W), red, green and blue.
-    Raises `InputError` for grey pictures.
-    """
-    if x.shape[1] != 3:
-        raise InputError(
-            f"saturation: expected colour pictures (3 channels), found {x.shape[1]}; it is how far a colour is from "
-            "grey, and MRI slices are grey everywhere"
-        )
-    xp = array_module(x)
-    factor = xp.asarray((1 + amount) ** draws.uniform(-1, 1), np.float32)[:, None, None, None]
-    grey = xp.tensordot(xp.asarray(GREY, np.float32), x.astype(np.float32), (0, 1))[:, None]  # (N, 1, H, W)
-    return xp.clip(xp.rint(grey + factor * (x - grey)), 0, 255).astype(np.uint8)
+    """Spread the grey levels: z = m + a · (x − m), with m the image's mean and a from 1/(1 + amount) to 1 + amount."""
+    m = np.asarray([float(image.mean()) for image in x])[:, None]
+    a = draws.factor(amount)[:, None]
+    return _map_levels(x, lambda levels: m + a * (levels - m))
 
 
 def cutout(x: Array, draws: Draws, share: float) -> Array:
-    """A square whose side is that share of the picture's becomes black; its middle may be anywhere."""
+    """Set a square to black. Its side is `share` of the image's shorter side, its centre uniform over the image."""
     height, width = x.shape[2:]
     half = share * min(height, width) / 2
     rows, columns = draws.uniform(0, height), draws.uniform(0, width)
     z = x.copy()
-    for picture, row, column in zip(z, rows, columns, strict=True):
+    for image, row, column in zip(z, rows, columns, strict=True):
         top, left = round(max(row - half, 0)), round(max(column - half, 0))
-        picture[:, top : round(row + half), left : round(column + half)] = 0
+        image[:, top : round(row + half), left : round(column + half)] = 0
     return z
 
 
-def _by_table(x: Array, change: Callable[[np.ndarray], np.ndarray]) -> Array:
-    """Apply a change of grey levels: `change` of (1, 256) levels gives (N, 256), rounded and cut to 0 … 255."""
+def _map_levels(x: Array, change: Callable[[np.ndarray], np.ndarray]) -> Array:
+    """Map grey levels through a lookup table: `change` of (1, 256) levels is (N, 256), here rounded and clipped."""
     xp = array_module(x)
     table = np.clip(np.rint(change(np.arange(256.0)[None])), 0, 255).astype(np.uint8)
     z = xp.empty_like(x)
-    for picture, levels, out in zip(x, xp.asarray(table), z, strict=True):
-        out[...] = levels[picture]
+    for image, levels, out in zip(x, xp.asarray(table), z, strict=True):
+        out[...] = levels[image]
     return z
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly each kind of change is applied; 0 or False leaves it out. See the functions of these names."""
+    """The amount of each change, which is the argument of the function of its name; 0 or False leaves it out.
+
+    Raises `InputError` for an amount out of range.
+    """
 
     rotate: float = 0.0
     shift: float = 0.0
@@ -110,15 +96,14 @@ class Augmentation:
     flip: bool = False
     brightness: float = 0.0
     contrast: float = 0.0
-    saturation: float = 0.0
     cutout: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {"rotate": 180, "shift": 1, "zoom": 3, "brightness": 3, "contrast": 3, "saturation": 3, "cutout": 1}
-        for name, most in limits.items():
+        limits = {"rotate": 180, "shift": 1, "zoom": 3, "brightness": 3, "contrast": 3, "cutout": 1}
+        for name, limit in limits.items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-                raise InputError(f"--{name}: expected a number from 0 to {most}, found {value}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= limit:
+                raise InputError(f"--{name}: expected a number from 0 to {limit}, found {value}")
         if not isinstance(self.flip, bool):
             raise InputError(f"--flip: expected true or false, found {self.flip}")
 
@@ -126,17 +111,14 @@ class Augmentation:
         return bool(self.amounts())
 
     def amounts(self) -> dict[str, float]:
-        """The changes that are made, with their amounts."""
+        """The amounts that are not 0, by name."""
         return {name: float(amount) for name, amount in asdict(self).items() if amount}
 
     def __call__(self, x: Array, draws: Draws, masks: Array | None = None) -> tuple[Array, Array | None]:
-        """The changed pictures, and their masks, moved with them, where some are given."""
+        """Augment images (N, C, H, W) uint8, and warp their masks (N, H, W) bool, if any, with them."""
         if self.rotate or self.shift or self.zoom or self.flip:
             x, masks = warp(x, draws, rotate=self.rotate, shift=self.shift, zoom=self.zoom, flip=self.flip, masks=masks)
-        for change, amount in (
-            (brightness, self.brightness), (contrast, self.contrast), (saturation, self.saturation),
-            (cutout, self.cutout),
-        ):  # fmt: skip
+        for change, amount in ((brightness, self.brightness), (contrast, self.contrast), (cutout, self.cutout)):
             if amount:
                 x = change(x, draws, amount)
         return x, masks
@@ -149,13 +131,13 @@ PRESETS = {
 }
 
 
-def parse(text: str) -> Augmentation:
-    """The augmentation that a text names: a preset, changes by name, or both, as in "light,rotate=20,flip=0".
+def parse_augmentation(text: str) -> Augmentation:
+    """Parse a preset, changes by name, or a preset followed by changes, as in "light,rotate=20,flip=0".
 
-    Raises `InputError` for a name or a value that is none.
+    Raises `InputError` for an unknown name or an invalid value.
     """
-    chosen, *changes = text.split(",") if text.partition(",")[0] in PRESETS else ["none", *text.split(",")]
-    values: dict[str, Any] = asdict(PRESETS[chosen])
+    preset, *changes = text.split(",") if text.partition(",")[0] in PRESETS else ["none", *text.split(",")]
+    values: dict[str, Any] = asdict(PRESETS[preset])
     for change in changes:
         name, _, value = change.partition("=")
         if name not in values:

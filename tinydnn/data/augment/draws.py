@@ -1,16 +1,16 @@
-"""Random numbers that belong to slices, not to batches."""
+"""Random draws that depend on the slice, not on its batch."""
 
 import numpy as np
 
-AUGMENT_STREAM = 3  # keeps these random numbers apart from others drawn with the same seed
+AUGMENT_STREAM = 3  # separates these draws from others with the same seed
 
 
 class Draws:
-    """Numbers for some slices in one epoch: each slice has its own, whatever batch it is in and whoever draws.
+    """The random draws of augmentation for the slices at `indices` in one epoch.
 
-    Every call draws a number for each of the `count` slices of the dataset from a generator that depends on seed and
-    epoch alone, and hands out those of the slices at `indices`. So a training that is resumed, or that prepares
-    batches in other threads, sees the same pictures.
+    Every call draws a value for each of the `count` slices of the dataset, from a generator seeded by seed and epoch
+    alone, and returns those at `indices`. So a slice gets the same values in any batch, in any thread and in a resumed
+    run.
     """
 
     def __init__(self, seed: int, epoch: int, indices: np.ndarray, count: int) -> None:
@@ -18,9 +18,13 @@ class Draws:
         self._rng = np.random.default_rng([seed, AUGMENT_STREAM, epoch])
 
     def uniform(self, low: float, high: float) -> np.ndarray:
-        """A number from `low` to `high` for each slice: (B,) float64."""
+        """Values uniform in [low, high), one a slice: (B,) float64."""
         return low + (high - low) * self._rng.random(self.count)[self.indices]
 
+    def factor(self, amount: float) -> np.ndarray:
+        """Factors (1 + amount)^u with u uniform in [−1, 1), one a slice: (B,) float64."""
+        return (1 + amount) ** self.uniform(-1, 1)
+
     def coin(self) -> np.ndarray:
-        """Heads or tails for each slice: (B,) bool."""
+        """True with probability ½, one a slice: (B,) bool."""
         return self.uniform(0, 1) < 0.5

@@ -1,4 +1,4 @@
-"""Moving the pixels of pictures by affine maps, on the CPU and on a GPU."""
+"""Affine warps of images, on the CPU and on a GPU."""
 
 import numpy as np
 
@@ -6,15 +6,16 @@ from tinydnn.backend import Array, array_module
 
 
 def affine(x: Array, maps: np.ndarray, *, nearest: bool = False) -> Array:
-    """Each picture, read where its map says:
+    """Warp each image by its own affine map:
 
-        z[n, c, p] = x[n, c, A p + t]           with maps[n] = (A | t), p = (row, column) from the picture's middle
+        z[n, c, p] = x[n, c, A p + t]           with maps[n] = (A | t), p = (row, column) from the centre of the image
 
-    between pixels bilinear, or the nearest pixel, as masks need; 0, which is black, outside. x, z: (N, C, H, W) uint8.
-    maps: (N, 2, 3) float64, on the CPU.
+    Interpolation is bilinear, or nearest-neighbour for masks; outside the image, x is 0 (black). x, z: (N, C, H, W)
+    uint8. maps: (N, 2, 3) float64, on the CPU.
 
-    On the CPU Pillow does it, three times as fast as scipy.ndimage; on a GPU cupyx.scipy.ndimage, whose values may
-    differ by one where they are rounded.
+    The CPU uses Pillow, three times as fast as scipy.ndimage; a GPU uses cupyx.scipy.ndimage. They may differ by one
+    grey level, from rounding.
+    Raises ValueError for any other dtype or shape.
     """
     if x.dtype != np.uint8 or x.ndim != 4:
         raise ValueError(f"affine: x: expected uint8 (N, C, H, W), found {x.dtype} {x.shape}")
@@ -26,32 +27,29 @@ def affine(x: Array, maps: np.ndarray, *, nearest: bool = False) -> Array:
 def _on_cpu(x: Array, maps: np.ndarray, nearest: bool) -> Array:
     from PIL import Image
 
-    how = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    resample = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
     height, width = x.shape[2:]
-    middle = np.array([width, height]) / 2  # Pillow counts (column, row) from the corner of the first pixel
+    centre = np.array([width, height]) / 2  # Pillow counts (column, row) from the corner of the first pixel
     z = np.empty_like(x)
-    for n, chosen in enumerate(maps):
-        turn, shift = chosen[::-1, 1::-1], chosen[::-1, 2]
-        start = middle - turn @ middle + shift
-        data = (*turn[0], start[0], *turn[1], start[1])
+    for n in range(len(x)):
+        a, t = maps[n, ::-1, 1::-1], maps[n, ::-1, 2]  # in Pillow's order, (column, row)
+        start = centre - a @ centre + t
+        data = (*a[0], start[0], *a[1], start[1])
         for c, plane in enumerate(x[n]):
-            picture = Image.fromarray(np.ascontiguousarray(plane))
-            z[n, c] = picture.transform((width, height), Image.Transform.AFFINE, data, how)
+            image = Image.fromarray(np.ascontiguousarray(plane))
+            z[n, c] = image.transform((width, height), Image.Transform.AFFINE, data, resample)
     return z
 
 
 def _on_gpu(x: Array, maps: np.ndarray, nearest: bool) -> Array:
     from cupyx.scipy import ndimage
 
-    xp = array_module(x)
-    middle = (np.array(x.shape[2:]) - 1) / 2  # between the centres of the first and the last pixel
+    xp, order = array_module(x), 0 if nearest else 1
+    centre = (np.array(x.shape[2:]) - 1) / 2  # scipy counts from the centre of the first pixel
     z = xp.empty_like(x)
-    for n, chosen in enumerate(maps):
-        turn, shift = chosen[:, :2], chosen[:, 2]
-        start = middle - turn @ middle + shift
-        for c in range(x.shape[1]):
-            moved = ndimage.affine_transform(
-                x[n, c].astype(np.float32), xp.asarray(turn), start, order=0 if nearest else 1
-            )
-            z[n, c] = xp.rint(moved)
+    for n in range(len(x)):
+        a, t = maps[n, :, :2], maps[n, :, 2]
+        start = centre - a @ centre + t
+        for c, plane in enumerate(x[n]):
+            z[n, c] = xp.rint(ndimage.affine_transform(plane.astype(np.float32), xp.asarray(a), start, order=order))
     return z

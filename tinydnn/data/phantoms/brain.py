@@ -1,16 +1,16 @@
-"""The brain and what lies with it inside the skull: cortex, ventricles, cerebellum, membranes, vessels."""
+"""The contents of the cranial cavity: cortex, white matter, ventricles, cerebellum, brain stem, dura, vessels."""
 
 import numpy as np
 
-from tinydnn.data.phantoms.canvas import Canvas, coverage
-from tinydnn.data.phantoms.head import DOME, FLUID, VESSEL, Head
+from tinydnn.data.phantoms.canvas import Canvas, partial_volume
+from tinydnn.data.phantoms.head import CSF, DOME, VESSEL, Head
 from tinydnn.data.phantoms.solids import Array, Ellipsoid, Tube, column, union
 
 DURA, GLAND = 0.40, 0.55
 SELLA = (0.0, 4.0, -27.0)  # centre of the pituitary gland, mm
 
 CISTERN = Ellipsoid((0, -10, -22), (16, 20, 14))
-AROUND_STEM = Tube(((0, -26, -10, 14), (0, -34, -60, 19)))
+STEM_CISTERN = Tube(((0, -26, -10, 14), (0, -34, -60, 19)))
 CALLOSUM = Tube(
     ((0, 22, -4, 3.5), (0, 30, 6, 5), (0, 24, 20, 4), (0, 0, 27, 3.5), (0, -24, 23, 3.5), (0, -38, 12, 5.5))
 )
@@ -22,31 +22,31 @@ VERMIS = Ellipsoid((0, -64, -30), (12, 26, 22))
 
 
 def paint_brain(canvas: Canvas, head: Head) -> None:
-    """Paint all that lies inside the skull."""
-    canvas.paint(FLUID, coverage(canvas.inner))
-    canvas.paint(DURA, 0.7 * coverage(np.abs(canvas.inner + 0.4) - 0.4))
+    """Paint the contents of the cranial cavity."""
+    canvas.paint(CSF, partial_volume(canvas.inner))
+    canvas.paint(DURA, 0.7 * partial_volume(np.abs(canvas.inner + 0.4) - 0.4))
     cerebrum = _cerebrum(canvas)
-    with canvas.part(cerebrum < 1) as upper:
+    with canvas.region(cerebrum < 1) as upper:
         _paint_cerebrum(upper, head, cerebrum[cerebrum < 1])
     _paint_ventricles(canvas, head)
-    with canvas.part((canvas.p[2] < 4) & (canvas.p[1] < -5)) as hind:
+    with canvas.region((canvas.p[2] < 4) & (canvas.p[1] < -5)) as hind:
         _paint_hindbrain(hind, head)
     _paint_sella(canvas)
-    with canvas.part(canvas.inner > -30) as rim:
+    with canvas.region(canvas.inner > -30) as rim:
         _paint_small_vessels(rim, head)
     _paint_large_vessels(canvas, head)
 
 
 def _tentorium(p: Array) -> Array:
-    """Height of the membrane between the occipital lobes and the cerebellum."""
+    """The height z of the tentorium, the dura between the occipital lobes and the cerebellum."""
     return 2 - 0.45 * np.abs(p[0]) + 0.4 * (p[1] + 45)
 
 
 def _cerebrum(canvas: Canvas) -> Array:
-    """Distance to the surface of the cerebrum."""
+    """The distance to the surface of the cerebrum."""
     p = canvas.p
     below_tentorium = np.maximum(p[2] - _tentorium(p), p[1] + 29)
-    cistern = union(CISTERN.distance(p), AROUND_STEM.distance(p), 4)
+    cistern = union(CISTERN.distance(p), STEM_CISTERN.distance(p), 4)
     return np.maximum(np.maximum(canvas.inner + 2.2, 1.0 - below_tentorium), -cistern)
 
 
@@ -54,23 +54,23 @@ def _paint_cerebrum(canvas: Canvas, head: Head, cerebrum: Array) -> None:
     p, depth = canvas.p, -cerebrum
     around = p - column(DOME.centre)
     radius = np.sqrt(((around / column(DOME.radii)) ** 2).sum(0)).clip(0.35)
-    # Noise squeezed along the rays from the middle has walls that stand upright on the surface: furrows.
+    # Compressed along the rays from the centre, the noise is 0 on surfaces perpendicular to the cortex: the sulci.
     rays = around * (0.15 + 0.85 / radius) + np.float32(4) * head.noise(p, 14.0, 8)
-    furrow = head.noise.walls(rays, 15.0, 9)
+    sulcus = head.noise.zero_distance(rays, 15.0, 9)
     width = head.sulci * (1.4 - depth / 16)
-    ribbon = np.minimum(np.where(depth < 20, furrow - width - 2.5, 9), depth - 3)
-    white, grey = head.brain, head.brain - head.contrast
+    ribbon = np.minimum(np.where(depth < 20, sulcus - width - 2.5, 9), depth - 3)
+    white, grey = head.white, head.white - head.contrast
     texture = 0.006 * head.noise(p, 4.0, 10)
-    canvas.paint(grey + head.contrast * np.clip(0.5 + ribbon / 2, 0, 1) + texture, coverage(cerebrum))
+    canvas.paint(grey + head.contrast * np.clip(0.5 + ribbon / 2, 0, 1) + texture, partial_volume(cerebrum))
     for nucleus in (((10, -18, 8), (8, 14, 8)), ((25, 3, 2), (6, 16, 9)), ((13, 14, 9), (5, 9, 8))):
         canvas.fill(grey, Ellipsoid(*nucleus), paired=True)
-    canvas.paint(FLUID, coverage(furrow - width) * (width > 0) * np.clip(1.5 * head.sulci, 0.2, 1))
-    canvas.paint(FLUID, coverage(_sylvian_fissure(canvas.folded) - head.sulci))
+    canvas.paint(CSF, partial_volume(sulcus - width) * (width > 0) * np.clip(1.5 * head.sulci, 0.2, 1))
+    canvas.paint(CSF, partial_volume(_sylvian_fissure(canvas.folded) - head.sulci))
     _paint_midline(canvas, white, depth)
 
 
 def _sylvian_fissure(folded: Array) -> Array:
-    """Distance to the cleft above the temporal lobe and to the one over the insula."""
+    """The distance to the fissure above the temporal lobe and over the insula."""
     x, y, z = folded
     lip = np.maximum(np.abs(z + 4 - 0.25 * (y - 10)) - 0.4, np.maximum(36 - x, np.abs(y + 6) - 32))
     insula = np.maximum(np.abs(x - 38) - 0.2, np.hypot(y - 2, z - 2) - 16)
@@ -78,14 +78,14 @@ def _sylvian_fissure(folded: Array) -> Array:
 
 
 def _paint_midline(canvas: Canvas, white: float, depth: Array) -> None:
-    """The cleft between the hemispheres with the falx in it, and the corpus callosum below."""
+    """Paint the longitudinal fissure, the falx in it, and the corpus callosum below."""
     x, y, z = canvas.p
     outside_callosum = np.hypot((y + 6) / 44, (z - 4) / 30)
-    cleft = np.abs(x) - 0.5 - 0.03 * depth.clip(0, 20)
-    canvas.paint(FLUID + 0.06, coverage(cleft, 1.2) * (outside_callosum > 1))
+    fissure = np.abs(x) - 0.5 - 0.03 * depth.clip(0, 20)
+    canvas.paint(CSF + 0.06, partial_volume(fissure, 1.2) * (outside_callosum > 1))
     arch = CALLOSUM.distance(canvas.p * np.array([[0], [1], [1]], np.float32))
-    canvas.paint(white, coverage(np.maximum(arch, np.abs(x) - 14)))
-    canvas.paint(DURA, 0.7 * coverage(np.abs(x) - 0.4) * (outside_callosum > 1.15) * (z > -2))
+    canvas.paint(white, partial_volume(np.maximum(arch, np.abs(x) - 14)))
+    canvas.paint(DURA, 0.7 * partial_volume(np.abs(x) - 0.4) * (outside_callosum > 1.15) * (z > -2))
 
 
 def _paint_ventricles(canvas: Canvas, head: Head) -> None:
@@ -93,42 +93,42 @@ def _paint_ventricles(canvas: Canvas, head: Head) -> None:
     body = ((8, 32, 0, 2), (11, 20, 12, 5), (13, -8, 21, 4.5), (20, -36, 15, 5.5), (26, -52, 8, 5), (25, -72, 4, 1.5))
     horn = ((25, -44, 8, 4), (35, -28, -8, 2.5), (34, -10, -18, 1.5))
     for stations in (body, horn):
-        canvas.fill(FLUID, Tube(tuple((x, y, z, s * r) for x, y, z, r in stations)), paired=True)
-    canvas.fill(FLUID, Ellipsoid((0, -14, -2), (1.8 * s, 15, 10)))  # third ventricle
+        canvas.fill(CSF, Tube(tuple((x, y, z, s * r) for x, y, z, r in stations)), paired=True)
+    canvas.fill(CSF, Ellipsoid((0, -14, -2), (1.8 * s, 15, 10)))  # third ventricle
     choroid = Tube(((14, -18, 16, 0.6), (22, -42, 11, 2.2), (27, -40, 2, 1)))
     canvas.fill(VESSEL, choroid, paired=True)
 
 
 def _paint_hindbrain(canvas: Canvas, head: Head) -> None:
     p = canvas.p
-    white, grey = head.brain, head.brain - head.contrast
+    white, grey = head.white, head.white - head.contrast
     lobes = union(np.maximum(CEREBELLUM.distance(canvas.folded), canvas.inner + 2), VERMIS.distance(p), 3)
     lobes = np.maximum(lobes, p[2] - _tentorium(p) + 2)
-    # Leaves of the cerebellum: thin shells around its root.
+    # Folia: thin shells around the root of the cerebellum.
     root = np.sqrt(((p - column((0, -45, -35))) ** 2).sum(0)) + 4 * head.noise(p, 14.0, 11)
-    leaves = (0.5 * head.contrast + 0.01) * (np.sin(root * 1.5) * np.clip(-lobes / 6, 0, 1) - 0.3)
-    canvas.paint(grey + leaves, coverage(lobes))
+    folia = (0.5 * head.contrast + 0.01) * (np.sin(root * 1.5) * np.clip(-lobes / 6, 0, 1) - 0.3)
+    canvas.paint(grey + folia, partial_volume(lobes))
     canvas.fill(white, Ellipsoid((18, -58, -36), (12, 9, 7)), paired=True, edge=3)
     stem = union(union(MIDBRAIN.distance(p), PONS.distance(p), 4), MEDULLA.distance(p), 4)
-    canvas.paint(white, coverage(stem))
-    canvas.fill(FLUID, Ellipsoid((0, -47, -34), (6, 4, 9)))  # fourth ventricle
+    canvas.paint(white, partial_volume(stem))
+    canvas.fill(CSF, Ellipsoid((0, -47, -34), (6, 4, 9)))  # fourth ventricle
     behind = (p[1] < -30) & (canvas.inner < 0) & (np.hypot(p[0], p[1] + 35) > 18)
-    canvas.paint(DURA, coverage(np.abs(p[2] - _tentorium(p)) - 0.6) * behind)
+    canvas.paint(DURA, partial_volume(np.abs(p[2] - _tentorium(p)) - 0.6) * behind)
 
 
 def _paint_sella(canvas: Canvas) -> None:
     canvas.fill(0.5, Ellipsoid((11, 2, -28), (4, 10, 6)), paired=True)  # cavernous sinuses
     carotid = Tube(((12, -8, -34, 2.2), (12, 4, -29, 2.2), (11, 8, -22, 2.2)))
-    canvas.fill(FLUID, carotid, paired=True)
+    canvas.fill(CSF, carotid, paired=True)
     canvas.fill(GLAND, Ellipsoid(SELLA, (7, 5.5, 4)))
-    canvas.fill(GLAND, Tube(((0, 3, -24, 1), (0, 0, -14, 1))))  # stalk
+    canvas.fill(GLAND, Tube(((0, 3, -24, 1), (0, 0, -14, 1))))  # pituitary stalk
 
 
 def _paint_small_vessels(canvas: Canvas, head: Head) -> None:
-    # Two families of walls meet in curves, which run through space as vessels do.
-    curves = np.hypot(head.noise.walls(canvas.p, 22.0, 12), head.noise.walls(canvas.p, 22.0, 13))
-    thickness = head.vessels * np.clip(1 + canvas.inner / 25, 0, 1)
-    canvas.paint(VESSEL, coverage(curves - thickness) * coverage(canvas.inner + 1))
+    # The zero surfaces of two fields intersect in curves, which resemble the course of vessels.
+    curves = np.hypot(head.noise.zero_distance(canvas.p, 22.0, 12), head.noise.zero_distance(canvas.p, 22.0, 13))
+    radius = head.vessels * np.clip(1 + canvas.inner / 25, 0, 1)
+    canvas.paint(VESSEL, partial_volume(curves - radius) * partial_volume(canvas.inner + 1))
 
 
 def _paint_large_vessels(canvas: Canvas, head: Head) -> None:
@@ -138,6 +138,6 @@ def _paint_large_vessels(canvas: Canvas, head: Head) -> None:
     canvas.fill(VESSEL, Tube(((0, -16, -18, 1.6), (0, -14, -44, 1.4))))  # basilar artery
     canvas.fill(VESSEL, Tube(((0, 0, 4, 0.8), (0, -40, 6, 1.6), (0, -48, 2, 2.0), (0, -92, -14, 2.2))))  # deep veins
     sagittal_sinus = np.hypot(1.3 * p[0] * (1 + 0.2 * inner), inner + 2.2) - 2.4
-    canvas.paint(VESSEL, coverage(sagittal_sinus) * ((p[2] > 10) | (p[1] < -70)))
+    canvas.paint(VESSEL, partial_volume(sagittal_sinus) * ((p[2] > 10) | (p[1] < -70)))
     transverse_sinuses = np.hypot(0.8 * (p[2] - _tentorium(p)), inner + 2.5) - 2.8
-    canvas.paint(VESSEL, coverage(transverse_sinuses) * (p[1] < -45))
+    canvas.paint(VESSEL, partial_volume(transverse_sinuses) * (p[1] < -45))

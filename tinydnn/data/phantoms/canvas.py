@@ -1,4 +1,4 @@
-"""What is painted on: the signal at a set of positions, covered by one tissue after another."""
+"""The canvas: the signal at a set of positions, onto which tissues are painted one after another."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from tinydnn.data.phantoms.solids import Array, Ellipsoid, Tube
 
-EDGE = 0.8  # mm over which the edge of a tissue fades, to either side
+EDGE = 0.8  # mm on either side of a surface over which partial volume falls from 1 to 0
 
 
-def coverage(distance: Array, edge: float = EDGE) -> Array:
-    """How much of a voxel a solid fills, 0 to 1, from the distance to its surface."""
+def partial_volume(distance: Array, edge: float = EDGE) -> Array:
+    """The partial volume of a solid in a voxel, 0 to 1, from the distance to its surface: linear within ± edge."""
     return np.clip(0.5 - distance * np.float32(0.5 / edge), 0, 1)
 
 
 @dataclass
 class Canvas:
-    """Signal (n,) at positions `p` (3, n), with the distances to the skin and to the inside of the skull."""
+    """Signal (n,) at positions `p` (3, n), with the distances to the skin and to the inner surface of the skull."""
 
     p: Array
     skin: Array
@@ -29,26 +29,26 @@ class Canvas:
 
     @cached_property
     def folded(self) -> Array:
-        """The positions with both sides folded onto x ≥ 0, where paired organs are described once."""
+        """The positions with x replaced by |x|, for paired structures, which are described once."""
         return np.concatenate([np.abs(self.p[:1]), self.p[1:]])
 
-    def paint(self, value: Array | float, cover: Array | float) -> None:
-        """Lay tissue of signal `value` over what is there: signal += (value - signal)·cover."""
-        self.signal += (np.asarray(value, dtype=np.float32) - self.signal) * cover
+    def paint(self, value: Array | float, volume: Array | float) -> None:
+        """Paint a tissue of signal `value` and partial volume `volume`: signal += (value − signal) · volume."""
+        self.signal += (np.asarray(value, dtype=np.float32) - self.signal) * volume
 
     def fill(self, value: float, solid: Ellipsoid | Tube, *, paired: bool = False, edge: float = EDGE) -> None:
-        """Paint a solid, or a pair of them, looking only at positions in its box."""
+        """Paint a solid, or with `paired` also its mirror image; only positions in its bounding box are computed."""
         low, high = solid.box
         p = self.folded if paired else self.p
         x, y, z = ((row > a - edge) & (row < b + edge) for row, a, b in zip(p, low[:, 0], high[:, 0], strict=True))
-        where = np.flatnonzero(x & y & z)
-        cover = coverage(solid.distance(p[:, where]), edge)
-        self.signal[where] += (np.float32(value) - self.signal[where]) * cover
+        index = np.flatnonzero(x & y & z)
+        volume = partial_volume(solid.distance(p[:, index]), edge)
+        self.signal[index] += (np.float32(value) - self.signal[index]) * volume
 
     @contextmanager
-    def part(self, where: NDArray[np.bool_]) -> Iterator["Canvas"]:
-        """A smaller canvas of the positions `where`; what is painted on it appears on this one at the end."""
+    def region(self, where: NDArray[np.bool_]) -> Iterator["Canvas"]:
+        """A canvas of the positions `where` alone; on exit its signal is copied back."""
         index = np.flatnonzero(where)
-        part = Canvas(self.p[:, index], self.skin[index], self.inner[index], self.signal[index])
-        yield part
-        self.signal[index] = part.signal
+        region = Canvas(self.p[:, index], self.skin[index], self.inner[index], self.signal[index])
+        yield region
+        self.signal[index] = region.signal

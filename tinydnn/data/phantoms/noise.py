@@ -1,4 +1,4 @@
-"""Smooth random fields in space: the texture of tissue, the course of furrows and vessels."""
+"""Smooth random fields: the texture of tissue, the course of sulci and vessels."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,17 @@ SMOOTHING = 2.0  # standard deviation of the Gaussian filter, samples
 
 @dataclass(frozen=True)
 class Noise:
-    """Random fields of mean 0 and standard deviation 1, all cut from one periodic random cube.
+    """Random fields of mean 0 and standard deviation 1, all sampled from one periodic random cube.
 
-    A field is named by `spacing`, the mean distance in mm between its sign changes along a line, and by
-    `key`: fields of different keys lie elsewhere in the cube and look independent.
+    A field has a `spacing`, the mean distance in mm between its sign changes along a line, and a `key`: fields
+    with different keys start elsewhere in the cube and look independent.
     """
 
-    cube: Array  # one sample longer than `EDGE`: the last faces repeat the first
+    cube: Array  # (EDGE + 1)³: the last faces repeat the first
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Noise":
-        """A new cube of smoothed white noise."""
+        """White noise, smoothed by a Gaussian."""
         from scipy.ndimage import gaussian_filter
 
         cube = rng.standard_normal((EDGE,) * 3, dtype=np.float32)
@@ -31,19 +31,19 @@ class Noise:
         return cls(np.pad(cube / cube.std(), (0, 1), mode="wrap"))
 
     def __call__(self, p: Array, spacing: float, key: int) -> Array:
-        """The field at positions `p` (3, n), as (n,)."""
-        # Multiples of irrational fractions of the cube: no two keys meet.
+        """The field at positions `p` (3, n): (n,)."""
+        # Multiples of irrational fractions of the cube: no two keys start at the same place.
         start = column([key * 0.618034 % 1, key * 0.754878 % 1, key * 0.569840 % 1]) * np.float32(EDGE)
-        # White noise smoothed with standard deviation σ changes its sign every π·√2·σ on average (Rice's formula).
+        # White noise smoothed by a Gaussian of standard deviation σ changes sign every π·√2·σ (Rice's formula).
         samples_per_mm = np.float32(np.pi * np.sqrt(2) * SMOOTHING / spacing)
         where = p * samples_per_mm + start
         corner = np.floor(where)
         u, v, w = where - corner
-        # Linear interpolation in the cube, whose faces are repeated so that corner + 1 always exists; scipy's
-        # map_coordinates gives the same and takes twice as long on a periodic cube.
+        # Trilinear interpolation; corner + 1 always exists, because the faces repeat. scipy's map_coordinates takes
+        # twice as long on a periodic cube.
         i, j, k = corner.astype(np.int32) % EDGE
-        flat, row, sheet = self.cube.ravel(), EDGE + 1, (EDGE + 1) ** 2
-        first = i * sheet + j * row + k
+        flat, row, plane = self.cube.ravel(), EDGE + 1, (EDGE + 1) ** 2
+        first = i * plane + j * row + k
 
         def along_w(at: NDArray[np.int32]) -> Array:
             low = flat[at]
@@ -54,9 +54,9 @@ class Noise:
             return low + (along_w(at + row) - low) * v
 
         low = along_v(first)
-        return low + (along_v(first + sheet) - low) * u
+        return low + (along_v(first + plane) - low) * u
 
-    def walls(self, p: Array, spacing: float, key: int) -> Array:
-        """About the distance in mm to the nearest of the walls on which the field is zero."""
-        # The mean slope of the field across such a wall is √2·π/spacing in the plane of a picture.
+    def zero_distance(self, p: Array, spacing: float, key: int) -> Array:
+        """The approximate distance in mm to the nearest surface on which the field is 0: |field| / gradient."""
+        # The root-mean-square gradient of the field within a plane is √2·π/spacing.
         return np.abs(self(p, spacing, key)) * np.float32(spacing / (np.sqrt(2) * np.pi))

@@ -1,4 +1,4 @@
-"""Writing a set of phantoms as files."""
+"""Write a set of phantoms as files."""
 
 import os
 from collections.abc import Callable
@@ -18,24 +18,24 @@ def write_phantoms(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write `slices` synthetic slices as 1.mat, 2.mat ... and their folds as cvind.mat into `folder`.
+    """Write `slices` synthetic slices as 1.mat, 2.mat, … and their folds as cvind.mat into `folder`.
 
-    The pictures are `size` x `size` pixels of 250 mm. The same `slices`, `seed` and `size` give the same bytes,
-    whatever the number of `workers` (threads; one for each processor unless told). `progress` is called with the
-    number of slices done and of all slices, a patient at a time.
+    The images have `size` × `size` pixels over a field of view of 250 mm. The same `slices`, `seed` and `size` give
+    the same bytes for any number of `workers` (threads; by default one per processor). `progress` is called after
+    each patient with the number of slices written and their total.
     """
     folder = Path(folder)
     patients = enrol(slices, seed)
 
     def write(patient: Patient) -> int:
-        for picture in examine(patient, seed, size):
+        for phantom in examine(patient, seed, size):
             write_slice(
-                folder / f"{picture.file}.mat",
-                image=picture.image,
-                mask=picture.mask,
+                folder / f"{phantom.file}.mat",
+                image=phantom.image,
+                mask=phantom.mask,
                 label=patient.label,
                 pid=patient.pid,
-                border=picture.border,
+                border=phantom.border,
             )
         return len(patient.files)
 

@@ -1,1 +1,5 @@
-"""Preparation: from slices as stored to one HDF5 file of uniform images."""
+"""Convert slices as stored into one HDF5 file of uniform images, and cache it."""
+
+from tinydnn.data.prepare.convert import prepare
+
+__all__ = ["prepare"]

@@ -1,12 +1,12 @@
-"""What is kept in the user's cache folder: prepared files, found again by what the slices are, and phantoms."""
+"""The cache folder's datasets: prepared files, keyed by the content of their source, and phantoms."""
 
 import tempfile
 import time
 from pathlib import Path
 
+from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.dataset import VERSION, Dataset
 from tinydnn.data.prepare.convert import Progress, prepare
-from tinydnn.data.prepare.crop import WHOLE, Crop
 from tinydnn.data.prepare.partial import BusyError
 from tinydnn.data.read.sources import open_source
 from tinydnn.errors import InputError
@@ -23,12 +23,13 @@ def prepared(
     skip_broken: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """The prepared file of DATA: made in the cache folder, found there again, or DATA itself if it is one.
+    """The prepared file of DATA: from the cache folder, prepared there first if necessary, or DATA itself if prepared.
 
-    It is found by content: DATA may be moved, renamed, zipped or unpacked; a byte that changes, another `size` or
-    `crop`, or another version of the format make a new one. A cached file that broken slices were left out of is
-    only good with `skip_broken`; without, it raises as reading the first of them did. One that another process is
-    making is waited for.
+    The key is the content of DATA, `size`, `crop` and the format's version: moving, renaming, zipping or unpacking
+    DATA does not change it, a changed byte does. If another process is preparing the same file, wait for it.
+
+    Raises `InputError` if DATA cannot be read, if a file is broken (also one that an earlier call with `skip_broken`
+    left out of the cached file) or if DATA is a prepared file of another size or crop.
     """
     path = Path(path)
     if path.suffix.lower() in PREPARED_SUFFIXES:
@@ -38,30 +39,28 @@ def prepared(
                 f"{path}: expected slices of {size} x {size} pixels, found {dataset.size} x {dataset.size}"
             )
         if dataset.crop != crop:
-            raise InputError(
-                f"{path}: expected slices of crop {crop}, found {dataset.crop}; give the files it was made of"
-            )
+            raise InputError(f"{path}: expected slices of crop {crop}, found {dataset.crop}; pass the original files")
         return path
     with open_source(path) as source:
-        part = "" if crop == WHOLE else f"-{crop}"
-        out = cache_folder() / f"{source.content[:32]}-{size}{part}-v{VERSION}.h5"
+        suffix = "" if crop == WHOLE else f"-{crop}"
+        out = cache_folder() / f"{source.content[:32]}-{size}{suffix}-v{VERSION}.h5"
         while True:
             try:
-                left_out = Dataset.open(out).skipped
+                skipped = Dataset.open(out).skipped
                 break
-            except InputError:  # not there yet, or damaged
+            except InputError:  # missing or damaged
                 pass
             try:
                 return prepare(source, out, size=size, crop=crop, skip_broken=skip_broken, progress=progress)
             except BusyError:
                 time.sleep(1)
-    if left_out and not skip_broken:
-        raise InputError(left_out[0][1])
+    if skipped and not skip_broken:
+        raise InputError(skipped[0][1])
     return out
 
 
 def phantoms(slices: int, *, size: int, progress: Progress | None = None) -> Path:
-    """The folder of `slices` phantoms of `size` x `size` pixels: drawn once by each version of this package."""
+    """The cached folder of `slices` phantoms of `size` x `size` pixels, drawn once per version of tinydnn."""
     from tinydnn import __version__
     from tinydnn.data.phantoms import write_phantoms
 
@@ -74,6 +73,6 @@ def phantoms(slices: int, *, size: int, progress: Progress | None = None) -> Pat
             try:
                 drawn.rename(folder)
             except OSError:
-                if not folder.exists():  # else another process was faster
+                if not folder.exists():  # no error if another process was faster
                     raise
     return folder

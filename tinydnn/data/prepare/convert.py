@@ -1,19 +1,18 @@
-"""Converting slices once into the one file that training streams from.
+"""Convert slices once into the file that training streams from.
 
 A prepared file is plain HDF5. Root attributes: format, version, content (digest), source, class_names, size, synthetic,
-and crop where only a part of each slice is shown.
-Datasets, a row per slice: image (N, 1, S, S) uint8 in chunks of one image, mask (N, S, ⌈S/8⌉) packed bits, label
-(counts from 0), pid, patient (the PID's family), file, fold (0 unknown); and skipped (K, 2), name and reason.
+and crop unless the slices are whole.
+Datasets, one row per slice: image (N, 1, S, S) uint8 in chunks of one image, mask (N, S, ⌈S/8⌉) packed bits, label
+(from 0), pid, patient (the PID's family), file, fold (0 unknown); and skipped (K, 2), name and reason.
 """
 
 from collections.abc import Callable
-from functools import partial as partial_of
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinydnn.data.prepare.crop import WHOLE, Crop
+from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.prepare.partial import Layout, PartialFile
 from tinydnn.data.prepare.pixels import resize_mask, to_uint8
 from tinydnn.data.read.figshare import Slice, family
@@ -22,9 +21,8 @@ from tinydnn.errors import InputError
 from tinydnn.storage import os_errors
 
 Progress = Callable[[int, int], None]  # slices done, slices in all
-MakeRow = Callable[[Slice, str, int], dict[str, Any]]
 SIZES = range(8, 2049)
-_BATCH = 16  # slices between two writes to the disk; at most these are done again after a kill
+_BATCH = 16  # slices per write; a killed run repeats at most these
 
 
 def prepare(
@@ -36,11 +34,13 @@ def prepare(
     skip_broken: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Write what `crop` shows of the slices of `source`, as `size` x `size` pixels, to `out`.
+    """Crop the slices of `source`, resize them to `size` x `size` pixels and write them to `out`.
 
-    The file appears whole or not at all. A few slices are in memory at a time. A run that is stopped, by whatever,
-    leaves OUT.partial, and the same call goes on from there; while another process is at work on the same, it raises
-    `BusyError`. A broken file raises `InputError`; with `skip_broken` it is left out, and the result lists it.
+    `out` appears complete or not at all, and memory does not grow with the number of slices. An interrupted run
+    leaves OUT.partial, from which the same call continues.
+
+    Raises `BusyError` while another process prepares the same file, and `InputError` if an argument is out of range,
+    `out` cannot be written or a file is broken. With `skip_broken`, broken files are left out and listed in `out`.
     """
     out = Path(out)
     if size not in SIZES:
@@ -50,11 +50,11 @@ def prepare(
     names = source.names
     layout = Layout(
         content=source.content,
-        source=_text(source.name),
+        source=_storable(source.name),
         class_names=source.class_names,
         slices=len(names),
         size=size,
-        name_bytes=max(len(_text(name).encode()) for name in names),
+        name_bytes=max(len(_storable(name).encode()) for name in names),
         has_masks=source.has_masks,
         crop=str(crop),
     )
@@ -63,7 +63,7 @@ def prepare(
             out.parent.mkdir(parents=True, exist_ok=True)
             partial = PartialFile.open(out.with_name(out.name + ".partial"), layout)
             try:
-                skipped = _write_slices(source, partial, partial_of(_row, size=size, crop=crop), skip_broken, progress)
+                skipped = _write_slices(source, partial, size, crop, skip_broken, progress)
                 if not partial.rows:
                     raise InputError(f"{source.name}: expected slices, found {len(skipped)} broken files and no other")
                 partial.finish(out, skipped)
@@ -75,9 +75,9 @@ def prepare(
 
 
 def _write_slices(
-    source: Source, partial: PartialFile, make_row: MakeRow, skip_broken: bool, progress: Progress | None
+    source: Source, partial: PartialFile, size: int, crop: Crop, skip_broken: bool, progress: Progress | None
 ) -> list[tuple[str, str]]:
-    """Write what is not yet written; return what was left out as broken, name and reason."""
+    """Write all slices that `partial` does not hold yet; return the name and fault of each broken file."""
     names, skipped = source.names, []
     try:
         folds = source.folds()
@@ -85,16 +85,16 @@ def _write_slices(
         if not skip_broken:
             raise
         folds = np.zeros(len(names), np.int64)
-        skipped.append((FOLDS_NAME, _text(str(error))))
+        skipped.append((FOLDS_NAME, _storable(str(error))))
     rows: dict[int, dict[str, Any]] = {}
     for index, name in enumerate(names):
         if not partial.is_done(index):
             try:
-                rows[index] = make_row(source.read(name), name, folds[index])
+                rows[index] = _row(source.read(name), name, folds[index], size, crop)
             except InputError as error:
                 if not skip_broken:
                     raise
-                skipped.append((_text(name), _text(str(error))))
+                skipped.append((_storable(name), _storable(str(error))))
         if len(rows) == _BATCH or index == len(names) - 1:
             partial.write(rows)
             rows.clear()
@@ -103,14 +103,14 @@ def _write_slices(
     return skipped
 
 
-def _row(found: Slice, name: str, fold: int, *, size: int, crop: Crop) -> dict[str, Any]:
-    image, mask = crop(found.image, found.mask, name)
+def _row(stored: Slice, name: str, fold: int, size: int, crop: Crop) -> dict[str, Any]:
+    image, mask = crop(stored.image, stored.mask, name)
     row = {
         "image": to_uint8(image, size)[None],  # (1, S, S)
-        "label": found.label - 1,
-        "pid": found.pid.encode(),
-        "patient": family(found.pid).encode(),
-        "file": _text(name).encode(),
+        "label": stored.label - 1,
+        "pid": stored.pid.encode(),
+        "patient": family(stored.pid).encode(),
+        "file": _storable(name).encode(),
         "fold": fold,
     }
     if mask is not None:
@@ -118,6 +118,6 @@ def _row(found: Slice, name: str, fold: int, *, size: int, crop: Crop) -> dict[s
     return row
 
 
-def _text(text: str) -> str:
-    """What of a name can be stored: one that is no UTF-8 reaches Python with surrogates in place of its bytes."""
+def _storable(text: str) -> str:
+    """Replace what UTF-8 cannot encode: Python represents undecodable bytes of file names as lone surrogates."""
     return text.encode(errors="replace").decode()

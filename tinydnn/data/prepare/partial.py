@@ -1,8 +1,8 @@
-"""A prepared file in the making, which survives that the process dies at any moment.
+"""A prepared file under construction, from which a run killed at any moment can resume.
 
-The file is laid out whole at the start, under the name NAME.partial. From then on only raw data are written in
-place: first the slices, then, once these are on the disk, the mark that they are there. So whenever it stops, what
-is marked is whole, and a later run goes on from there.
+The file NAME.partial gets its full size and structure at the start. After that, data are only overwritten in place:
+first a batch of slices, then, once these are flushed to disk, the flags that mark them as done. A slice marked as
+done is therefore always complete, and a later run continues with the others.
 """
 
 import os
@@ -21,33 +21,33 @@ from tinydnn.errors import InputError
 if TYPE_CHECKING:
     import h5py
 
-IN_THE_MAKING = f"{FORMAT}-in-the-making"
+PARTIAL_FORMAT = f"{FORMAT}-in-the-making"
 
 
 class BusyError(InputError):
-    """Another process is at work on the same file."""
+    """Another process has the same file open for writing."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a prepared file is made for."""
+    """Content and dimensions of a prepared file."""
 
     content: str
     source: str
     class_names: tuple[str, ...]
     slices: int
     size: int  # pixels along each side
-    name_bytes: int  # of the longest slice name
+    name_bytes: int  # length of the longest slice name
     has_masks: bool
     crop: str = "none"
 
     def identity(self) -> dict[str, str | int]:
-        """The root attributes that a partial file must have to be continued as this one."""
+        """Root attributes; a partial file is only resumed if its own are equal."""
         crop = {} if self.crop == "none" else {"crop": self.crop}
-        return {"format": IN_THE_MAKING, "version": VERSION, "content": self.content, "size": self.size, **crop}
+        return {"format": PARTIAL_FORMAT, "version": VERSION, "content": self.content, "size": self.size, **crop}
 
     def fields(self) -> dict[str, tuple[tuple[int, ...], Any]]:
-        """Dataset name → shape after (N,) and type. `done` marks the slices of the source that are written."""
+        """Dataset name → shape after (N,), and dtype. `done` flags the slices of the source that are written."""
         fields: dict[str, tuple[tuple[int, ...], Any]] = {
             "image": ((1, self.size, self.size), np.uint8),
             "label": ((), np.uint8),
@@ -63,20 +63,20 @@ class Layout:
 
 
 class PartialFile:
-    """Rows in the order in which they are written; slices that are left out take no row."""
+    """An open partial file. Rows are in the order of writing; skipped slices take no row."""
 
     def __init__(self, path: Path, layout: Layout, file: "h5py.File") -> None:
         self._path, self._file = path, file
-        # Kept open: what closing one of them cannot write, on a full disk, is lost without an error; flush raises.
+        # Keep the datasets open: on a full disk, closing one loses data without an error, whereas flushing raises.
         self._fields = {name: file[name] for name in layout.fields()}
         self._done = self._fields["done"][:]
         self.rows = int(self._done.sum())
 
     @classmethod
     def open(cls, path: Path, layout: Layout) -> Self:
-        """Continue the partial file at `path`, or begin it anew if there is none, or none that fits `layout`.
+        """Resume the partial file at `path`; create it if it is missing, damaged or of another `layout`.
 
-        Raises `BusyError` while another process has it open.
+        Raises `BusyError` while another process has it open, `InputError` if a new file cannot be read back.
         """
         import h5py
 
@@ -89,39 +89,39 @@ class PartialFile:
             except BlockingIOError:
                 break
             except (OSError, KeyError, RuntimeError):
-                pass  # none there, or damaged
+                pass  # missing or damaged
             path.unlink(missing_ok=True)
             try:
-                _lay_out(path, layout)
+                _create(path, layout)
             except (BlockingIOError, FileExistsError):
                 break
         else:
             raise InputError(f"{path}: cannot be written and read back")
-        raise BusyError(f"{path}: another process is at work on this file; wait for it")
+        raise BusyError(f"{path}: another process is preparing this file; wait until it ends")
 
     def is_done(self, index: int) -> bool:
-        """Whether slice `index` of the source is written."""
+        """Whether slice `index` of the source has been written."""
         return bool(self._done[index])
 
     def write(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
-        """Append slices: index in the source → value of every field but `done`."""
+        """Append slices and mark them as done. `rows`: index in the source → value of every field but `done`."""
         if not rows:
             return
-        here = slice(self.rows, self.rows + len(rows))
+        span = slice(self.rows, self.rows + len(rows))
         for name, field in self._fields.items():
             if name != "done":
-                field[here] = np.stack([row[name] for row in rows.values()])
+                field[span] = np.stack([row[name] for row in rows.values()])
         self._flush()
         self._done[list(rows)] = 1
         self._fields["done"][:] = self._done
         self._flush()
-        self.rows = here.stop
+        self.rows = span.stop
 
     def finish(self, out: Path, skipped: Sequence[tuple[str, str]]) -> None:
-        """Drop the rows that the `skipped` slices left over, make it a finished file and name it `out`."""
+        """Drop the unused rows of `skipped` slices, turn the file into a prepared file and rename it to `out`."""
         import h5py
 
-        # The layout changes now, so a run that dies here must not be continued: under this name nobody looks.
+        # From here on the file cannot be resumed; under this name, no later run looks for it.
         finishing = self._path.with_name(self._path.name + "-finishing")
         self._path.replace(finishing)
         del self._file["done"], self._fields["done"]
@@ -137,8 +137,8 @@ class PartialFile:
         finishing.replace(out)
 
     def close(self) -> None:
-        """Leave it for a later run; what counts is on the disk by then."""
-        with suppress(OSError, RuntimeError):  # the fault, if there was one, has been raised already
+        """Close the file; all slices marked as done are on disk already."""
+        with suppress(OSError, RuntimeError):  # a write error has already been raised by flush
             self._file.close()
 
     def _flush(self) -> None:
@@ -146,29 +146,29 @@ class PartialFile:
         os.fsync(self._file.id.get_vfd_handle())
 
 
-def _lay_out(path: Path, layout: Layout) -> None:
-    """Create the file with room on the disk for all its slices: where it gets full later, HDF5 may crash."""
+def _create(path: Path, layout: Layout) -> None:
+    """Create the file and reserve disk space for all slices: HDF5 may crash if the disk fills up later."""
     import h5py
 
-    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    create_list = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    create_list.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     try:
         with h5py.File(path, "x", libver=("earliest", "v108")) as file:
             for name, (shape, kind) in layout.fields().items():
-                whole = (layout.slices, *shape)
+                full = (layout.slices, *shape)
                 chunks = (1, *shape) if shape else (min(layout.slices, 4096),)
-                file.create_dataset(name, whole, kind, chunks=chunks, maxshape=whole, dcpl=early)
+                file.create_dataset(name, full, kind, chunks=chunks, maxshape=full, dcpl=create_list)
             file["done"][:] = 0
             file.attrs["source"] = layout.source
             file.attrs["class_names"] = list(layout.class_names)
             file.flush()
-            for key, value in layout.identity().items():  # last: one that is half laid out is never continued
+            for key, value in layout.identity().items():  # last, so that an incomplete file is never resumed
                 file.attrs[key] = value
         if hasattr(os, "posix_fallocate"):
             with path.open("rb+") as raw:
                 os.posix_fallocate(raw.fileno(), 0, path.stat().st_size)
     except (BlockingIOError, FileExistsError):
-        raise  # another process's
+        raise  # it belongs to another process
     except BaseException:
         path.unlink(missing_ok=True)
         raise

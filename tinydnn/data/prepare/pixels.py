@@ -1,16 +1,15 @@
-"""From the numbers that a scanner or a picture file stores to S x S pixels of 8 bits."""
+"""Convert stored pixel values, of any number type and image size, to S x S pixels of 8 bits."""
 
 import numpy as np
 
 
 def to_uint8(image: np.ndarray, size: int) -> np.ndarray:
-    """An image (H, W) of any number type as (S, S) uint8, S = `size`.
+    """Scale an image (H, W) of any number type to 0–255, resize it and round halves up: (S, S) uint8, S = `size`.
 
         y = 255 · (x − min) / (max − min)
 
-    with the minimum and maximum of this image; then resized; then rounded, halves up. An image of one value
-    becomes black. The cast to float64 comes first: in int16, 255 · (x − min) overflows, and float32 does not tell
-    large neighbouring numbers apart.
+    min and max are those of this image; a constant image becomes black. All in float64: 255 · (x − min) overflows
+    int16, and float32 cannot separate large neighbouring values.
     """
     low, high = np.float64(image.min()), np.float64(image.max())
     y = np.subtract(image, low, dtype=np.float64)
@@ -21,15 +20,14 @@ def to_uint8(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def resize_mask(mask: np.ndarray, size: int) -> np.ndarray:
-    """A mask (H, W) as (S, S) bool: true where at least half of the area is."""
+    """Resize a mask (H, W) to (S, S) bool, S = `size`: true where it covers at least half of the new pixel."""
     return resize(mask.astype(np.float32), size) >= 0.5
 
 
 def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """An image (H, W) float32 as (S, S), S = `size`.
+    """Resize an image (H, W) float32 to (S, S), S = `size`: area mean when shrinking, bilinear when enlarging.
 
-    Shrinking takes the mean over each new pixel's area, growing is bilinear. An image that is not square is
-    first set in the middle of a square of zeros, which is black.
+    An image that is not square is first centred in a square of zeros (black).
     """
     from PIL import Image
 

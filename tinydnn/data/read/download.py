@@ -1,4 +1,4 @@
-"""Fetching published files, checked and continued where it stopped; first of all the brain-tumour set from figshare.
+"""Download published files, with resume and checksums; by default the brain-tumour dataset from figshare.
 
 Source: Jun Cheng, "brain tumor dataset", doi:10.6084/m9.figshare.1512427, CC BY 4.0.
 """
@@ -20,17 +20,17 @@ BY_HAND = (
 )
 _BLOCK = 2**18
 _TIMEOUT = 60  # seconds without a byte
-_TRIES = 3  # connections in a row that bring nothing
+_TRIES = 3  # consecutive connections without a byte
 
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A published file: its name, its place below the base address, its length in bytes, its checksum (KIND:DIGITS)."""
+    """A file to download."""
 
     name: str
-    place: str
-    size: int
-    checksum: str
+    path: str  # below the base URL
+    size: int  # bytes
+    checksum: str  # ALGORITHM:DIGITS
 
 
 FILES = (
@@ -50,12 +50,13 @@ def download(
     by_hand: str = BY_HAND,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Fetch `files` into `folder`, which then is DATA; `progress` is told bytes done and bytes in all.
+    """Download `files` into `folder` and return it; `progress` gets the bytes done and the bytes in all.
 
-    A file that is there with the right checksum is not fetched again. What has come of a file waits as NAME.part,
-    and the same call goes on from there; under its own name a file appears whole and checked. Raises
-    `InputError` when the server refuses (`by_hand` ends what a person is told then, and may name {folder}), cannot be
-    reached, breaks off or sends other bytes, and when the disk is full.
+    Files with the right checksum are not downloaded again. An incomplete file is stored as NAME.part, from which the
+    next call resumes; it gets its own name when it is complete and its checksum is verified.
+
+    Raises `InputError` if the server refuses, is unreachable, disconnects or sends other bytes, or the disk is full.
+    `by_hand` is appended to the message of a refusal: how to download by hand into {folder}.
     """
     import pooch
 
@@ -63,7 +64,7 @@ def download(
     folder = Path(folder)
     total, before = sum(file.size for file in files), 0
 
-    def tell(done: int) -> None:
+    def report(done: int) -> None:
         if progress is not None:
             progress(before + done, total)
 
@@ -71,69 +72,66 @@ def download(
 
         def fetch(url: str, output: str, _: object, file: PublishedFile = file) -> None:
             part = folder / f"{file.name}.part"
-            _fetch(url, part, file, tell, by_hand)
-            part.replace(output)  # pooch checks it there before it gets its own name
+            _fetch(url, part, file, report, by_hand)
+            part.replace(output)  # a temporary name; pooch renames it after checking the checksum
 
         try:
-            pooch.retrieve(f"{base_url}/{file.place}", file.checksum, file.name, folder, downloader=fetch)
+            pooch.retrieve(f"{base_url}/{file.path}", file.checksum, file.name, folder, downloader=fetch)
         except InputError:
             raise
         except ValueError:
             raise InputError(
-                f"{file.name}: expected {file.checksum}, found other bytes, which were deleted; try once more"
+                f"{file.name}: expected {file.checksum}, found other bytes, now deleted; try again"
             ) from None
-        except OSError as error:  # the disk, or a network that is gone
+        except OSError as error:  # disk full, or no network
             raise InputError(
-                f"{folder / file.name}: cannot be fetched ({error.strerror or error}); the same command goes on"
+                f"{folder / file.name}: cannot be fetched ({error.strerror or error}); run the command again to resume"
             ) from None
         before += file.size
-        tell(0)
+        report(0)
     return folder
 
 
-def _fetch(url: str, part: Path, file: PublishedFile, tell: Callable[[int], None], by_hand: str) -> None:
-    """Fetch what is missing of `part`, reconnecting after each cut until tries bring nothing more."""
-    have, fruitless = _length(part), 0
-    while have < file.size:
-        _fetch_on(url, part, have, file, tell, by_hand)
-        before, have = have, _length(part)
-        fruitless = 0 if have > before else fruitless + 1
-        if fruitless == _TRIES:
+def _fetch(url: str, part: Path, file: PublishedFile, report: Callable[[int], None], by_hand: str) -> None:
+    """Download the rest of `part`; reconnect after each disconnection, up to `_TRIES` times without progress."""
+    size, failures = _size(part), 0
+    while size < file.size:
+        _fetch_from(url, part, size, file, report, by_hand)
+        before, size = size, _size(part)
+        failures = 0 if size > before else failures + 1
+        if failures == _TRIES:
             raise InputError(
-                f"{file.name}: the connection broke off at {have / 1e6:.1f} of {file.size / 1e6:.1f} MB; "
-                "the same command goes on from there"
+                f"{file.name}: the connection broke off at {size / 1e6:.1f} of {file.size / 1e6:.1f} MB; "
+                "run the command again to resume"
             )
 
 
-def _fetch_on(url: str, part: Path, have: int, file: PublishedFile, tell: Callable[[int], None], by_hand: str) -> None:
-    """One connection: append to `part` what the server sends from byte `have` on, until its end or a cut."""
-    headers = {"User-Agent": "tinydnn", "Range": f"bytes={have}-"}
+def _fetch_from(
+    url: str, part: Path, start: int, file: PublishedFile, report: Callable[[int], None], by_hand: str
+) -> None:
+    """One connection: append the bytes from `start` on to `part`, to the end or until the server disconnects."""
+    headers = {"User-Agent": "tinydnn", "Range": f"bytes={start}-"}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT) as answer:
-            if answer.status not in (200, 206):
-                raise _refusal(answer.status, part.parent, by_hand)
-            if answer.status == 200:  # the server starts over
-                have = 0
-            if answer.length is not None and have + answer.length != file.size:
-                found = have + answer.length
-                raise InputError(f"{file.name}: expected {file.size} bytes from {url}, found {found}")
-            with part.open("ab" if have else "wb") as out:
-                while have < file.size and (block := answer.read1(_BLOCK)):
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT) as response:
+            if response.status not in (200, 206):
+                raise urllib.error.HTTPError(url, response.status, response.reason, response.headers, response)
+            done = start if response.status == 206 else 0  # 200: the server ignores Range and sends the whole file
+            if response.length is not None and done + response.length != file.size:
+                raise InputError(f"{file.name}: expected {file.size} bytes from {url}, found {done + response.length}")
+            with part.open("ab" if done else "wb") as out:
+                while done < file.size and (block := response.read1(_BLOCK)):
                     out.write(block)
-                    have += len(block)
-                    tell(have)
+                    done += len(block)
+                    report(done)
     except urllib.error.HTTPError as error:
         error.close()
-        raise _refusal(error.code, part.parent, by_hand) from None
+        help_text = by_hand.format(folder=part.parent)
+        raise InputError(f"the server refused with HTTP status {error.code}{help_text}") from None
     except urllib.error.URLError as error:
         raise InputError(f"{url}: cannot be reached ({error.reason}); is there a network?") from None
     except (ConnectionError, TimeoutError, http.client.HTTPException):
-        pass  # a cut: what came before it is kept
+        pass  # disconnected; `part` keeps the bytes so far
 
 
-def _length(part: Path) -> int:
+def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
-
-
-def _refusal(status: int, folder: Path, by_hand: str) -> InputError:
-    return InputError(f"the server refused with HTTP status {status}{by_hand.format(folder=folder)}")

@@ -1,4 +1,4 @@
-"""The files that slices are read from, wherever they lie: in a folder, in a zip, in a zip within a zip."""
+"""File entries: one interface to files in folders, in zips and in zips within zips."""
 
 import re
 import shutil
@@ -14,21 +14,21 @@ from typing import IO
 
 from tinydnn.errors import InputError
 
-MAX_BYTES = 2**28  # of one file; a published slice has a quarter of a megabyte
-MAX_ZIP_BYTES = 2**32  # of a zip in a zip; a published one has a quarter of a gigabyte
-MAX_NAME = 255  # characters; more than a file system allows
+MAX_BYTES = 2**28  # limit of one file; a published slice has about 0.25 MB
+MAX_ZIP_BYTES = 2**32  # limit of a zip within a zip; a published one has about 0.25 GB
+MAX_NAME = 255  # characters, the limit of common file systems
 _BLOCK = 2**20
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file: what it is called, and how to get at it."""
+    """One file: its name and location, and functions that read it. They raise `InputError` if it cannot be read."""
 
-    name: str  # without folders: 12.mat
-    where: str  # with everything around it, for messages: data/all.zip/part.zip/12.mat
+    name: str  # without folder: 12.mat
+    location: str  # full path, for messages: data/all.zip/part.zip/12.mat
     size: int  # bytes
     read: Callable[[], bytes]
-    checksum: Callable[[], int]  # CRC-32 of the whole content, which zips know without reading it
+    checksum: Callable[[], int]  # CRC-32 of the content; zips store it
 
 
 def folder_entry(path: Path) -> Entry:
@@ -36,12 +36,12 @@ def folder_entry(path: Path) -> Entry:
 
     def read() -> bytes:
         _require_size(size, MAX_BYTES, str(path))
-        with _explained(str(path)):
+        with _input_errors(str(path)):
             return path.read_bytes()
 
     def checksum() -> int:
         total = 0
-        with _explained(str(path)), path.open("rb") as file:
+        with _input_errors(str(path)), path.open("rb") as file:
             while block := file.read(_BLOCK):
                 total = zlib.crc32(block, total)
         return total
@@ -49,61 +49,61 @@ def folder_entry(path: Path) -> Entry:
     try:
         size = path.stat().st_size
     except OSError:
-        size = 0  # reading it will say what is wrong
+        size = 0  # read() reports the fault
     return Entry(path.name, str(path), size, read, checksum)
 
 
-def zip_entries(file: Path | IO[bytes], where: str, resources: ExitStack) -> Iterator[Entry]:
-    """The `.mat` files in a zip and in the zips that it holds, none of them unpacked beside it.
+def zip_entries(path: Path, resources: ExitStack) -> Iterator[Entry]:
+    """The `.mat` files in a zip and in the zips inside it, read without unpacking.
 
     The zip stays open until `resources` is closed.
     """
-    archive = _open_zip(file, where, resources)
-    spool = _Spool(archive, where)
-    resources.callback(spool.close)
-    for info in _listed(archive, ".mat"):
-        yield _zip_entry(info, lambda: archive, where)
-    for info in _listed(archive, ".zip"):
-        for member in _listed(spool.open(info), ".mat"):
-            yield _zip_entry(member, partial(spool.open, info), f"{where}/{info.filename}")
+    archive = _open_zip(path, str(path), resources)
+    inner = _InnerZips(archive, str(path))
+    resources.callback(inner.close)
+    for info in _members(archive, ".mat"):
+        yield _zip_entry(info, lambda: archive, str(path))
+    for info in _members(archive, ".zip"):
+        for member in _members(inner.open(info), ".mat"):
+            yield _zip_entry(member, partial(inner.open, info), f"{path}/{info.filename}")
 
 
-def is_there(path: Path) -> bool:
-    """Whether it is a file, or a link that may lead to one: a link that leads nowhere must not go unnoticed."""
+def is_file_or_link(path: Path) -> bool:
+    """Whether `path` is a file or a symbolic link; broken links count, so that reading them raises an error."""
     return path.is_file() or path.is_symlink()
 
 
 def is_hidden(path: PurePosixPath | Path) -> bool:
-    """Whether an operating system put it there (.DS_Store, __MACOSX/._1.mat) and not the person."""
-    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in path.parts)
+    """Whether `path` is hidden or was added by an operating system (.DS_Store, __MACOSX/._1.mat)."""
+    return any(name.startswith((".", "__MACOSX")) and name != ".." for name in path.parts)
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sorts 2.mat before 10.mat."""
+    """Sort key for natural order: 2.mat before 10.mat."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
-class _Spool:
-    """The zips inside a zip, one at a time.
+class _InnerZips:
+    """Opens the zips inside a zip, one at a time.
 
-    Reading a zip means jumping about in it, which a member of another zip can only do by being read again
-    from its start. So the inner zip in use lies in an unnamed temporary file.
+    Reading a zip needs random access, which a compressed member does not offer: seeking back restarts its
+    decompression. The inner zip in use is therefore copied to an unnamed temporary file.
     """
 
-    def __init__(self, outer: zipfile.ZipFile, where: str) -> None:
-        self._outer, self._where = outer, where
-        self._info: zipfile.ZipInfo | None = None  # of the one in use; names may occur twice
+    def __init__(self, outer: zipfile.ZipFile, location: str) -> None:
+        self._outer, self._location = outer, location
+        self._info: zipfile.ZipInfo | None = None  # the zip in use, not its name: names may repeat
         self._resources = ExitStack()
 
     def open(self, info: zipfile.ZipInfo) -> zipfile.ZipFile:
         if self._info is not info:
             self.close()
-            where = f"{self._where}/{info.filename}"
-            _require_size(info.file_size, MAX_ZIP_BYTES, where)
-            with _explained(where), self._outer.open(info) as member:
+            location = f"{self._location}/{info.filename}"
+            _require_size(info.file_size, MAX_ZIP_BYTES, location)
+            with _input_errors(location), self._outer.open(info) as member:
                 file = self._resources.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
                 shutil.copyfileobj(member, file, _BLOCK)
-            self._inner = _open_zip(file, where, self._resources)
+            self._inner = _open_zip(file, location, self._resources)
             self._info = info
         return self._inner
 
@@ -112,45 +112,45 @@ class _Spool:
         self._resources.close()
 
 
-def _listed(archive: zipfile.ZipFile, suffix: str) -> Iterator[zipfile.ZipInfo]:
+def _members(archive: zipfile.ZipFile, suffix: str) -> Iterator[zipfile.ZipInfo]:
     for info in archive.infolist():
         path = PurePosixPath(info.filename)
         if path.suffix.lower() == suffix and not info.filename.endswith("/") and not is_hidden(path):
             yield info
 
 
-def _zip_entry(info: zipfile.ZipInfo, archive: Callable[[], zipfile.ZipFile], where: str) -> Entry:
-    inside, name = f"{where}/{info.filename}", PurePosixPath(info.filename).name
+def _zip_entry(info: zipfile.ZipInfo, archive: Callable[[], zipfile.ZipFile], location: str) -> Entry:
+    path, name = f"{location}/{info.filename}", PurePosixPath(info.filename).name
     if len(name) > MAX_NAME:
-        raise InputError(f"{where}: expected names of at most {MAX_NAME} characters, found {name[:40]}…")
+        raise InputError(f"{location}: expected names of at most {MAX_NAME} characters, found {name[:40]}…")
 
     def read() -> bytes:
         if info.flag_bits & 1:
-            raise InputError(f"{inside}: expected a file without a password, found an encrypted one")
-        _require_size(info.file_size, MAX_BYTES, inside)
-        with _explained(inside):
+            raise InputError(f"{path}: expected a file without a password, found an encrypted one")
+        _require_size(info.file_size, MAX_BYTES, path)
+        with _input_errors(path):
             return archive().read(info)
 
-    return Entry(name, inside, info.file_size, read, lambda: info.CRC)
+    return Entry(name, path, info.file_size, read, lambda: info.CRC)
 
 
-def _require_size(size: int, limit: int, where: str) -> None:
+def _require_size(size: int, limit: int, location: str) -> None:
     if size > limit:
-        raise InputError(f"{where}: expected at most {limit >> 20} MB, found {size >> 20} MB")
+        raise InputError(f"{location}: expected at most {limit >> 20} MB, found {size >> 20} MB")
 
 
-def _open_zip(file: Path | IO[bytes], where: str, resources: ExitStack) -> zipfile.ZipFile:
-    with _explained(where):
+def _open_zip(file: Path | IO[bytes], location: str, resources: ExitStack) -> zipfile.ZipFile:
+    with _input_errors(location):
         return resources.enter_context(zipfile.ZipFile(file))
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def _input_errors(location: str) -> Iterator[None]:
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        # zipfile reports damage by whatever the damaged part leads to, in any of its decompressors.
+        # For a damaged file, zipfile and its decompressors raise exceptions of many types.
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise InputError(f"{where}: cannot be read ({' '.join(reason.split())[:120]})") from None
+        raise InputError(f"{location}: cannot be read ({' '.join(reason.split())[:120]})") from None

@@ -1,7 +1,7 @@
-"""Reading the slices of the brain-tumour set as published: MATLAB v7.3 files that hold one struct `cjdata`.
+"""Read the published brain-tumour slices: MATLAB v7.3 files, each with one struct `cjdata`.
 
-Source: Jun Cheng, "brain tumor dataset", figshare, doi:10.6084/m9.figshare.1512427. Whatever is wrong with a
-file ends as one `InputError` that names the file and the fault.
+Source: Jun Cheng, "brain tumor dataset", figshare, doi:10.6084/m9.figshare.1512427. Any fault in a file raises an
+`InputError` that names file and field. `name` is always the file's name in these messages.
 """
 
 import re
@@ -20,27 +20,26 @@ if TYPE_CHECKING:
     import h5py
 
 CLASS_NAMES = ("meningioma", "glioma", "pituitary")  # labels 1, 2, 3
-MAX_SIDE = 2**13  # pixels; far beyond any slice, and a corrupt header must not ask for all the memory there is
+MAX_SIDE = 2**13  # pixels, far beyond any slice; a corrupt header must not exhaust the memory
 MAX_PID = 64  # characters
-PHANTOM_PREFIX = "PHANTOM"  # the codes of patients that are computed, not scanned, begin so
+PHANTOM_PREFIX = "PHANTOM"  # prefix of the PIDs of phantoms
 
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """One slice as its file holds it."""
+    """One slice as stored."""
 
-    image: np.ndarray  # (H, W), the file's own number type; finite
-    label: int  # counts from 1
-    pid: str = ""  # the patient's code; "" where the patient is unknown
+    image: np.ndarray  # (H, W), dtype of the file, finite
+    label: int  # from 1
+    pid: str = ""  # patient code; "" if unknown
     mask: np.ndarray | None = None  # (H, W) bool, true inside the tumour
-    border: np.ndarray | None = None  # float64 x1 y1 x2 y2 ..., in pixels that count from 1
+    border: np.ndarray | None = None  # float64 x1 y1 x2 y2 …, in pixels, from 1
 
 
 def read_slice(file: str | Path | BinaryIO, name: str) -> Slice:
-    """Read one slice; `name` is what messages call the file.
+    """Read one slice. h5py returns MATLAB arrays transposed; here they are (rows, columns) again.
 
-    h5py hands MATLAB's arrays out transposed; here they stand upright, (rows, columns). Vectors may lie as
-    (1, n) or (n, 1).
+    Vectors may be stored as (1, n) or (n, 1).
     """
     with _open_hdf5(file, name) as root:
         struct = _struct(root, name)
@@ -53,13 +52,13 @@ def read_slice(file: str | Path | BinaryIO, name: str) -> Slice:
 
 
 def read_mat_image(file: str | Path | BinaryIO, name: str) -> np.ndarray:
-    """Only the picture (H, W) of a slice: all that is asked of a file whose tumour is not known."""
+    """Read only the image (H, W); the file needs no other field."""
     with _open_hdf5(file, name) as root:
         return _image(_struct(root, name), name)
 
 
 def read_folds(file: str | Path | BinaryIO, name: str) -> np.ndarray:
-    """The published folds, `cvind.mat`: (n,) int64, entry i for file number i + 1."""
+    """Read the published folds, `cvind.mat`: (n,) int64, entry i for file number i + 1."""
     with _open_hdf5(file, name) as root:
         folds = _read(root, "cvind", name).ravel()
         if not np.isin(folds, np.arange(256)).all():
@@ -68,20 +67,11 @@ def read_folds(file: str | Path | BinaryIO, name: str) -> np.ndarray:
 
 
 def family(pid: str) -> str:
-    """The patient behind a PID: the code without a letter that trails its digits.
+    """The family of a PID: the code without a letter after its digits.
 
-    MR024780B, MR024780D, MR024780E are most likely one person, so a strict split keeps them together.
+    MR024780B, MR024780D and MR024780E are most likely one person, so a split by patient must not separate them.
     """
     return re.sub(r"(?<=\d)[A-Za-z]$", "", pid)
-
-
-def check_finite(image: np.ndarray, name: str) -> None:
-    """Raise `InputError` unless every value, and their range, fits float32."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        low, high = image.min().astype(np.float32), image.max().astype(np.float32)
-        fits = np.isfinite(255 * (high - low))
-    if not fits:
-        raise InputError(f"{name}: image: expected finite values, found NaN, infinity or absurdly large ones")
 
 
 @contextmanager
@@ -96,7 +86,7 @@ def _open_hdf5(file: str | Path | BinaryIO, name: str) -> Iterator["h5py.File"]:
     except FileNotFoundError:
         raise InputError(f"{name}: expected a .mat file, found no such file") from None
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
-        # h5py reports damage by whichever of these the damaged part leads to.
+        # h5py raises any of these for a damaged file.
         reason = " ".join(str(error).split())
         raise InputError(
             f"{name}: expected a MATLAB v7.3 (HDF5) file, found one that cannot be read ({reason[:120]})"
@@ -115,44 +105,47 @@ def _struct(root: "h5py.File", name: str) -> "h5py.Group":
 def _read(struct: "h5py.Group", field: str, name: str) -> np.ndarray:
     import h5py
 
-    where = f"{name}: {field}" if struct.name == "/" else f"{name}: cjdata.{field}"
-    data = _get(struct, field, where)
+    location = f"{name}: {field}" if struct.name == "/" else f"{name}: cjdata.{field}"
+    data = _get(struct, field, location)
     if data is None:
-        raise InputError(f"{where} is missing")
+        raise InputError(f"{location} is missing")
     if not isinstance(data, h5py.Dataset) or data.dtype.kind not in "biuf":
-        raise InputError(f"{where}: expected an array of numbers, found something else")
+        raise InputError(f"{location}: expected an array of numbers, found something else")
     if not data.size or "MATLAB_empty" in data.attrs:
-        raise InputError(f"{where} is empty")
-    size = max(data.size, prod(data.chunks or ()))  # HDF5 reads a chunk whole
+        raise InputError(f"{location} is empty")
+    size = max(data.size, prod(data.chunks or ()))  # HDF5 reads whole chunks
     if size > MAX_SIDE**2:
-        raise InputError(f"{where}: expected at most {MAX_SIDE**2} values, found {size}")
+        raise InputError(f"{location}: expected at most {MAX_SIDE**2} values, found {size}")
     return np.asarray(data[()])
 
 
-def _get(group: "h5py.Group", field: str, where: str) -> "h5py.Group | h5py.Dataset | None":
-    """What `field` names in this very file; None for nothing.
+def _get(group: "h5py.Group", field: str, location: str) -> "h5py.Group | h5py.Dataset | None":
+    """The object `field` of `group`, None if missing. Raises `InputError` for links into other files.
 
-    HDF5 can also point to other files, whatever they hold: what is read would not be what DATA holds, and a
-    virtual dataset in a file that is read from memory brings the process down.
+    Data from other files would not be part of the source, and a virtual dataset in an in-memory file crashes HDF5.
     """
     import h5py
 
     links, key = group.id.links, field.encode()
     if not links.exists(key):
         return None
-    found = group[field] if links.get_info(key).type == h5py.h5l.TYPE_HARD else None
-    if found is None or (isinstance(found, h5py.Dataset) and (found.is_virtual or found.external)):
-        raise InputError(f"{where}: expected data in the file itself, found a link")
-    return found
+    item = group[field] if links.get_info(key).type == h5py.h5l.TYPE_HARD else None
+    if item is None or (isinstance(item, h5py.Dataset) and (item.is_virtual or item.external)):
+        raise InputError(f"{location}: expected data in the file itself, found a link")
+    return item
 
 
 def _image(struct: "h5py.Group", name: str) -> np.ndarray:
     image = _read(struct, "image", name).T
     if image.ndim != 2:
         raise InputError(f"{name}: cjdata.image: expected a matrix (rows, columns), found shape {image.shape}")
-    if max(image.shape) > MAX_SIDE:  # it will be set in a square
+    if max(image.shape) > MAX_SIDE:  # it will be padded to a square
         raise InputError(f"{name}: cjdata.image: expected at most {MAX_SIDE} pixels a side, found shape {image.shape}")
-    check_finite(image, name)
+    with np.errstate(over="ignore", invalid="ignore"):
+        low, high = image.min().astype(np.float32), image.max().astype(np.float32)
+        fits = np.isfinite(255 * (high - low))  # the scaling to 8 bits
+    if not fits:
+        raise InputError(f"{name}: cjdata.image: expected finite values, found NaN, infinity or absurdly large ones")
     return image
 
 
@@ -166,11 +159,12 @@ def _label(struct: "h5py.Group", name: str) -> int:
 
 def _pid(struct: "h5py.Group", name: str) -> str:
     codes = _read(struct, "PID", name).ravel()
-    plain = len(codes) <= MAX_PID and np.isin(codes, np.arange(32, 127)).all()  # printable ASCII
-    pid = codes.astype(np.uint8).tobytes().decode("ascii").strip() if plain else ""
+    printable = len(codes) <= MAX_PID and np.isin(codes, np.arange(32, 127)).all()
+    pid = codes.astype(np.uint8).tobytes().decode("ascii").strip() if printable else ""
     if not pid:
         found = ", ".join(f"{code:g}" for code in codes[:5])
         raise InputError(
-            f"{name}: cjdata.PID: expected 1 to {MAX_PID} plain characters, found {len(codes)} with the codes {found}"
+            f"{name}: cjdata.PID: expected 1 to {MAX_PID} printable characters, "
+            f"found {len(codes)} with the codes {found}"
         )
     return pid

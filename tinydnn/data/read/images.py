@@ -1,4 +1,4 @@
-"""Pictures as PNG or JPEG: one to look at, or a folder of them with one sub-folder per class."""
+"""Read PNG and JPEG images: single files, or a folder with one sub-folder per class."""
 
 import io
 import warnings
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinydnn.data.read.entries import Entry, folder_entry, is_hidden, is_there, natural_key
+from tinydnn.data.read.entries import Entry, folder_entry, is_file_or_link, is_hidden, natural_key
 from tinydnn.data.read.figshare import MAX_SIDE, read_mat_image, read_slice
 from tinydnn.errors import InputError
 
@@ -15,71 +15,71 @@ MAX_CLASSES = 256  # labels are stored in 8 bits
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """The grey picture (H, W) in a `.mat`, PNG or JPEG file, in the range that the file stores."""
+    """Read a grey image (H, W) from a `.mat`, PNG or JPEG file, with pixel values as stored."""
     if Path(path).suffix.lower() == ".mat":
         return read_mat_image(path, str(path))
     return decode_image(folder_entry(Path(path)).read(), str(path))
 
 
 def read_image_and_mask(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """The grey picture (H, W) in a file and the tumour's mask, which only a `.mat` file has."""
+    """Read a grey image (H, W) and the tumour's mask (H, W) bool; None for a PNG or JPEG file, which has no mask."""
     if Path(path).suffix.lower() != ".mat":
         return read_image(path), None
-    found = read_slice(path, str(path))
-    return found.image, found.mask
+    stored = read_slice(path, str(path))
+    return stored.image, stored.mask
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
-    """The grey picture (H, W) that PNG or JPEG bytes hold; `name` is what messages call it.
+    """Decode PNG or JPEG bytes to a grey image (H, W); `name` is the file's name in messages.
 
-    It stands as its EXIF orientation says, as it is seen elsewhere; of an animated one it is the first picture.
-    Colours become their brightness, 0.299 R + 0.587 G + 0.114 B, as uint8. A grey PNG of 16 bits keeps them,
-    as uint16.
+    Applies the EXIF orientation and takes the first frame of an animation. Colours become luminance,
+    0.299 R + 0.587 G + 0.114 B, uint8. A 16-bit grey PNG becomes uint16. Raises `InputError` for other formats,
+    damaged files and images of more than `MAX_SIDE` pixels a side.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
-            # The size has a limit of its own here, and a broken remark beside the picture does no harm.
+            # Of no use here: warnings about large images, which are checked below, and about broken metadata.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
-                if max(picture.size) > MAX_SIDE:
+            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+                if max(image.size) > MAX_SIDE:
                     raise Image.DecompressionBombError
-                upright = ImageOps.exif_transpose(picture)
+                upright = ImageOps.exif_transpose(image)
                 if upright.mode.startswith("I"):  # 16 bits
                     return np.asarray(upright).astype(np.uint16)
                 return np.asarray(upright.convert("L"))
     except Image.DecompressionBombError:
-        raise InputError(f"{name}: expected a picture of at most {MAX_SIDE} pixels a side, found more") from None
+        raise InputError(f"{name}: expected an image of at most {MAX_SIDE} pixels a side, found more") from None
     except UnidentifiedImageError:
-        raise InputError(f"{name}: expected a PNG or JPEG picture, found something else") from None
+        raise InputError(f"{name}: expected a PNG or JPEG image, found something else") from None
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        # Pillow reports damage by whichever of these the damaged part leads to.
-        raise InputError(f"{name}: expected a whole picture, found a damaged one ({str(error)[:100]})") from None
+        # Pillow raises any of these for a damaged file.
+        raise InputError(f"{name}: expected a complete image, found a damaged one ({str(error)[:100]})") from None
 
 
 def image_folder(path: Path) -> tuple[tuple[str, ...], dict[str, Entry]]:
-    """The classes of a folder, sorted, and its pictures by name (class/file), class after class.
+    """The sorted class names of a folder, and the entries of its images by name (class/file), sorted by class.
 
-    Raises `InputError` unless there are 2 to 256 sub-folders with printable names, and every one holds pictures.
+    Raises `InputError` unless there are 2 to 256 sub-folders with printable names, all with images.
     """
     classes = sorted(folder.name for folder in path.iterdir() if folder.is_dir() and not is_hidden(Path(folder.name)))
     entries: dict[str, Entry] = {}
     for name in classes:
         if not name.isprintable():
             raise InputError(f"{path}: expected printable characters in the name of a class, found {name!a}")
-        files = [file for file in (path / name).iterdir() if is_picture(file)]
+        files = [file for file in (path / name).iterdir() if is_image(file)]
         if not files:
-            raise InputError(f"{path / name}: expected the PNG or JPEG pictures of one class, found none")
+            raise InputError(f"{path / name}: expected the PNG or JPEG images of one class, found none")
         for file in sorted(files, key=lambda file: natural_key(file.name)):
             entries[f"{name}/{file.name}"] = folder_entry(file)
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise InputError(
-            f"{path}: expected a sub-folder of pictures for each of 2 to {MAX_CLASSES} classes, found {len(classes)}"
+            f"{path}: expected a sub-folder of images for each of 2 to {MAX_CLASSES} classes, found {len(classes)}"
         )
     return tuple(classes), entries
 
 
-def is_picture(path: Path) -> bool:
-    """Whether its name says that it is a PNG or JPEG file."""
-    return path.suffix.lower() in SUFFIXES and not is_hidden(Path(path.name)) and is_there(path)
+def is_image(path: Path) -> bool:
+    """Whether `path` is a visible file with the suffix of a PNG or JPEG image."""
+    return path.suffix.lower() in SUFFIXES and not is_hidden(Path(path.name)) and is_file_or_link(path)

@@ -1,8 +1,8 @@
-"""Which slices are trained on and which are held back to test.
+"""Split the slices into a training set and a held-out test set.
 
-The slices of one patient are near copies of each other. Split by slice (the paper's protocol), almost every
-test patient is also in training, which flatters the result; split by patient, the test asks what a doctor
-asks: does it hold for people never seen before?
+Slices of one patient are near copies of each other. Split by slice (the paper's protocol), almost every test patient
+also appears in the training set, which inflates the results. A split by patient measures what matters to a doctor:
+accuracy on people the network was not trained on.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ import numpy as np
 
 from tinydnn.errors import InputError
 
-SPLIT_STREAM = 1  # keeps these random numbers apart from others drawn with the same seed
+SPLIT_STREAM = 1  # separates this random stream from others with the same seed
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Sorted int64 indices of the two sides, which share none and leave none out."""
+    """Sorted int64 indices of the training and the test set: disjoint and complete."""
 
     train: np.ndarray
     test: np.ndarray
@@ -31,12 +31,14 @@ def split(
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Split:
-    """Hold back `test_fraction` of the slices, stratified by class.
+    """Hold out `test_fraction` of the slices, stratified by class.
 
-    by="slice": every class gives its share, rounded by largest remainders so that the test side holds
-    round(N · test_fraction) slices in all. by="patient": whole families (`patients`, one string a slice) are
-    held back, in each class those whose slices come nearest to that share. Raises `InputError` when a class
-    would be missing on either side, or when patients are asked for and unknown.
+    by="slice": holds out that share of every class, rounded by largest remainders so that the test set has
+    round(N · test_fraction) slices in all. by="patient": holds out whole families (`patients`: one string a slice),
+    in each class a random choice of families whose number of slices is as close as possible to that share.
+
+    Raises `InputError` if a class would be missing from either set, if `by` is "patient" and patients are unknown,
+    or if an argument is out of range.
     """
     if not len(labels):
         raise InputError("split: expected slices, found none")
@@ -50,74 +52,73 @@ def split(
             "split by slice instead"
         )
     groups = np.unique(patients, return_inverse=True)[1] if by == "patient" else np.arange(len(labels))
-    group_class = majority(labels, groups)
-    class_of_slice = group_class[groups]
-    sizes = np.bincount(groups)
-    quotas = largest_remainder(np.bincount(class_of_slice), test_fraction)
+    group_labels, group_sizes = majority_label(labels, groups), np.bincount(groups)
+    quotas = largest_remainder(np.bincount(group_labels[groups]), test_fraction)
     rng = np.random.default_rng([seed, SPLIT_STREAM])
-    in_test = np.zeros(len(sizes), bool)
+    group_in_test = np.zeros(len(group_sizes), bool)
     for label, quota in enumerate(quotas.tolist()):
-        shuffled = rng.permutation(np.flatnonzero(group_class == label))
-        in_test[shuffled[_nearest_sum(sizes[shuffled], quota)]] = True
-    chosen = in_test[groups]
-    _require_every_class(labels, groups, chosen, by)
-    return Split(train=np.flatnonzero(~chosen), test=np.flatnonzero(chosen))
+        shuffled = rng.permutation(np.flatnonzero(group_labels == label))
+        group_in_test[shuffled[_nearest_sum(group_sizes[shuffled], quota)]] = True
+    in_test = group_in_test[groups]
+    _require_every_class(labels, groups, in_test, by)
+    return Split(train=np.flatnonzero(~in_test), test=np.flatnonzero(in_test))
 
 
-def shared_patients(patients: np.ndarray, learned: np.ndarray, test: np.ndarray) -> int:
-    """How many of the slices `test` show a patient of the slices `learned`; unknown patients count as nobody."""
+def shared_patients(patients: np.ndarray, train: np.ndarray, test: np.ndarray) -> int:
+    """Number of slices `test` of a patient who also has slices in `train`; unknown patients do not count."""
     known = patients[test] != ""
-    return int(np.count_nonzero(np.isin(patients[test], patients[learned]) & known))
+    return int(np.count_nonzero(np.isin(patients[test], patients[train]) & known))
 
 
 def largest_remainder(counts: np.ndarray, fraction: float) -> np.ndarray:
-    """Whole shares of `counts` · `fraction` whose sum is round(Σ counts · fraction), halves rounded up.
+    """Integer shares of `counts` · `fraction` whose sum is round(Σ counts · fraction), halves rounded up.
 
     Each share is rounded down; those with the largest remainders get one more (Hamilton's method).
     """
     exact = counts * fraction
     shares = np.floor(exact).astype(np.int64)
-    lacking = int(np.floor(counts.sum() * fraction + 0.5)) - shares.sum()
-    shares[np.argsort(shares - exact, kind="stable")[:lacking]] += 1
+    missing = int(np.floor(counts.sum() * fraction + 0.5)) - shares.sum()
+    shares[np.argsort(shares - exact, kind="stable")[:missing]] += 1
     return shares
 
 
-def majority(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """The most frequent label in each group (in this dataset every slice of a patient has the same)."""
+def majority_label(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The most frequent label of each group (in the published dataset, all slices of a patient have the same)."""
     counts = np.zeros((groups.max() + 1, labels.max() + 1), np.int64)
     np.add.at(counts, (groups, labels), 1)
     return counts.argmax(axis=1)
 
 
 def _nearest_sum(sizes: np.ndarray, target: int) -> np.ndarray:
-    """Positions whose `sizes` sum as near to `target` as they can, early positions preferred.
+    """Positions whose `sizes` sum as close as possible to `target`; early positions are preferred.
 
-    Some but not all are chosen, where there are two to choose from and the target asks for that.
+    Neither none nor all are chosen if there are two or more and 0 < `target` < Σ `sizes`. Subset sum by dynamic
+    programming; a set of sums is one integer, bit s for the sum s.
     """
     sums = np.cumsum(sizes)
     if target in sums:
         return np.arange(np.searchsorted(sums, target) + 1)
-    reach = [1]  # bit s of reach[i]: some of the first i sizes sum to s
+    reachable = [1]  # reachable[i]: the sums of all subsets of the first i sizes
     for size in sizes.tolist():
-        reach.append(reach[-1] | reach[-1] << size)
-        if reach[-1] >> target & 1:
+        reachable.append(reachable[-1] | reachable[-1] << size)
+        if reachable[-1] >> target & 1:
             break
-    allowed = range(1, int(sizes.sum())) if target else ()
-    left = min((s for s in allowed if reach[-1] >> s & 1), key=lambda s: abs(s - target), default=0)
+    candidates = range(1, int(sizes.sum())) if target else ()
+    remaining = min((s for s in candidates if reachable[-1] >> s & 1), key=lambda s: abs(s - target), default=0)
     chosen = []
-    for position in range(len(reach) - 2, -1, -1):
-        if not reach[position] >> left & 1:
+    for position in range(len(reachable) - 2, -1, -1):
+        if not reachable[position] >> remaining & 1:
             chosen.append(position)
-            left -= int(sizes[position])
+            remaining -= int(sizes[position])
     return np.array(chosen, np.int64)
 
 
 def _require_every_class(labels: np.ndarray, groups: np.ndarray, in_test: np.ndarray, by: str) -> None:
     for label in np.unique(labels):
-        held_back = in_test[labels == label]
-        if held_back.all() or not held_back.any():
-            side, count = "training" if held_back.all() else "test", len(np.unique(groups[labels == label]))
+        held_out = in_test[labels == label]
+        if held_out.all() or not held_out.any():
+            side, count = "training" if held_out.all() else "test", len(np.unique(groups[labels == label]))
             raise InputError(
                 f"split by {by}: expected every class on both sides, found none of class {label + 1} left for "
-                f"{side} ({len(held_back)} slices, {count} to choose from)"
+                f"{side} ({len(held_out)} slices, {count} to choose from)"
             )

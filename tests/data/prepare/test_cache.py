@@ -1,4 +1,4 @@
-"""Prepared files found again by content."""
+"""The cache: prepared files keyed by content, and phantoms."""
 
 import shutil
 import subprocess
@@ -21,14 +21,14 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def made_again(path, **options):
-    """Whether `prepared` converts, rather than find what it made before."""
-    told = []
-    prepared(path, size=8, progress=lambda *step: told.append(step), **options)
-    return bool(told)
+def converts(path, **options):
+    """Whether `prepared` converts the data instead of using the cache."""
+    progress = []
+    prepared(path, size=8, progress=lambda *step: progress.append(step), **options)
+    return bool(progress)
 
 
-def test_the_variable_or_the_system_says_where_the_cache_is(cache, monkeypatch):
+def test_the_cache_folder_is_set_by_the_variable_or_the_system(cache, monkeypatch):
     assert cache_folder() == cache
     monkeypatch.delenv("TINYDNN_CACHE")
     assert cache_folder() == Path(pooch.os_cache("tinydnn"))
@@ -38,43 +38,43 @@ def test_the_same_data_are_prepared_once(mats, cache):
     first = prepared(mats, size=8)
     assert first.parent == cache
     assert Dataset.open(first).size == 8
-    assert not made_again(mats)
+    assert not converts(mats)
 
 
-def test_data_are_found_again_under_another_name_and_in_a_zip(mats, tmp_path):
-    assert made_again(mats)
+def test_moved_and_zipped_data_are_not_prepared_again(mats, tmp_path):
+    assert converts(mats)
     moved = mats.rename(tmp_path / "moved")
-    assert not made_again(moved)
-    assert not made_again(Path(shutil.make_archive(str(tmp_path / "packed"), "zip", moved)))
+    assert not converts(moved)
+    assert not converts(Path(shutil.make_archive(str(tmp_path / "packed"), "zip", moved)))
 
 
-def test_other_data_under_the_same_name_are_prepared_anew(mats, published):
-    assert made_again(mats)
+def test_changed_data_under_the_same_name_are_prepared_again(mats, published):
+    assert converts(mats)
     shutil.rmtree(mats)
     published(mats, [1, 2, 3, 4, 5, 10, 12])
-    assert made_again(mats)
+    assert converts(mats)
 
 
-def test_another_size_is_another_file(mats):
+def test_each_size_has_its_own_file(mats):
     assert prepared(mats, size=8) != prepared(mats, size=16)
 
 
-def test_a_damaged_file_in_the_cache_is_made_anew(mats):
+def test_a_damaged_cached_file_is_prepared_again(mats):
     path = prepared(mats, size=8)
     path.write_bytes(path.read_bytes()[:1000])
     assert prepared(mats, size=8) == path
     assert len(Dataset.open(path)) == 7
 
 
-def test_slices_left_out_once_are_not_left_out_silently_later(mats):
+def test_a_cached_file_with_skipped_slices_needs_skip_broken(mats):
     (mats / "4.mat").write_bytes(b"broken")
-    assert made_again(mats, skip_broken=True)
+    assert converts(mats, skip_broken=True)
     with pytest.raises(InputError, match=r"4\.mat: expected a MATLAB"):
         prepared(mats, size=8)
-    assert not made_again(mats, skip_broken=True)
+    assert not converts(mats, skip_broken=True)
 
 
-def test_a_prepared_file_is_its_own_cache(mats, tmp_path):
+def test_a_prepared_file_is_returned_as_it_is(mats, tmp_path):
     own = shutil.copy(prepared(mats, size=8), tmp_path / "own.h5")
     assert prepared(own, size=8) == own
     with pytest.raises(InputError, match=r"own\.h5: expected slices of 16 x 16 pixels, found 8 x 8"):
@@ -87,34 +87,34 @@ def test_an_hdf5_file_of_another_kind_is_refused(mats, tmp_path):
         prepared(other)
 
 
-def test_two_at_once_prepare_once(mats):
-    """While the first prepares, a second process waits, and finds what the first has made."""
+def test_two_processes_prepare_the_data_once(mats):
+    """While the first process prepares, the second waits, and then uses the result."""
     code = "import sys; from tinydnn.data.prepare.cache import prepared; prepared(sys.argv[1], size=8, progress=print)"
-    second = []
+    processes = []
 
     def progress(done, total):
         if done == 1:
-            second.append(subprocess.Popen([sys.executable, "-c", code, mats], stdout=subprocess.PIPE))
+            processes.append(subprocess.Popen([sys.executable, "-c", code, mats], stdout=subprocess.PIPE))
             time.sleep(0.8)
 
     prepared(mats, size=8, progress=progress)
-    assert second[0].communicate(timeout=60) == (b"", None)
-    assert second[0].returncode == 0
+    assert processes[0].communicate(timeout=60) == (b"", None)
+    assert processes[0].returncode == 0
 
 
-def test_phantoms_of_another_process_that_was_faster_are_taken(published, monkeypatch):
+def test_phantoms_drawn_first_by_another_process_are_used(published, monkeypatch):
     def draw(folder, *, slices, size, progress):
         published(folder, range(1, slices + 1))
-        if not told:
-            told.append(True)
+        if not others:
+            others.append(True)
             phantoms(slices, size=size)
 
-    told = []
+    others = []
     monkeypatch.setattr("tinydnn.data.phantoms.write_phantoms", draw)
     assert len(list(phantoms(3, size=16).glob("*.mat"))) == 4
 
 
-def test_phantoms_are_drawn_once_and_whole_or_not_at_all(cache, published, monkeypatch):
+def test_phantoms_are_drawn_once_and_completely(cache, published, monkeypatch):
     calls = []
 
     def draw(folder, *, slices, size, progress):

@@ -1,4 +1,4 @@
-"""What DATA can be: every packing of the published set gives the same slices."""
+"""Sources: every packing of the published dataset gives the same slices, and other input is refused."""
 
 import shutil
 import zipfile
@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from tinydnn.data.phantoms.matlab import write_folds, write_slice
-from tinydnn.data.read import entries
-from tinydnn.data.read.sources import open_source
+from tinydnn.data.read import entries, open_source
 from tinydnn.errors import InputError
 
 NAMES = ["1.mat", "2.mat", "3.mat", "4.mat", "5.mat", "10.mat", "11.mat"]
@@ -31,7 +30,7 @@ def one_zip(mats, tmp_path):
 
 
 def folder_of_zips(mats, tmp_path):
-    """As published: the slices in zips, with or without a folder inside, and cvind.mat beside them."""
+    """As published: the slices in zips, with or without a folder inside, next to cvind.mat."""
     folder = tmp_path / "zips"
     folder.mkdir()
     zipped(folder / "b_1-3.zip", [mats / name for name in NAMES[:3]], under="b_1-3/")
@@ -48,13 +47,13 @@ def compressed_outer_zip(mats, tmp_path):
     return outer_zip(mats, tmp_path, zipfile.ZIP_DEFLATED)
 
 
-def zips_beside_the_unpacked(mats, tmp_path):
+def zips_and_unpacked(mats, tmp_path):
     folder = folder_of_zips(mats, tmp_path)
     shutil.copytree(mats, folder / "unpacked")
     return folder
 
 
-def with_what_a_mac_adds(mats, tmp_path):
+def with_macos_files(mats, tmp_path):
     folder = nested_folder(mats, tmp_path)
     (folder / ".DS_Store").write_bytes(b"no slice")
     (folder / "brainTumorDataPublic" / "._1.mat").write_bytes(b"no slice")
@@ -70,8 +69,8 @@ PACKINGS = [
     folder_of_zips,
     outer_zip,
     compressed_outer_zip,
-    zips_beside_the_unpacked,
-    with_what_a_mac_adds,
+    zips_and_unpacked,
+    with_macos_files,
 ]
 
 
@@ -91,7 +90,7 @@ def test_folds_are_looked_up_by_file_number(mats):
         assert source.folds().tolist() == [(number - 1) % 5 + 1 for number in (1, 2, 3, 4, 5, 10, 11)]
 
 
-def test_endings_and_cvind_may_be_in_capitals(mats):
+def test_suffixes_and_cvind_may_be_upper_case(mats):
     for file in list(mats.iterdir()):
         file.rename(file.with_name(file.name.upper()))
     with open_source(mats) as source:
@@ -112,7 +111,7 @@ def test_without_cvind_folds_are_unknown(mats):
         assert not source.folds().any()
 
 
-def test_content_stays_when_data_move_and_changes_with_a_byte(mats):
+def test_content_depends_on_every_byte_but_not_on_the_location(mats):
     before = open_source(mats).content
     moved = mats.rename(mats.with_name("moved"))
     assert open_source(moved).content == before
@@ -123,7 +122,7 @@ def test_content_stays_when_data_move_and_changes_with_a_byte(mats):
     assert open_source(moved).content != before
 
 
-def test_content_changes_when_a_slice_goes_or_is_renumbered(mats):
+def test_content_changes_when_a_slice_is_removed_or_renumbered(mats):
     before = open_source(mats).content
     (mats / "11.mat").rename(mats / "12.mat")
     renumbered = open_source(mats).content
@@ -131,14 +130,14 @@ def test_content_changes_when_a_slice_goes_or_is_renumbered(mats):
     assert len({before, renumbered, open_source(mats).content}) == 3
 
 
-def test_two_different_slices_of_one_number_are_refused(mats):
+def test_two_different_slices_with_the_same_number_are_refused(mats):
     (mats / "more").mkdir()
     shutil.copy(mats / "1.mat", mats / "more" / "002.mat")
     with pytest.raises(InputError, match=r"expected each slice once, found another 2\.mat at"):
         open_source(mats)
 
 
-def test_a_file_within_a_zip_is_named_with_everything_around_it(mats, tmp_path):
+def test_errors_give_the_full_path_of_a_file_within_a_zip(mats, tmp_path):
     (mats / "2.mat").write_bytes(b"broken")
     where = r"1512427\.zip/b_1-3\.zip/b_1-3/2\.mat"
     with (
@@ -157,7 +156,7 @@ def test_a_damaged_member_of_a_zip_is_named(mats, tmp_path):
         source.read("1.mat")
 
 
-def test_a_member_that_no_decompressor_takes_is_named(mats, tmp_path):
+def test_a_member_that_cannot_be_decompressed_is_named(mats, tmp_path):
     archive = zipped(tmp_path / "all.zip", [mats / "1.mat"], method=zipfile.ZIP_LZMA)
     data = bytearray(archive.read_bytes())
     data[60:90] = bytes(30)
@@ -180,7 +179,7 @@ def test_an_encrypted_member_is_named(mats, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [".mat", ".zip"])
-def test_a_member_that_would_fill_memory_or_disk_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, kind):
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(entries, {".mat": "MAX_BYTES", ".zip": "MAX_ZIP_BYTES"}[kind], 2**20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"1{kind}", bytes(2**21))
@@ -193,7 +192,7 @@ def test_a_member_that_would_fill_memory_or_disk_is_refused_before_it_is_unpacke
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_zips_of_one_name_in_a_zip_are_two(mats, tmp_path):
+def test_two_inner_zips_of_the_same_name_are_both_read(mats, tmp_path):
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
         for name in ("1.mat", "2.mat"):
             archive.write(zipped(tmp_path / "part.zip", [mats / name]), "part.zip")
@@ -202,8 +201,8 @@ def test_two_zips_of_one_name_in_a_zip_are_two(mats, tmp_path):
             assert np.array_equal(source.read(name).image, plain.read(name).image)
 
 
-def test_names_in_a_zip_lead_nowhere_and_have_an_end(mats, tmp_path):
-    """Nothing is unpacked under its name, so a name that climbs out of the folder does no harm."""
+def test_paths_in_a_zip_are_ignored_and_names_have_a_limit(mats, tmp_path):
+    """Members are never unpacked under their own path, so "../" is harmless."""
     with open_source(zipped(tmp_path / "all.zip", [mats / "1.mat"], under="../../etc/")) as source:
         assert source.names == ["1.mat"]
     with zipfile.ZipFile(tmp_path / "long.zip", "w") as archive:
@@ -213,7 +212,7 @@ def test_names_in_a_zip_lead_nowhere_and_have_an_end(mats, tmp_path):
 
 
 @pytest.mark.parametrize("depth", ["zip", "outer zip"])
-def test_a_zip_cut_short_is_named(mats, tmp_path, depth):
+def test_a_truncated_zip_is_named(mats, tmp_path, depth):
     archive = one_zip(mats, tmp_path)
     archive.write_bytes(archive.read_bytes()[:-100])
     if depth == "outer zip":
@@ -222,8 +221,8 @@ def test_a_zip_cut_short_is_named(mats, tmp_path, depth):
         open_source(archive)
 
 
-@pytest.mark.parametrize("kind", ["nothing there", "another kind of file", "no slices"])
-def test_what_is_no_data_is_refused_with_what_was_expected(tmp_path, kind):
+@pytest.mark.parametrize("kind", ["no such file or folder", "another kind of file", "no slices"])
+def test_other_files_and_folders_are_refused(tmp_path, kind):
     path = tmp_path / "data"
     if kind == "another kind of file":
         path.write_text("label,pixels")
@@ -239,14 +238,14 @@ def test_a_zip_without_slices_is_refused(tmp_path):
         open_source(zipped(tmp_path / "notes.zip", [tmp_path / "notes.txt"]))
 
 
-def test_a_file_that_vanishes_is_named(mats):
+def test_a_file_deleted_after_listing_is_named(mats):
     with open_source(mats) as source:
         (mats / "1.mat").unlink()
         with pytest.raises(InputError, match=r"1\.mat: cannot be read \(No such file or directory\)"):
             source.read("1.mat")
 
 
-def test_a_file_with_a_name_instead_of_a_number_is_a_slice_too(tmp_path):
+def test_file_names_need_not_be_numbers(tmp_path):
     image = np.ones((4, 4))
     for name in ("scan10.mat", "scan9.mat"):
         write_slice(tmp_path / name, image=image, mask=image, label=1, pid="1", border=[1, 1])

@@ -1,4 +1,4 @@
-"""Downloading from a server that is cut off, lies, refuses or is not there."""
+"""Downloads from a server that disconnects, sends wrong bytes, refuses or is unreachable."""
 
 import hashlib
 import socket
@@ -20,16 +20,16 @@ PUBLISHED = [
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT with Range requests; what it does wrong is set by the attributes."""
+    """Serves CONTENT with Range requests; the attributes set its faults."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/files"
-        self.asked = []  # (number, first byte asked for)
-        self.cut_after = []  # bytes after which the next connections break off
-        self.reset = False  # whether they break off as when a cable is pulled, and not in good order
+        self.requests = []  # (number, first byte requested)
+        self.cut_after = []  # bytes after which the next connections are closed
+        self.reset = False  # close them with a TCP reset
         self.status = None
         self.ranges = True
         self.content = dict(CONTENT)
@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         number = int(self.path.rsplit("/", 1)[1])
         start = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        self.server.asked.append((number, start))
+        self.server.requests.append((number, start))
         if self.server.status is not None:
             self.send_response(self.server.status)
             self.end_headers()
@@ -90,70 +90,70 @@ def test_the_published_files_are_four_zips_and_the_folds():
     assert all(len(file.checksum) == 36 for file in FILES)
 
 
-def test_files_arrive_whole(server, tmp_path):
+def test_files_are_downloaded_whole(server, tmp_path):
     assert fetch(server, tmp_path / "new" / "folder") == tmp_path / "new" / "folder"
     assert files(tmp_path / "new" / "folder") == WHOLE
 
 
-def test_progress_counts_bytes_up_to_all_of_them(server, tmp_path):
-    told = []
-    fetch(server, tmp_path, progress=lambda *step: told.append(step))
+def test_progress_counts_bytes_up_to_the_total(server, tmp_path):
+    steps = []
+    fetch(server, tmp_path, progress=lambda *step: steps.append(step))
     total = sum(map(len, CONTENT.values()))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1] == (total, total)
-    assert len(told) > 6
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1] == (total, total)
+    assert len(steps) > 6
 
 
-def test_what_is_there_is_not_fetched_again(server, tmp_path):
+def test_files_already_there_are_not_downloaded_again(server, tmp_path):
     fetch(server, tmp_path)
-    server.asked.clear()
-    told = []
-    fetch(server, tmp_path, progress=lambda *step: told.append(step))
-    assert server.asked == []
-    assert told[-1][0] == told[-1][1]
+    server.requests.clear()
+    steps = []
+    fetch(server, tmp_path, progress=lambda *step: steps.append(step))
+    assert server.requests == []
+    assert steps[-1][0] == steps[-1][1]
 
 
-def test_after_a_cut_it_goes_on_from_there(server, tmp_path):
+def test_a_download_resumes_after_a_disconnection(server, tmp_path):
     server.cut_after = [300_000, 100_000]
     fetch(server, tmp_path)
-    assert server.asked == [(1, 0), (1, 300_000), (1, 400_000), (2, 0)]
+    assert server.requests == [(1, 0), (1, 300_000), (1, 400_000), (2, 0)]
     assert files(tmp_path) == WHOLE
 
 
-def test_a_connection_that_is_reset_is_a_cut_too(server, tmp_path):
+def test_a_download_resumes_after_a_connection_reset(server, tmp_path):
     server.reset, server.cut_after = True, [600_000, 50_000]
     fetch(server, tmp_path)
     assert files(tmp_path) == WHOLE
 
 
-def test_when_nothing_more_comes_it_stops_and_the_next_call_goes_on(server, tmp_path):
+def test_a_download_without_progress_stops_and_the_next_call_resumes(server, tmp_path):
     server.cut_after = [300_000, 0, 0, 0]
-    with pytest.raises(InputError, match=r"1\.zip: the connection broke off at 0\.3 of 0\.7 MB; the same command"):
+    with pytest.raises(InputError, match=r"1\.zip: the connection broke off at 0\.3 of 0\.7 MB; run the command again"):
         fetch(server, tmp_path)
     assert files(tmp_path) == {"1.zip.part": CONTENT[1][:300_000]}
-    server.asked.clear()
+    server.requests.clear()
     fetch(server, tmp_path)
-    assert server.asked == [(1, 300_000), (2, 0)]
+    assert server.requests == [(1, 300_000), (2, 0)]
     assert files(tmp_path) == WHOLE
 
 
-def test_a_server_that_knows_no_ranges_starts_over(server, tmp_path):
+def test_a_server_without_range_support_restarts_the_file(server, tmp_path):
     server.ranges = False
     (tmp_path / "1.zip.part").write_bytes(CONTENT[1][:300_000])
     fetch(server, tmp_path)
     assert files(tmp_path) == WHOLE
 
 
-def test_wrong_bytes_are_not_kept(server, tmp_path):
+def test_a_file_with_a_wrong_checksum_is_deleted(server, tmp_path):
     server.content[1] = bytes(len(CONTENT[1]))
     with pytest.raises(InputError, match=r"1\.zip: expected md5:[0-9a-f]{32}, found other bytes"):
         fetch(server, tmp_path)
     assert files(tmp_path) == {}
 
 
-def test_a_wrong_part_from_before_is_not_kept(server, tmp_path):
+def test_a_corrupt_partial_file_is_deleted(server, tmp_path):
     (tmp_path / "1.zip.part").write_bytes(bytes(300_000))
-    with pytest.raises(InputError, match="found other bytes, which were deleted; try once more"):
+    with pytest.raises(InputError, match="found other bytes, now deleted; try again"):
         fetch(server, tmp_path)
     fetch(server, tmp_path)
     assert files(tmp_path) == WHOLE
@@ -166,14 +166,14 @@ def test_a_file_of_another_length_is_refused_at_once(server, tmp_path):
     assert files(tmp_path) == {}
 
 
-def test_a_spoiled_file_in_the_folder_is_fetched_anew(server, tmp_path):
+def test_a_corrupt_file_in_the_folder_is_downloaded_again(server, tmp_path):
     (tmp_path / "1.zip").write_bytes(CONTENT[1][:-1])
     fetch(server, tmp_path)
     assert files(tmp_path) == WHOLE
 
 
 @pytest.mark.parametrize("status", [202, 403, 404, 500])
-def test_a_refusal_says_how_to_download_by_hand(server, tmp_path, status):
+def test_a_refusal_explains_how_to_download_by_hand(server, tmp_path, status):
     server.status = status
     with pytest.raises(InputError, match=f"refused with HTTP status {status}") as error:
         fetch(server, tmp_path)
@@ -183,14 +183,14 @@ def test_a_refusal_says_how_to_download_by_hand(server, tmp_path, status):
     assert str(tmp_path) in lines[1]
 
 
-def test_no_network_is_said(tmp_path):
+def test_an_unreachable_server_is_reported(tmp_path):
     with Server() as closed:
         url = closed.url
     with pytest.raises(InputError, match=r"cannot be reached \(.*refused.*\); is there a network\?"):
         download(tmp_path, base_url=url, files=PUBLISHED)
 
 
-def test_a_place_that_cannot_be_written_is_named(server, tmp_path):
+def test_a_path_that_cannot_be_written_is_named(server, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"file/1\.zip: cannot be fetched \(Not a directory\); the same command"):
+    with pytest.raises(InputError, match=r"file/1\.zip: cannot be fetched \(Not a directory\); run the command again"):
         fetch(server, tmp_path / "file")

@@ -1,4 +1,4 @@
-"""The prepared file: what is in it, what may be wrong, and that it comes whole or not at all."""
+"""Prepare: the contents of the file, broken input, and atomic output."""
 
 import os
 import subprocess
@@ -18,35 +18,35 @@ from tinydnn.errors import InputError
 NUMBERS = [1, 2, 3, 4, 5, 10, 11]
 
 
-def test_every_slice_is_there_with_all_that_is_known_of_it(mats, tmp_path, prepare_folder):
+def test_a_prepared_file_has_all_slices_with_all_fields(mats, tmp_path, prepare_folder):
     dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8))
     assert dataset.files == tuple(f"{number}.mat" for number in NUMBERS)
     assert dataset.labels.tolist() == [number % 3 for number in NUMBERS]
     assert dataset.patients.tolist() == [f"MR{number // 2:05d}" for number in NUMBERS]
     assert dataset.folds.tolist() == [(number - 1) % 5 + 1 for number in NUMBERS]
     for row, name in enumerate(dataset.files):
-        found = read_slice(mats / name, name)
-        assert np.array_equal(dataset.images[row], to_uint8(found.image, 8)[None])
-        assert np.array_equal(dataset.masks[row], resize_mask(found.mask, 8))
+        stored = read_slice(mats / name, name)
+        assert np.array_equal(dataset.images[row], to_uint8(stored.image, 8)[None])
+        assert np.array_equal(dataset.masks[row], resize_mask(stored.mask, 8))
 
 
-def test_slices_of_two_native_sizes_lie_side_by_side(published, tmp_path, prepare_folder):
+def test_slices_of_different_sizes_are_resized_to_one(published, tmp_path, prepare_folder):
     published(tmp_path / "mats", [1, 2], side=32)
     published(tmp_path / "mats", [3], side=16)
     dataset = Dataset.open(prepare_folder(tmp_path / "mats", tmp_path / "a.h5", size=16))
     assert dataset.images.shape == (3, 1, 16, 16)
 
 
-def test_a_size_that_fills_no_whole_bytes_keeps_its_masks(mats, tmp_path, prepare_folder):
+def test_masks_survive_a_size_that_is_no_multiple_of_8(mats, tmp_path, prepare_folder):
     dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=13))
     assert np.array_equal(dataset.masks[0], resize_mask(read_slice(mats / "1.mat", "").mask, 13))
 
 
-def test_images_lie_in_chunks_of_one(mats, tmp_path, prepare_folder):
+def test_images_are_stored_in_chunks_of_one(mats, tmp_path, prepare_folder):
     assert Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8)).images.chunks == (1, 1, 8, 8)
 
 
-def test_letters_behind_a_patient_code_make_one_family(mats, tmp_path, prepare_folder, contents):
+def test_pids_with_different_letters_are_one_family(mats, tmp_path, prepare_folder, contents):
     for number, pid in enumerate(["MR024780B", "MR024780D"], start=20):
         write_slice(mats / f"{number}.mat", image=np.eye(4), mask=np.eye(4), label=2, pid=pid, border=[1, 1])
     out = prepare_folder(mats, tmp_path / "a.h5", size=8)
@@ -55,12 +55,12 @@ def test_letters_behind_a_patient_code_make_one_family(mats, tmp_path, prepare_f
 
 
 @pytest.mark.parametrize(("pid", "synthetic"), [("PHANTOM7", True), ("100360", False)])
-def test_phantoms_are_told_from_patients_by_their_codes(tmp_path, pid, synthetic, prepare_folder):
+def test_phantoms_are_recognised_by_their_pids(tmp_path, pid, synthetic, prepare_folder):
     write_slice(tmp_path / "1.mat", image=np.eye(4), mask=np.eye(4), label=2, pid=pid, border=[1, 1])
     assert Dataset.open(prepare_folder(tmp_path, tmp_path / "a.h5", size=8)).synthetic is synthetic
 
 
-def test_names_in_any_script_come_back(tmp_path, prepare_folder):
+def test_names_may_be_in_any_script(tmp_path, prepare_folder):
     for name in ("опухоль", "脑瘤"):
         (tmp_path / "data" / name).mkdir(parents=True)
         Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "data" / name / "größe.png")
@@ -69,7 +69,7 @@ def test_names_in_any_script_come_back(tmp_path, prepare_folder):
     assert dataset.files == ("опухоль/größe.png", "脑瘤/größe.png")
 
 
-def test_names_that_are_no_text_lose_what_cannot_be_stored(mats, tmp_path, prepare_folder):
+def test_undecodable_bytes_in_names_are_replaced(mats, tmp_path, prepare_folder):
     folder = mats.rename(tmp_path / os.fsdecode(b"d\xff"))
     (folder / "1.mat").rename(folder / os.fsdecode(b"s\xff.mat"))
     (folder / "2.mat").rename(folder / os.fsdecode(b"t\xff.mat"))
@@ -78,20 +78,20 @@ def test_names_that_are_no_text_lose_what_cannot_be_stored(mats, tmp_path, prepa
     assert (dataset.source, dataset.files[-1], dataset.skipped[0][0]) == ("d?", "s?.mat", "t?.mat")
 
 
-def test_progress_is_told_slice_by_slice(mats, tmp_path, prepare_folder):
-    told = []
-    prepare_folder(mats, tmp_path / "a.h5", size=8, progress=lambda *step: told.append(step))
-    assert told == [(done, 7) for done in range(1, 8)]
+def test_progress_is_reported_slice_by_slice(mats, tmp_path, prepare_folder):
+    steps = []
+    prepare_folder(mats, tmp_path / "a.h5", size=8, progress=lambda *step: steps.append(step))
+    assert steps == [(done, 7) for done in range(1, 8)]
 
 
-def test_a_broken_file_stops_and_leaves_no_result(mats, tmp_path, prepare_folder):
+def test_a_broken_file_raises_and_leaves_no_result(mats, tmp_path, prepare_folder):
     (mats / "4.mat").write_bytes(b"broken")
     with pytest.raises(InputError, match=r"4\.mat: expected a MATLAB"):
         prepare_folder(mats, tmp_path / "a.h5", size=8)
     assert not (tmp_path / "a.h5").exists()
 
 
-def test_a_file_that_cannot_be_opened_can_be_left_out(mats, tmp_path, prepare_folder):
+def test_a_file_that_cannot_be_opened_can_be_skipped(mats, tmp_path, prepare_folder):
     (mats / "6.mat").symlink_to("nowhere")
     with pytest.raises(InputError, match=r"6\.mat: cannot be read \(No such file or directory\)"):
         prepare_folder(mats, tmp_path / "a.h5", size=8)
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_opened_can_be_left_out(mats, tmp_path, prepare_fo
     assert [name for name, _ in dataset.skipped] == ["6.mat"]
 
 
-def test_broken_files_can_be_left_out_and_are_listed(mats, tmp_path, prepare_folder):
+def test_broken_files_can_be_skipped_and_are_listed(mats, tmp_path, prepare_folder):
     for name in ("1.mat", "10.mat"):
         (mats / name).write_bytes((mats / name).read_bytes()[:3000])
     dataset = Dataset.open(prepare_folder(mats, tmp_path / "a.h5", size=8, skip_broken=True))
@@ -112,7 +112,7 @@ def test_broken_files_can_be_left_out_and_are_listed(mats, tmp_path, prepare_fol
     assert all("expected a MATLAB v7.3" in reason for _, reason in dataset.skipped)
 
 
-def test_a_broken_list_of_folds_can_be_left_out_too(mats, tmp_path, prepare_folder):
+def test_a_broken_list_of_folds_can_be_skipped(mats, tmp_path, prepare_folder):
     (mats / "cvind.mat").write_bytes(b"broken")
     with pytest.raises(InputError, match=r"cvind\.mat: expected a MATLAB"):
         prepare_folder(mats, tmp_path / "a.h5", size=8)
@@ -121,7 +121,7 @@ def test_a_broken_list_of_folds_can_be_left_out_too(mats, tmp_path, prepare_fold
     assert [name for name, _ in dataset.skipped] == ["cvind.mat"]
 
 
-def test_nothing_but_broken_files_is_refused(tmp_path, prepare_folder):
+def test_a_source_with_only_broken_files_is_refused(tmp_path, prepare_folder):
     (tmp_path / "1.mat").write_bytes(b"broken")
     with pytest.raises(InputError, match="expected slices, found 1 broken files and no other"):
         prepare_folder(tmp_path, tmp_path / "a.h5", skip_broken=True)
@@ -133,13 +133,13 @@ def test_a_size_out_of_range_is_refused(mats, tmp_path, size, prepare_folder):
         prepare_folder(mats, tmp_path / "a.h5", size=size)
 
 
-def test_a_place_that_cannot_be_written_is_named(mats, tmp_path, prepare_folder):
+def test_a_path_that_cannot_be_written_is_named(mats, tmp_path, prepare_folder):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"a\.h5: cannot be written"):
         prepare_folder(mats, tmp_path / "file" / "a.h5", size=8)
 
 
-def test_a_folder_in_the_place_of_the_result_is_named_before_any_work(mats, tmp_path, prepare_folder):
+def test_a_folder_as_output_file_is_refused(mats, tmp_path, prepare_folder):
     with pytest.raises(InputError, match="expected a file to write, found a folder"):
         prepare_folder(mats, tmp_path, size=8)
 
@@ -150,15 +150,15 @@ from pathlib import Path
 import numpy as np
 from tinydnn.data.read.entries import Entry
 from tinydnn.data.read.figshare import Slice
-from tinydnn.data.prepare.convert import prepare
-from tinydnn.data.read.sources import Source
+from tinydnn.data.prepare import prepare
+from tinydnn.data.read import Source
 
 image = np.arange(64 * 64, dtype=np.int16).reshape(64, 64)
-found = Slice(image, 1, "100360", image > 2000, np.ones(4))
+stored = Slice(image, 1, "100360", image > 2000, np.ones(4))
 
 def peak(count):
     entries = {f"{n}.mat": Entry(f"{n}.mat", "", n, bytes, int) for n in range(count)}
-    prepare(Source("made", ("a", "b", "c"), entries, lambda name, entry: found, has_masks=True), sys.argv[1])
+    prepare(Source("made", ("a", "b", "c"), entries, lambda name, entry: stored, has_masks=True), sys.argv[1])
     return Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
 
 print(peak(50), peak(800))
@@ -167,7 +167,7 @@ print(peak(50), peak(800))
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs the peak memory that Linux reports")
 def test_memory_does_not_grow_with_the_number_of_slices(tmp_path):
-    """750 slices more are 55 MB of pixels and masks; the peak grows by far less and stays under 400 MB."""
+    """750 more slices have 55 MB of pixels and masks; the peak grows by less than 15 MB and stays below 400 MB."""
     command = [sys.executable, "-c", MEMORY, tmp_path / "a.h5"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     few, many = (int(kilobytes) / 1024 for kilobytes in output.split())

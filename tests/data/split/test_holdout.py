@@ -1,20 +1,21 @@
-"""What holds for every split: sides, shares, classes, families."""
+"""Properties of every split: disjoint sets, shares, classes, families."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinydnn.data.split.holdout import largest_remainder, shared_patients, split
+from tinydnn.data.split import shared_patients, split
+from tinydnn.data.split.holdout import largest_remainder
 from tinydnn.errors import InputError
 
 PUBLISHED = np.repeat([0, 1, 2], [708, 1426, 930])
-NOBODY = np.full(3064, "")
+UNKNOWN = np.full(3064, "")
 
 
 @st.composite
-def patients_and_labels(draw):
-    """Families of 1 to 12 slices, at least three in each of two or three classes."""
+def labels_and_patients(draw):
+    """Labels and families of 1 to 12 slices, at least three families in each of two or three classes."""
     labels, patients = [], []
     for label in range(draw(st.integers(2, 3))):
         for count in draw(st.lists(st.integers(1, 12), min_size=3, max_size=12)):
@@ -24,14 +25,14 @@ def patients_and_labels(draw):
     return np.array(labels)[order], np.array(patients)[order]
 
 
-def test_the_published_set_splits_as_in_the_paper():
-    parts = split(PUBLISHED, NOBODY)
+def test_the_published_dataset_splits_as_in_the_paper():
+    parts = split(PUBLISHED, UNKNOWN)
     assert (len(parts.train), len(parts.test)) == (2451, 613)
     assert np.bincount(PUBLISHED[parts.test]).tolist() == [142, 285, 186]
 
 
-@given(data=patients_and_labels(), by=st.sampled_from(["slice", "patient"]), seed=st.integers(0, 2**32))
-def test_the_sides_share_nothing_leave_nothing_out_and_hold_every_class(data, by, seed):
+@given(data=labels_and_patients(), by=st.sampled_from(["slice", "patient"]), seed=st.integers(0, 2**32))
+def test_the_sets_are_disjoint_and_complete_with_every_class(data, by, seed):
     labels, patients = data
     parts = split(labels, patients, by=by, test_fraction=0.4, seed=seed)
     assert np.array_equal(np.sort(np.concatenate([parts.train, parts.test])), np.arange(len(labels)))
@@ -40,19 +41,19 @@ def test_the_sides_share_nothing_leave_nothing_out_and_hold_every_class(data, by
     assert set(labels[parts.train]) == set(labels[parts.test]) == set(labels)
 
 
-@given(data=patients_and_labels(), fraction=st.floats(0.05, 0.95), seed=st.integers(0, 99))
-def test_a_split_by_patient_never_has_a_family_on_both_sides(data, fraction, seed):
+@given(data=labels_and_patients(), fraction=st.floats(0.05, 0.95), seed=st.integers(0, 99))
+def test_a_split_by_patient_shares_no_family(data, fraction, seed):
     labels, patients = data
     try:
         parts = split(labels, patients, by="patient", test_fraction=fraction, seed=seed)
     except InputError:
-        return  # a share too small for any slice of some class
+        return  # the share is too small for a class
     assert not set(patients[parts.train]) & set(patients[parts.test])
     assert shared_patients(patients, parts.train, parts.test) == 0
 
 
-@given(data=patients_and_labels(), seed=st.integers(0, 99))
-def test_a_split_by_patient_comes_as_near_to_each_class_share_as_families_allow(data, seed):
+@given(data=labels_and_patients(), seed=st.integers(0, 99))
+def test_a_split_by_patient_is_as_close_to_the_quota_as_possible(data, seed):
     labels, patients = data
     parts = split(labels, patients, by="patient", test_fraction=0.4, seed=seed)
     quotas = largest_remainder(np.bincount(labels), 0.4)
@@ -66,45 +67,45 @@ def test_a_split_by_patient_comes_as_near_to_each_class_share_as_families_allow(
 
 
 @given(counts=st.lists(st.integers(0, 2000), min_size=1, max_size=6).map(np.array), fraction=st.floats(0.01, 0.99))
-def test_largest_remainders_sum_to_the_rounded_share_and_stay_within_one(counts, fraction):
+def test_largest_remainders_sum_to_the_rounded_share(counts, fraction):
     shares = largest_remainder(counts, fraction)
     assert shares.sum() == np.floor(counts.sum() * fraction + 0.5)
     assert np.all(np.abs(shares - counts * fraction) < 1)
 
 
-def test_the_seed_alone_decides():
-    first, again, other = (split(PUBLISHED, NOBODY, seed=seed) for seed in (3, 3, 4))
+def test_the_seed_determines_the_split():
+    first, again, other = (split(PUBLISHED, UNKNOWN, seed=seed) for seed in (3, 3, 4))
     assert np.array_equal(first.test, again.test)
     assert not np.array_equal(first.test, other.test)
 
 
-def test_every_slice_gets_its_turn():
-    """Over many seeds each of 50 slices is held back about one time in five, not some always."""
+def test_every_slice_is_held_out_equally_often():
+    """Over 200 seeds, each of 50 slices is held out about 40 times."""
     labels = np.repeat([0, 1], 25)
-    held_back = np.zeros(50)
+    held_out = np.zeros(50)
     for seed in range(200):
-        held_back[split(labels, np.full(50, ""), seed=seed).test] += 1
-    assert held_back.min() > 15
-    assert held_back.max() < 75
+        held_out[split(labels, np.full(50, ""), seed=seed).test] += 1
+    assert held_out.min() > 15
+    assert held_out.max() < 75
 
 
-def test_test_slices_of_known_patients_in_training_are_counted():
+def test_test_slices_of_training_patients_are_counted():
     patients = np.array(["a", "a", "b", "b", "", ""])
     parts = split(np.array([0, 0, 0, 1, 1, 1]), patients, test_fraction=0.34)
     expected = sum(p != "" and p in patients[parts.train] for p in patients[parts.test])
     assert shared_patients(patients, parts.train, parts.test) == expected
 
 
-def test_unknown_patients_cannot_be_split_by():
+def test_a_split_by_patient_needs_known_patients():
     patients = np.array(["a", "", "b", ""])
     with pytest.raises(InputError, match="found 2 slices without; split by slice instead"):
         split(np.array([0, 0, 1, 1]), patients, by="patient")
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.2, 1.5, float("nan")])
-def test_a_fraction_that_is_none_is_refused(fraction):
+def test_a_fraction_out_of_range_is_refused(fraction):
     with pytest.raises(InputError, match="test fraction: expected a number between 0 and 1"):
-        split(PUBLISHED, NOBODY, test_fraction=fraction)
+        split(PUBLISHED, UNKNOWN, test_fraction=fraction)
 
 
 @pytest.mark.parametrize(("fraction", "side"), [(0.001, "test"), (0.999, "training")])
@@ -124,6 +125,6 @@ def test_no_slices_cannot_be_split():
         split(np.zeros(0, np.int64), np.zeros(0, str))
 
 
-def test_a_split_is_by_slice_or_by_patient():
+def test_other_kinds_of_split_are_refused():
     with pytest.raises(InputError, match="expected slice or patient, found index"):
-        split(PUBLISHED, NOBODY, by="index")
+        split(PUBLISHED, UNKNOWN, by="index")

@@ -1,4 +1,4 @@
-"""Folds: every slice is held out once, classes are spread evenly, patients are never on both sides."""
+"""Folds: every slice is held out once, classes are balanced, and patients can be kept together."""
 
 from dataclasses import replace
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.split.folds import fold_numbers, fold_split
+from tinydnn.data.split import fold_numbers, fold_split
 from tinydnn.errors import InputError
 
 
 def dataset(patients=60, seed=0):
-    """Patients of 1 to 30 slices; a third of them of each class, more or less."""
+    """A dataset of patients with 1 to 30 slices, about a third of the patients in each class."""
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 31, patients)
     labels = np.repeat(rng.permutation(np.arange(patients) % 3), sizes)
@@ -22,7 +22,7 @@ def dataset(patients=60, seed=0):
 
 @pytest.mark.parametrize("by", ["slice", "patient"])
 @pytest.mark.parametrize("folds", [2, 5, 10])
-def test_every_slice_is_held_out_once_and_the_folds_are_alike(by, folds):
+def test_every_slice_is_held_out_once_and_folds_are_balanced(by, folds):
     data = dataset()
     numbers = fold_numbers(data, by=by, folds=folds)
     assert set(numbers) == set(range(1, folds + 1))
@@ -36,7 +36,7 @@ def test_every_slice_is_held_out_once_and_the_folds_are_alike(by, folds):
         assert set(numbers[parts.test]) == {fold}
 
 
-def test_by_patient_nobody_is_on_both_sides_and_by_slice_nearly_everybody():
+def test_only_folds_by_slice_share_patients():
     data = dataset()
     for by, shared in (("patient", 0), ("slice", 0.9)):
         parts = fold_split(fold_numbers(data, by=by, folds=5), 1)
@@ -44,18 +44,18 @@ def test_by_patient_nobody_is_on_both_sides_and_by_slice_nearly_everybody():
         assert share == 0 if not shared else share > shared
 
 
-def test_a_seed_gives_the_same_folds_and_another_gives_others():
+def test_the_seed_determines_the_folds():
     for by in ("slice", "patient"):
         first = fold_numbers(dataset(), by=by, folds=5)
         assert (fold_numbers(dataset(), by=by, folds=5) == first).all()
         assert (fold_numbers(dataset(), by=by, folds=5, seed=1) != first).any()
 
 
-def test_the_published_folds_are_taken_as_they_are():
+def test_official_folds_are_the_published_ones():
     data = dataset()
     published = np.arange(len(data)) % 5 + 1
     assert (fold_numbers(replace(data, folds=published), by="official", folds=5) == published).all()
-    with pytest.raises(InputError, match="--folds: expected 5, as many as are published, found 10"):
+    with pytest.raises(InputError, match="--folds: expected 5, the number of published folds, found 10"):
         fold_numbers(replace(data, folds=published), by="official", folds=10)
     published[3] = 0
     for folds, missing in ((published, 1), (None, len(data))):
@@ -63,7 +63,7 @@ def test_the_published_folds_are_taken_as_they_are():
             fold_numbers(replace(data, folds=folds), by="official", folds=5)
 
 
-def test_what_cannot_be_folded_is_explained():
+def test_impossible_folds_are_refused():
     data = dataset(patients=9)
     with pytest.raises(InputError, match="--by: expected one of slice, patient, official, found 'scanner'"):
         fold_numbers(data, by="scanner", folds=5)
