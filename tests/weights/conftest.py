@@ -1,4 +1,4 @@
-"""A small network with published names, its weights in every format, and the real weights where they are."""
+"""A small network with published names, weights for it, and the folder of real weights if there is one."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tinydnn.layers import Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential
 
 @pytest.fixture
 def model():
-    """A trunk of two convolutions and a classifier, at random."""
+    """A trunk of two convolutions and a classifier, with random weights."""
     draw = np.random.default_rng(0)
     layers = (
         Conv2d(3, 4, 3, padding=1, rng=draw), ReLU(), Conv2d(4, 5, 3, padding=1, rng=draw), ReLU(), MaxPool2d(2),
@@ -25,7 +25,7 @@ def model():
 
 @pytest.fixture
 def arrays():
-    """Other weights for it, by their published names."""
+    """Other weights for the model, by published name."""
     draw = np.random.default_rng(1)
     shapes = {
         "features.0.weight": (4, 3, 3, 3), "features.0.bias": (4,), "features.2.weight": (5, 4, 3, 3),
@@ -34,17 +34,15 @@ def arrays():
     return {name: draw.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
 
 
-def safetensors(path, arrays, *, names={np.float32: "F32", np.float16: "F16", np.float64: "F64"}, edit=None):  # noqa: B006
-    """Write arrays as the format's description says; `edit` may spoil the table first."""
-    table, begin = {}, 0
+def safetensors(path, arrays, *, names={np.float32: "F32", np.float16: "F16", np.float64: "F64"}):  # noqa: B006
+    """Write arrays as the format's specification says."""
+    header, begin = {}, 0
     for name, array in arrays.items():
         offsets = [begin, begin + array.nbytes]
-        table[name] = {"dtype": names[array.dtype.type], "shape": list(array.shape), "data_offsets": offsets}
+        header[name] = {"dtype": names[array.dtype.type], "shape": list(array.shape), "data_offsets": offsets}
         begin += array.nbytes
-    if edit is not None:
-        edit(table)
-    header = json.dumps(table).encode()
-    path.write_bytes(struct.pack("<Q", len(header)) + header + b"".join(one.tobytes() for one in arrays.values()))
+    content = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(content)) + content + b"".join(map(np.ndarray.tobytes, arrays.values())))
     return path
 
 
@@ -56,14 +54,14 @@ def write_safetensors():
 
 @pytest.fixture
 def torch():
-    """PyTorch, which the files are made with and the networks compared with."""
+    """PyTorch, which writes the files and is the reference for the networks."""
     return pytest.importorskip("torch")
 
 
 @pytest.fixture
 def real_weights():
-    """The folder that TINYDNN_TEST_WEIGHTS names, with real weights as safetensors."""
+    """The folder named by TINYDNN_TEST_WEIGHTS, with published weights as safetensors."""
     folder = os.environ.get("TINYDNN_TEST_WEIGHTS")
     if not folder:
-        pytest.skip("TINYDNN_TEST_WEIGHTS does not name a folder with real weights")
+        pytest.skip("TINYDNN_TEST_WEIGHTS does not name a folder with published weights")
     return Path(folder)

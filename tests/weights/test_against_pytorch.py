@@ -1,4 +1,4 @@
-"""The published networks against the same networks in PyTorch: last feature map and gradients with the same weights."""
+"""The published networks against PyTorch: feature map and gradients with the same weights."""
 
 from contextlib import nullcontext
 
@@ -8,30 +8,16 @@ import pytest
 from tinydnn import ops
 from tinydnn.models import NETWORKS, squeezenet1_1
 from tinydnn.weights import load
-from tinydnn.weights.names import plain
+from tinydnn.weights.names import published_name
 
 
 def vgg16(nn):
     layers, previous = [], 3
-    for channels in (
-        64,
-        64,
-        "pool",
-        128,
-        128,
-        "pool",
-        *(3 * [256]),
-        "pool",
-        *(3 * [512]),
-        "pool",
-        *(3 * [512]),
-        "pool",
-    ):
-        if channels == "pool":
-            layers.append(nn.MaxPool2d(2))
-        else:
+    for convolutions, channels in ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)):
+        for _ in range(convolutions):
             layers += [nn.Conv2d(previous, channels, 3, padding=1), nn.ReLU()]
             previous = channels
+        layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers)
 
 
@@ -69,48 +55,48 @@ def build(name, torch):
     return {"vgg16": vgg16, "alexnet": alexnet}[name](torch.nn)
 
 
-def relative(found, expected):
-    return np.abs(found - expected).max() / np.abs(expected).max()
+def relative_error(z, expected):
+    return np.abs(z - expected).max() / np.abs(expected).max()
 
 
-def direct(name):
-    """A context without Winograd's filtering: rounded otherwise, it would send some gradients another way."""
-    able = ops.conv2d_relu_maxpool2d.names()
-    pooled_by_two = name == "vgg16"
-    return ops.use(conv2d_relu_maxpool2d="numba" if "numba" in able else "fused") if pooled_by_two else nullcontext()
+def without_winograd(name):
+    """A context without Winograd convolution, whose rounding changes the argmax of some pooling windows."""
+    if name != "vgg16":  # the others have no 2 x 2 pooling, which the fused operation requires
+        return nullcontext()
+    return ops.use(conv2d_relu_maxpool2d="numba" if "numba" in ops.conv2d_relu_maxpool2d.names() else "fused")
 
 
-def hold_to_pytorch(name, model, torch, size, count=2):
-    """Largest relative differences of the last feature map and of the gradients, by what they are of."""
-    theirs = build(name, torch)
-    state = {f"features.{key}": one for key, one in theirs.state_dict().items()}
-    ours = {plain(key): one for key, one in model.parameters().items()}
-    assert ours.keys() == state.keys()
+def errors_against_pytorch(name, model, torch, size, count=2):
+    """The largest relative errors of the feature map, the prediction and each gradient, by name."""
+    reference = build(name, torch)
+    tensors = {f"features.{key}": tensor for key, tensor in reference.state_dict().items()}
+    parameters = {published_name(key): parameter for key, parameter in model.parameters().items()}
+    assert parameters.keys() == tensors.keys()
     with torch.no_grad():
-        for key, one in ours.items():
-            state[key].copy_(torch.tensor(one.value))
+        for key, parameter in parameters.items():
+            tensors[key].copy_(torch.tensor(parameter.value))
     x = np.random.default_rng(0).standard_normal((count, 3, size, size)).astype(np.float32)
-    with direct(name):
+    with without_winograd(name):
         value, backward = model(x, training=True)
-    given = torch.tensor(x, requires_grad=True)
-    expected = theirs(given)
+    torch_x = torch.tensor(x, requires_grad=True)
+    expected = reference(torch_x)
     dz = np.random.default_rng(1).standard_normal(value.shape).astype(np.float32)
     dx = backward(dz)
     expected.backward(torch.tensor(dz))
-    found = {
-        "feature map": relative(value, expected.detach().numpy()),
-        "input gradient": relative(dx, given.grad.numpy()),
+    errors = {
+        "feature map": relative_error(value, expected.detach().numpy()),
+        "input gradient": relative_error(dx, torch_x.grad.numpy()),
     }
-    found["prediction"] = relative(model.predict(x), expected.detach().numpy())
-    for key, one in theirs.named_parameters():
-        found[key] = relative(ours[f"features.{key}"].grad, one.grad.numpy())
-    return found
+    errors["prediction"] = relative_error(model.predict(x), expected.detach().numpy())
+    for key, parameter in reference.named_parameters():
+        errors[key] = relative_error(parameters[f"features.{key}"].grad, parameter.grad.numpy())
+    return errors
 
 
 @pytest.mark.parametrize(("name", "size"), [("vgg16", 50), ("alexnet", 101), ("squeezenet1_1", 70)])
-def test_a_trunk_with_random_weights_is_pytorchs(name, size, torch):
-    found = hold_to_pytorch(name, NETWORKS[name].trunk(image_size=size), torch, size)
-    assert max(found.values()) < 1e-4, found
+def test_a_trunk_with_random_weights_agrees_with_pytorch(name, size, torch):
+    errors = errors_against_pytorch(name, NETWORKS[name].trunk(image_size=size), torch, size)
+    assert max(errors.values()) < 1e-4, errors
 
 
 FILES = {
@@ -121,22 +107,22 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_trunk_with_its_published_weights_is_pytorchs(name, torch, real_weights):
+def test_a_trunk_with_published_weights_agrees_with_pytorch(name, torch, real_weights):
     model = NETWORKS[name].trunk(image_size=128)
-    load(model, real_weights / f"{FILES[name]}.safetensors", part="features")
-    found = hold_to_pytorch(name, model, torch, 128)
-    print(name, {key: found[key] for key in ("feature map", "prediction", "input gradient")})
-    assert max(found.values()) < 1e-4, found
+    load(model, real_weights / f"{FILES[name]}.safetensors", module="features")
+    errors = errors_against_pytorch(name, model, torch, 128)
+    print(name, {key: errors[key] for key in ("feature map", "prediction", "input gradient")})
+    assert max(errors.values()) < 1e-4, errors
 
 
-def test_squeezenet_sees_the_cat(real_weights):
-    """The logits of one real picture, as another runtime computed them."""
-    checked = np.load(real_weights / "squeezenet1_1_check.npz")
+def test_squeezenet_recognises_a_cat(real_weights):
+    """The logits of one image agree with those of another runtime."""
+    reference = np.load(real_weights / "squeezenet1_1_check.npz")
     names = (real_weights / "imagenet_classes.txt").read_text().splitlines()
     model = squeezenet1_1(image_size=227)
     load(model, real_weights / "squeezenet1_1_imagenet.safetensors")
-    logits = model.predict(checked["input"])[0]
-    assert relative(logits, checked["last"]) < 1e-3
+    logits = model.predict(reference["input"])[0]
+    assert relative_error(logits, reference["last"]) < 1e-3
     top = [names[k].split(" ", 1)[1] for k in np.argsort(-logits)[:5]]
     assert top == [
         "tabby, tabby cat",

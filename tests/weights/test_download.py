@@ -1,4 +1,4 @@
-"""Fetching published weights: from a server of our own, and what is said where there is none."""
+"""Download of published weights from a local server, and the messages if it fails."""
 
 import hashlib
 import re
@@ -17,15 +17,15 @@ CONTENT = b"weights" * 1000
 
 @pytest.fixture
 def server(monkeypatch):
-    """The address of a server that has the file that VGG-16's weights are said to be."""
+    """The address of a local server, whose one file stands for the weights of VGG-16."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            found = self.path == "/models/vgg16.pth"
-            self.send_response(200 if found else 403)
-            self.send_header("Content-Length", str(len(CONTENT) if found else 0))
+            exists = self.path == "/models/vgg16.pth"
+            self.send_response(200 if exists else 403)
+            self.send_header("Content-Length", str(len(CONTENT) if exists else 0))
             self.end_headers()
-            self.wfile.write(CONTENT if found else b"")
+            self.wfile.write(CONTENT if exists else b"")
 
         def log_message(self, *_):
             pass
@@ -46,7 +46,7 @@ def cache(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_there_is_a_file_for_every_network_and_its_name_is_how_its_checksum_begins():
+def test_every_network_has_a_file_named_after_its_checksum():
     assert PUBLISHED.keys() == NETWORKS.keys()
     for file in PUBLISHED.values():
         kind, digits = file.checksum.split(":")
@@ -55,24 +55,24 @@ def test_there_is_a_file_for_every_network_and_its_name_is_how_its_checksum_begi
         assert file.name.removesuffix(".pth").endswith(f"-{digits[:8]}")
 
 
-def test_the_file_comes_whole_and_is_found_again(server, cache):
-    told = []
-    path = download("vgg16", base_url=server, progress=lambda done, total: told.append((done, total)))
+def test_a_downloaded_file_is_found_in_the_cache(server, cache):
+    calls = []
+    path = download("vgg16", base_url=server, progress=lambda done, total: calls.append((done, total)))
     assert path.read_bytes() == CONTENT
-    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert calls[-1] == (len(CONTENT), len(CONTENT))
     assert downloaded("vgg16") == path
 
 
-def test_other_bytes_are_refused_and_deleted(server, cache, monkeypatch):
+def test_a_file_with_another_checksum_is_deleted(server, cache, monkeypatch):
     wrong = PublishedFile("vgg16.pth", "vgg16.pth", len(CONTENT), f"sha256:{64 * '0'}")
     monkeypatch.setitem(PUBLISHED, "vgg16", wrong)
-    with pytest.raises(InputError, match=r"vgg16\.pth: expected sha256:0{64}, found other bytes, which were deleted"):
+    with pytest.raises(InputError, match=r"vgg16\.pth: expected sha256:0{64}, found other bytes, now deleted"):
         download("vgg16", base_url=server)
     with pytest.raises(InputError, match="expected its weights, found none on this computer"):
         downloaded("vgg16")
 
 
-def test_a_refusal_says_how_to_do_it_by_hand(server, cache):
+def test_a_refusal_explains_the_manual_download(server, cache):
     with pytest.raises(InputError) as refused:
         download("alexnet", base_url=server)
     assert str(refused.value).splitlines() == [
@@ -81,7 +81,7 @@ def test_a_refusal_says_how_to_do_it_by_hand(server, cache):
     ]
 
 
-def test_without_a_network_it_says_so(cache):
+def test_an_unreachable_server_is_reported(cache):
     with pytest.raises(InputError, match=r"cannot be reached .*is there a network\?"):
         download("squeezenet1_1", base_url="http://127.0.0.1:9/models")
 

@@ -1,28 +1,28 @@
-"""The same weights from every format: the same numbers at the same places."""
+"""The same weights from every file format give the same parameters."""
 
 import h5py
 import numpy as np
 import pytest
 
 from tinydnn.checkpoint import SavedModel, save_model
-from tinydnn.data.preprocessing import CAFFE, TORCHVISION
+from tinydnn.data.normalise import CAFFE, TORCHVISION
 from tinydnn.weights import load, read
-from tinydnn.weights.names import translated
+from tinydnn.weights.names import translate
 
 
 def values(model):
-    return [one.value for one in model.parameters().values()]
+    return [parameter.value for parameter in model.parameters().values()]
 
 
 def assert_loaded(model, arrays, path):
     report = load(model, path)
     assert report.loaded == tuple(arrays)
-    assert report.missing == report.left_over == ()
-    for found, wanted in zip(values(model), arrays.values(), strict=True):
-        assert np.array_equal(found, wanted)
-        assert found.dtype == np.float32
-        assert found.flags.c_contiguous
-        assert found.flags.writeable
+    assert report.missing == report.unused == ()
+    for value, expected in zip(values(model), arrays.values(), strict=True):
+        assert np.array_equal(value, expected)
+        assert value.dtype == np.float32
+        assert value.flags.c_contiguous
+        assert value.flags.writeable
 
 
 def test_safetensors(model, arrays, write_safetensors, tmp_path):
@@ -30,34 +30,36 @@ def test_safetensors(model, arrays, write_safetensors, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_safetensors_of_other_number_types(model, arrays, write_safetensors, tmp_path, dtype):
-    cast = {name: one.astype(dtype) for name, one in arrays.items()}
-    rounded = {name: one.astype(np.float32) for name, one in cast.items()}
+def test_safetensors_of_other_dtypes(model, arrays, write_safetensors, tmp_path, dtype):
+    cast = {name: array.astype(dtype) for name, array in arrays.items()}
+    rounded = {name: array.astype(np.float32) for name, array in cast.items()}
     assert_loaded(model, rounded, write_safetensors(tmp_path / "w.safetensors", cast))
 
 
 def test_safetensors_of_bfloat16(model, arrays, write_safetensors, tmp_path):
-    upper = {name: (one.view(np.uint32) >> 16).astype(np.uint16) for name, one in arrays.items()}
-    rounded = {name: (one.view(np.uint32) & 0xFFFF0000).view(np.float32) for name, one in arrays.items()}
+    upper = {name: (array.view(np.uint32) >> 16).astype(np.uint16) for name, array in arrays.items()}
+    rounded = {name: (array.view(np.uint32) & 0xFFFF0000).view(np.float32) for name, array in arrays.items()}
     path = write_safetensors(tmp_path / "w.safetensors", upper, names={np.uint16: "BF16"})
     assert_loaded(model, rounded, path)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_files_of_pytorch(torch, model, arrays, tmp_path, zipped):
-    tensors = {name: torch.tensor(one) for name, one in arrays.items()}
+def test_pytorch_files(torch, model, arrays, tmp_path, zipped):
+    tensors = {name: torch.tensor(array) for name, array in arrays.items()}
     torch.save(tensors, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     assert_loaded(model, arrays, tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_state_of_pytorch_with_views_and_parameters(torch, model, arrays, tmp_path, zipped):
-    """As a network's own state_dict: tensors that share a storage, lie otherwise in memory, or are parameters."""
-    state = torch.nn.Sequential(torch.nn.Linear(2, 2)).state_dict()  # an OrderedDict that carries versions of layers
+def test_pytorch_state_dict_with_views_and_parameters(torch, model, arrays, tmp_path, zipped):
+    """Tensors that share a storage, have other strides, or are parameters, in a state_dict."""
+    state = torch.nn.Sequential(
+        torch.nn.Linear(2, 2)
+    ).state_dict()  # an OrderedDict with layer versions as an attribute
     state.clear()
     shared = torch.tensor(np.concatenate([arrays["features.0.bias"], arrays["features.2.bias"]]))
-    for name, one in arrays.items():
-        state[name] = torch.tensor(one)
+    for name, array in arrays.items():
+        state[name] = torch.tensor(array)
     state["features.0.bias"], state["features.2.bias"] = shared[:4], shared[4:]
     state["features.0.weight"] = state["features.0.weight"].to(memory_format=torch.channels_last)
     state["classifier.0.weight"] = torch.nn.Parameter(state["classifier.0.weight"].T.contiguous().T)
@@ -67,18 +69,18 @@ def test_a_state_of_pytorch_with_views_and_parameters(torch, model, arrays, tmp_
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_half_precision_of_pytorch(torch, model, arrays, tmp_path, zipped):
-    tensors = {name: torch.tensor(one).bfloat16() for name, one in arrays.items()}
+def test_pytorch_half_precision(torch, model, arrays, tmp_path, zipped):
+    tensors = {name: torch.tensor(array).bfloat16() for name, array in arrays.items()}
     torch.save(tensors, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
-    assert_loaded(model, {name: one.float().numpy() for name, one in tensors.items()}, tmp_path / "w.pth")
+    assert_loaded(model, {name: tensor.float().numpy() for name, tensor in tensors.items()}, tmp_path / "w.pth")
 
 
-def test_a_model_of_our_own(model, arrays, tmp_path):
-    for one, value in zip(model.parameters().values(), arrays.values(), strict=True):
-        one.value = value.copy()
+def test_a_tinydnn_model(model, arrays, tmp_path):
+    for parameter, array in zip(model.parameters().values(), arrays.values(), strict=True):
+        parameter.value = array.copy()
     save_model(tmp_path / "m.h5", SavedModel(model, CAFFE, tuple("abcdef")))
-    for one in model.parameters().values():
-        one.value = np.zeros_like(one.value)
+    for parameter in model.parameters().values():
+        parameter.value = np.zeros_like(parameter.value)
     assert_loaded(model, arrays, tmp_path / "m.h5")
     assert read(tmp_path / "m.h5").preprocessing == CAFFE
 
@@ -89,49 +91,49 @@ KERAS = {"features.0": "block1_conv1", "features.2": "block1_conv2"}
 @pytest.mark.parametrize(
     "name", ["{layer}/{layer}_{letter}_1:0", "{layer}/{layer}/{word}:0", "model_weights/{layer}/{layer}/{word}:0"]
 )
-def test_a_file_of_keras(model, arrays, tmp_path, name):
-    """Convolutions lie as (kh, kw, C, O) there."""
-    trunk = {key: one for key, one in arrays.items() if key.startswith("features")}
+def test_keras_files(model, arrays, tmp_path, name):
+    """Keras stores convolutions as (kh, kw, C, O)."""
+    trunk = {key: array for key, array in arrays.items() if key.startswith("features")}
     with h5py.File(tmp_path / "w.h5", "w") as file:
-        for key, one in trunk.items():
+        for key, array in trunk.items():
             layer, kind = key.rsplit(".", 1)
             word, letter = ("kernel", "W") if kind == "weight" else ("bias", "b")
-            stored = one.transpose(2, 3, 1, 0) if kind == "weight" else one
+            stored = array.transpose(2, 3, 1, 0) if kind == "weight" else array
             file[name.format(layer=KERAS[layer], letter=letter, word=word)] = stored
     report = load(model, tmp_path / "w.h5")
     assert set(report.loaded) == set(trunk)
     assert report.missing == ("classifier.0.weight", "classifier.0.bias")
     assert report.preprocessing == CAFFE
-    for key, found in zip(arrays, values(model), strict=True):
-        assert np.array_equal(found, arrays[key]) == (key in trunk)
+    for key, value in zip(arrays, values(model), strict=True):
+        assert np.array_equal(value, arrays[key]) == (key in trunk)
 
 
-def test_the_first_matrix_of_keras_counts_pixels_before_channels(tmp_path):
-    """What a flattened picture (H, W, C) times Keras's matrix gives, a flattened (C, H, W) times ours gives too."""
+def test_the_first_matrix_of_keras_is_permuted_to_channels_first(tmp_path):
+    """An image flattened as (C, H, W) gives the product that Keras computes from (H, W, C)."""
     draw = np.random.default_rng(0)
-    picture, theirs = draw.standard_normal((7, 7, 512)), draw.standard_normal((7 * 7 * 512, 3))
-    named = {"block1_conv1/kernel": np.zeros((3, 3, 3, 64)), "fc1/fc1/kernel:0": theirs, "fc1/fc1/bias:0": np.ones(3)}
-    found, _, convention = translated(tmp_path, named)
+    image, kernel = draw.standard_normal((7, 7, 512)), draw.standard_normal((7 * 7 * 512, 3))
+    named = {"block1_conv1/kernel": np.zeros((3, 3, 3, 64)), "fc1/fc1/kernel:0": kernel, "fc1/fc1/bias:0": np.ones(3)}
+    arrays, _, convention = translate(tmp_path, named)
     assert convention == "Keras"
-    ours = found["classifier.0.weight"] @ picture.transpose(2, 0, 1).ravel()
-    np.testing.assert_allclose(ours, picture.ravel() @ theirs, rtol=1e-10)
-    predictions = translated(tmp_path, {**named, "predictions/predictions_W_1:0": np.ones((4096, 9))})[0]
+    product = arrays["classifier.0.weight"] @ image.transpose(2, 0, 1).ravel()
+    np.testing.assert_allclose(product, image.ravel() @ kernel, rtol=1e-10)
+    predictions = translate(tmp_path, {**named, "predictions/predictions_W_1:0": np.ones((4096, 9))})[0]
     assert predictions["classifier.6.weight"].shape == (9, 4096)
 
 
-def test_what_timm_keeps_as_convolutions_becomes_matrices(tmp_path):
+def test_convolutions_of_timm_become_matrices(tmp_path):
     named = {"pre_logits.fc1.weight": np.arange(12.0).reshape(2, 3, 1, 2), "head.fc.bias": np.ones(9)}
-    found, preprocessing, convention = translated(tmp_path, named)
-    assert np.array_equal(found["classifier.0.weight"], np.arange(12.0).reshape(2, 6))
-    assert list(found) == ["classifier.0.weight", "classifier.6.bias"]
+    arrays, preprocessing, convention = translate(tmp_path, named)
+    assert np.array_equal(arrays["classifier.0.weight"], np.arange(12.0).reshape(2, 6))
+    assert list(arrays) == ["classifier.0.weight", "classifier.6.bias"]
     assert (preprocessing, convention) == (TORCHVISION, "timm")
 
 
-def test_the_names_of_caffe_are_translated(tmp_path):
+def test_names_of_caffe_are_translated(tmp_path):
     named = dict.fromkeys(
         ("conv1.weight", "fire2/squeeze1x1.bias", "fire9/expand3x3.weight", "conv10.bias"), np.ones(1)
     )
-    found, preprocessing, _ = translated(tmp_path, named)
-    assert list(found) == ["features.0.weight", "features.3.squeeze.bias", "features.12.expand3x3.weight",
+    arrays, preprocessing, _ = translate(tmp_path, named)
+    assert list(arrays) == ["features.0.weight", "features.3.squeeze.bias", "features.12.expand3x3.weight",
                            "classifier.1.bias"]  # fmt: skip
     assert preprocessing == CAFFE

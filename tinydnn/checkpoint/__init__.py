@@ -1,14 +1,15 @@
-"""Models and training state as HDF5 files that h5py, HDFView or MATLAB open.
+"""Models and training state as HDF5 files, which h5py, HDFView and MATLAB can open.
 
-    /layers/NN-name            attributes: kind and the arguments the layer was made with
-    /layers/NN-name/weight     … and so on: one dataset for each parameter and buffer
-    /layers/NN-name/NN-name    a layer that holds others, such as branches side by side, has their groups in its own
-    /training/…                only in checkpoints: optimiser, random generators, records so far, and `kept`, the
-                               weights of the best epoch, where a validation part chooses it
-    attributes of the root     format, version, digest, and what a new image needs: size, crop, normalisation, views,
-                               classes
+    /layers/NN-name            attributes: the layer's kind and constructor arguments
+    /layers/NN-name/weight     … one dataset for each parameter and buffer
+    /layers/NN-name/NN-name    layers that contain others (Sequential, Concat) nest their groups
+    /training_patients         hashed ids of the patients trained on; absent if unknown
+    /training/…                checkpoints only: optimizer, random generators, records, and `kept`, the weights of the
+                               best epoch, if a validation set selects it
+    attributes of the root     format, version, digest, and the treatment of new images: input shape, crop,
+                               normalisation, views, class names
 
-A file is read as numbers and text alone: nothing in it is ever run.
+Files are read as arrays and text only; nothing in them is executed.
 """
 
 from tinydnn.checkpoint.model import SavedModel, load_model, save_model

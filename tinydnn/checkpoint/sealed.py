@@ -1,4 +1,7 @@
-"""HDF5 files under a seal: a digest over all they hold, by which an altered or damaged file is told from a good one."""
+"""HDF5 files sealed with a SHA-256 digest of their contents, which reveals damage and alteration.
+
+The digest is not a signature: whoever alters a file can compute a new one. Readers validate all contents too.
+"""
 
 import io
 import json
@@ -14,13 +17,15 @@ from tinydnn.errors import InputError
 from tinydnn.storage import atomic_write
 
 FORMAT, VERSION = "tinydnn-model", 1
+# Raised in reading a damaged file, depending on where the damage is.
+READ_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
 
 @contextmanager
 def write_sealed(path: str | Path) -> Iterator[h5py.File]:
-    """A new file to fill, which is sealed and becomes `path` when the block ends well.
+    """Yield a new HDF5 file to fill; seal it and move it to `path` atomically if the block succeeds.
 
-    It is filled in memory, because HDF5 ends the whole process when a disk runs full under it.
+    The file is built in memory: HDF5 aborts the process if the disk fills up.
     """
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
@@ -33,29 +38,31 @@ def write_sealed(path: str | Path) -> Iterator[h5py.File]:
 
 @contextmanager
 def open_sealed(path: str | Path) -> Iterator[h5py.File]:
-    """An open file that is whole, ours and not newer than we are.
+    """Yield the open file after checking format, version and digest.
 
-    Raises `InputError` with the path for any other, and also where what the block finds in the file leads it to one
-    of the usual errors, such as `ValueError` or `KeyError`.
+    Raises `InputError` with the path if a check fails, and if the block raises one of `READ_ERRORS`.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: expected a tinydnn model, found {'a folder' if path.is_dir() else 'no such file'}")
     try:
         with h5py.File(path, "r") as file:
-            _require_ours(file)
+            _check_header(file)
             yield file
     except InputError:
         raise
-    except (
-        ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError,
-    ) as error:  # fmt: skip
-        # Damage shows as whichever of these the damaged part leads to.
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(f"{path}: expected a whole tinydnn model, found one that cannot be used: {reason}") from None
+    except READ_ERRORS as error:
+        raise InputError(
+            f"{path}: expected an intact tinydnn model, found one that cannot be used: {one_line(error)}"
+        ) from None
 
 
-def _require_ours(file: h5py.File) -> None:
+def one_line(error: BaseException) -> str:
+    """The message of an error on one line of at most 200 characters; its type if it has none."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _check_header(file: h5py.File) -> None:
     if str(file.attrs.get("format")) != FORMAT:
         raise ValueError("an HDF5 file of another kind")
     version = int(file.attrs["version"])
@@ -66,9 +73,9 @@ def _require_ours(file: h5py.File) -> None:
 
 
 def _digest(file: h5py.File) -> str:
-    """SHA-256 over the names, shapes, types and values of all datasets and attributes but the digest itself."""
+    """SHA-256 over the names, shapes, types and values of all datasets and attributes except the digest itself."""
     digest = sha256()
-    for name, item in [("/", file), *members(file, "")]:
+    for name, item in [("/", file), *members(file)]:
         attributes = {key: np.asarray(item.attrs[key]).tolist() for key in sorted(item.attrs) if key != "digest"}
         digest.update(f"{name} {json.dumps(attributes, default=str)}\n".encode())
         if isinstance(item, h5py.Dataset):
@@ -77,15 +84,19 @@ def _digest(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def members(group: h5py.Group, path: str) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
-    """Everything below `group`, by name. What a link could lead to is not the file's own, and not looked at."""
+def members(group: h5py.Group, path: str = "") -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+    """All groups and datasets below `group` with their paths, sorted by name.
+
+    Raises `ValueError` for whatever is not stored in the file itself: links, virtual and external datasets, and
+    datasets larger than the file.
+    """
+    file_size = group.file.id.get_filesize()
     for key in sorted(group):
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise ValueError(f"{path}{key}: expected an array or a group, found a link to elsewhere")
         item = group[key]
-        elsewhere = isinstance(item, h5py.Dataset) and (item.is_virtual or item.external)
-        if elsewhere or (isinstance(item, h5py.Dataset) and item.nbytes > item.file.id.get_filesize()):
-            raise ValueError(f"{path}{key}: expected an array that lies in the file, found shape {item.shape}")
+        if isinstance(item, h5py.Dataset) and (item.is_virtual or item.external or item.nbytes > file_size):
+            raise ValueError(f"{path}{key}: expected an array stored in the file, found shape {item.shape}")
         yield f"{path}{key}", item
         if isinstance(item, h5py.Group):
             yield from members(item, f"{path}{key}/")

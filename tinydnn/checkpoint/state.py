@@ -1,4 +1,4 @@
-"""A training in a file: the model and all else that the next iteration depends on."""
+"""A checkpoint: the model and the training state that the next iteration depends on."""
 
 import json
 from dataclasses import asdict, fields
@@ -14,17 +14,17 @@ from tinydnn.training.trainer import Record, Step, Trainer, Validation
 
 
 def save_checkpoint(path: str | Path, trainer: Trainer, saved: SavedModel) -> None:
-    """Write where the training stands, and the trainer's model as it is to be used, whole or not at all."""
+    """Write the training state, and `saved` with the trainer's model, atomically."""
     with write_sealed(path) as file:
         write_model(file, saved)
         training = file.create_group("training")
         training.attrs["iteration"] = trainer.iteration
         training.attrs["optimizer_steps"] = json.dumps(trainer.optimizer.step_counts)
         training.attrs["random_state"] = json.dumps(trainer.model.random_state())
-        for slot, arrays in trainer.optimizer.state.items():
+        for key, arrays in trainer.optimizer.state.items():
             for name, array in arrays.items():
-                training[f"optimizer/{slot}/{name}"] = to_device(array, "cpu")
-        for name, array in trainer.kept.items():
+                training[f"optimizer/{key}/{name}"] = to_device(array, "cpu")
+        for name, array in trainer.best_state.items():
             training[f"kept/{name}"] = to_device(array, "cpu")
         for kind, name in ((Step, "steps"), (Validation, "validations")):
             rows = [tuple(asdict(record).values()) for record in trainer.records if isinstance(record, kind)]
@@ -32,54 +32,52 @@ def save_checkpoint(path: str | Path, trainer: Trainer, saved: SavedModel) -> No
 
 
 def load_checkpoint(path: str | Path, trainer: Trainer) -> None:
-    """Put the trainer where `save_checkpoint` found it. Raises `InputError` for a file that does not fit it."""
+    """Restore the state that `save_checkpoint` wrote. Raises `InputError` if the file does not fit the trainer."""
     with open_sealed(path) as file:
         if "training" not in file:
-            raise ValueError("a model without its training state")
+            raise ValueError("a model without training state")
         training = file["training"]
         iteration, records = int(training.attrs["iteration"]), _read_records(training)
-        done = sum(isinstance(record, Step) for record in records)
-        if done != iteration or iteration > trainer.iterations:
-            raise ValueError(f"iteration {iteration} of {trainer.iterations}, with records of {done} iterations")
-        slots = _read_slots(training, trainer)
+        recorded = sum(isinstance(record, Step) for record in records)
+        if recorded != iteration or iteration > trainer.iterations:
+            raise ValueError(f"iteration {iteration} of {trainer.iterations}, with records of {recorded} iterations")
+        state = _read_optimizer_state(training, trainer)
         trainer.model.load_state(read_model(file).model.state())
         trainer.model.set_random_state(json.loads(training.attrs["random_state"]))
-        trainer.kept = _read_kept(training, trainer)
+        trainer.best_state = _read_best_state(training, trainer)
         trainer.iteration, trainer.records = iteration, records
-        trainer.optimizer.step_counts, trainer.optimizer.state = _read_steps(training, trainer), slots
+        step_counts = json.loads(training.attrs["optimizer_steps"])
+        trainer.optimizer.step_counts = {name: int(step_counts[name]) for name in trainer.optimizer.parameters}
+        trainer.optimizer.state = state
 
 
-def _read_steps(training: h5py.Group, trainer: Trainer) -> dict[str, int]:
-    """How many steps each of the optimiser's parameters has taken."""
-    found = json.loads(training.attrs["optimizer_steps"])
-    return {name: int(found[name]) for name in trainer.optimizer.parameters}
+def _read_optimizer_state(training: h5py.Group, trainer: Trainer) -> dict[str, dict[str, Array]]:
+    """The arrays of the optimizer's state. Raises `ValueError` unless shapes and dtypes are those of the trainer's."""
+    state: dict[str, dict[str, Array]] = {}
+    for key, arrays in trainer.optimizer.state.items():
+        state[key] = {}
+        for name, array in arrays.items():
+            path = f"optimizer/{key}/{name}"
+            if path not in training:
+                raise ValueError(f"{path} is missing")
+            saved = training[path]
+            if (saved.shape, saved.dtype) != (array.shape, array.dtype):
+                raise ValueError(
+                    f"{saved.name}: expected {array.dtype} {array.shape}, found {saved.dtype} {saved.shape}"
+                )
+            state[key][name] = to_device(saved[...], trainer.protocol.device)
+    return state
 
 
-def _read_slots(training: h5py.Group, trainer: Trainer) -> dict[str, dict[str, Array]]:
-    """The optimiser's running averages, each of the shape and number type that the trainer's own has."""
-    slots: dict[str, dict[str, Array]] = {}
-    for slot, arrays in trainer.optimizer.state.items():
-        slots[slot] = {}
-        for name, own in arrays.items():
-            where = f"optimizer/{slot}/{name}"
-            if where not in training:
-                raise ValueError(f"{where} is missing")
-            found = training[where]
-            if (found.shape, found.dtype) != (own.shape, own.dtype):
-                raise ValueError(f"{found.name}: expected {own.dtype} {own.shape}, found {found.dtype} {found.shape}")
-            slots[slot][name] = to_device(found[...], trainer.device)
-    return slots
-
-
-def _read_kept(training: h5py.Group, trainer: Trainer) -> dict[str, Array]:
-    """The weights of the best epoch, if there are any."""
+def _read_best_state(training: h5py.Group, trainer: Trainer) -> dict[str, Array]:
+    """The weights of the best epoch; empty if none was selected yet."""
     if "kept" not in training:
         return {}
-    return {name: to_device(training[f"kept/{name}"][...], trainer.device) for name in trainer.model.state()}
+    return {name: to_device(training[f"kept/{name}"][...], trainer.protocol.device) for name in trainer.model.state()}
 
 
 def _read_records(training: h5py.Group) -> list[Record]:
     steps = [Step(int(e), int(i), *rest) for e, i, *rest in training["steps"][...].tolist()]
     validations = [Validation(int(e), int(i), *rest) for e, i, *rest in training["validations"][...].tolist()]
-    # Stable: a validation, which follows the last step of its epoch, stays behind it.
+    # The sort is stable: a validation stays after the last step of its epoch.
     return sorted([*steps, *validations], key=lambda record: record.iteration)

@@ -1,7 +1,7 @@
-"""Weights that others have published, from whatever file they are in.
+"""Pretrained weights from several file formats.
 
-`read` knows safetensors, PyTorch's `.pth`, Keras's HDF5 and tinydnn's own models; `load` puts what was read into a
-model, by name, and says what fitted. A file is read as numbers and text alone: nothing in it is ever run.
+`read` accepts safetensors, PyTorch's `.pth`, Keras's HDF5 and tinydnn's own models; `load` copies the arrays into a
+model by name and reports which matched. Files are read as arrays and text only; nothing in them is executed.
 """
 
 from tinydnn.weights.matching import Report, load

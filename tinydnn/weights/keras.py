@@ -1,4 +1,4 @@
-"""Keras's HDF5: a group for each layer, an array for each of its weights."""
+"""Keras's HDF5: a group for each layer, a dataset for each of its weights."""
 
 from pathlib import Path
 
@@ -6,32 +6,21 @@ import h5py
 import numpy as np
 
 from tinydnn.backend import Array
-from tinydnn.checkpoint.sealed import members
+from tinydnn.checkpoint.sealed import READ_ERRORS, members, one_line
 from tinydnn.errors import InputError
 
 
 def read(path: Path) -> dict[str, Array]:
-    """The arrays by "layer/…/name". Raises `InputError` where the file is damaged or its links lead elsewhere."""
+    """The floating-point arrays by path, "layer/…/name". Raises `InputError` if the file is damaged or has links."""
     try:
         with h5py.File(path, "r") as file:
-            # A file of a whole model has its weights in a group of their own.
-            root = file.get("model_weights", file)
+            root = file.get("model_weights", file)  # the group of the weights in the file of a complete model
             return {
                 name: np.asarray(item[...])
-                for name, item in members(root, "")
+                for name, item in members(root)
                 if isinstance(item, h5py.Dataset) and item.dtype.kind == "f"
             }
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        MemoryError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        reason = " ".join(str(error).split())[:150]
+    except READ_ERRORS as error:
         raise InputError(
-            f"{path}: expected a whole HDF5 file of weights, found one that cannot be read: {reason}"
+            f"{path}: expected an intact HDF5 file of weights, found one that cannot be read: {one_line(error)}"
         ) from None

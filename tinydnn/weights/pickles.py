@@ -1,44 +1,41 @@
-"""A reader of pickles that knows data and tensors, and nothing else.
+"""A restricted pickle reader, which builds data and descriptions of tensors and can call nothing.
 
-A pickle is a program for a small machine with a stack; Python's own reader lets it call any function. This one is
-another machine: it has the instructions that build numbers, texts, tuples, lists and dictionaries, and two names, which
-are no functions but words that stand for "a dictionary" and "a tensor". There is nothing in it that could be called.
-What it does not know it refuses.
+A pickle is a program for a stack machine, and Python's `pickle.load` lets that program call any importable function.
+This module interprets the program with a stack machine of its own. It implements only the instructions that build
+numbers, strings, tuples, lists and dictionaries. A global (an instruction that would import a name) is pushed as its
+name, as text: nothing is imported. A call (REDUCE) is compared with three known names and replaced by a dictionary or a
+`Tensor` record. Every other instruction and every other call raises `RefusedError`.
 
-Source: the instructions are those that Python's module pickletools documents.
+Source: the instructions as documented in Python's `pickletools`, whose `genops` decodes them without executing them.
 """
 
 import pickletools
 from dataclasses import dataclass
 from typing import IO, Any
 
-MAX_STEPS = 2_000_000  # instructions; the largest published network takes some thousands
+MAX_INSTRUCTIONS = 2_000_000  # the largest published network takes a few thousand
 
 DICTIONARY = "collections.OrderedDict"
 TENSOR = "torch._utils._rebuild_tensor_v2"
 PARAMETER = "torch._utils._rebuild_parameter"
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_LITERALS = {
-    "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING",
-    "SHORT_BINSTRING",
-}  # fmt: skip
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_MARK = object()  # on the stack below the items of a tuple, list or dictionary
 
 
 class RefusedError(ValueError):
-    """The pickle asks for something other than data."""
+    """The pickle contains something other than data."""
 
 
 @dataclass(frozen=True)
-class Name:
-    """A name that the pickle mentions."""
+class Global:
+    """A name that the pickle would import, "module.name"; here only the text."""
 
-    text: str
+    name: str
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Numbers that lie elsewhere in the file: their kind ("FloatStorage"), under which key, and how many."""
+    """Elements stored elsewhere in the file: their type ("FloatStorage"), their key, and how many there are."""
 
     kind: str
     key: str
@@ -47,7 +44,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A view of a storage; offset and strides count elements. Not yet checked."""
+    """A view of a storage; offset and strides count elements. The last three fields are not validated yet."""
 
     storage: Storage
     offset: Any
@@ -55,105 +52,104 @@ class Tensor:
     strides: Any
 
 
-class _Mark:
-    """Where a tuple, a list or a dictionary on the stack begins."""
-
-
 def read_pickle(file: IO[bytes]) -> Any:
-    """The data of the next pickle in a file, which is then read up to its end. Raises `ValueError` for what is none."""
+    """Read the next pickle of a file, up to its end. Raises `RefusedError` or another `ValueError` if it is invalid."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
-    for step, (instruction, argument, _) in enumerate(pickletools.genops(file)):
-        if step > MAX_STEPS:
-            raise RefusedError(f"more than {MAX_STEPS} instructions")
+    for count, (instruction, argument, _) in enumerate(pickletools.genops(file)):
+        if count > MAX_INSTRUCTIONS:
+            raise RefusedError(f"more than {MAX_INSTRUCTIONS} instructions")
         if instruction.name == "STOP":
-            return _only(stack)
+            if len(stack) != 1:
+                raise ValueError(f"a pickle that ends with {len(stack)} items on its stack")
+            return stack[0]
         try:
-            _do(instruction.name, argument, stack, memo)
+            _execute(instruction.name, argument, stack, memo)
         except (IndexError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"a damaged pickle ({instruction.name}: {str(error)[:60]})") from None
     raise ValueError("a pickle without an end")
 
 
-def _do(name: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
-    if name in ("PROTO", "FRAME"):
-        return
-    if name in _CONSTANTS:
-        stack.append(_CONSTANTS[name])
-    elif name in _LITERALS:
-        stack.append(argument)
-    elif name in ("EMPTY_DICT", "EMPTY_LIST", "MARK"):
-        stack.append({"EMPTY_DICT": dict, "EMPTY_LIST": list, "MARK": _Mark}[name]())
-    elif name in ("BINPUT", "LONG_BINPUT"):
-        memo[argument] = stack[-1]
-    elif name == "MEMOIZE":
-        memo[len(memo)] = stack[-1]
-    elif name in ("BINGET", "LONG_BINGET"):
-        stack.append(memo[argument])
-    elif name in _TUPLES:
-        count = _TUPLES[name]
-        whole = tuple(stack[-count:])
-        del stack[-count:]
-        stack.append(whole)
-    elif name == "TUPLE":
-        stack.append(tuple(_to_mark(stack)))
-    elif name in ("SETITEM", "SETITEMS"):
-        items = _to_mark(stack) if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-        _expect(stack[-1], dict).update(zip(items[::2], items[1::2], strict=True))
-    elif name in ("APPEND", "APPENDS"):
-        items = _to_mark(stack) if name == "APPENDS" else [stack.pop()]
-        _expect(stack[-1], list).extend(items)
-    elif name == "GLOBAL":
-        stack.append(Name(argument.replace(" ", ".")))
-    elif name == "STACK_GLOBAL":
-        last = stack.pop()
-        stack.append(Name(f"{_expect(stack.pop(), str)}.{_expect(last, str)}"))
-    elif name == "REDUCE":
-        arguments = stack.pop()
-        stack.append(_made(_expect(stack.pop(), Name).text, _expect(arguments, tuple)))
-    elif name == "BUILD":  # what a dictionary of weights carries beside them: versions of layers
-        stack.pop()
-        _expect(stack[-1], dict)
-    elif name == "BINPERSID":
-        stack.append(_storage(stack.pop()))
-    else:
-        raise RefusedError(f"the instruction {name}")
+def _execute(instruction: str, argument: Any, stack: list[Any], memo: dict[int, Any]) -> None:
+    match instruction:
+        case "PROTO" | "FRAME":
+            pass
+        case "NONE" | "NEWTRUE" | "NEWFALSE" | "EMPTY_TUPLE":
+            stack.append(_CONSTANTS[instruction])
+        case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
+            stack.append(argument)
+        case "BINSTRING" | "SHORT_BINSTRING" | "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
+            stack.append(argument)
+        case "EMPTY_DICT":
+            stack.append({})
+        case "EMPTY_LIST":
+            stack.append([])
+        case "MARK":
+            stack.append(_MARK)
+        case "BINPUT" | "LONG_BINPUT":
+            memo[argument] = stack[-1]
+        case "MEMOIZE":
+            memo[len(memo)] = stack[-1]
+        case "BINGET" | "LONG_BINGET":
+            stack.append(memo[argument])
+        case "TUPLE":
+            stack.append(tuple(_pop_to_mark(stack)))
+        case "TUPLE1" | "TUPLE2" | "TUPLE3":
+            length = int(instruction[-1])
+            stack[-length:] = [tuple(stack[-length:])]
+        case "SETITEM" | "SETITEMS":
+            items = _pop_to_mark(stack) if instruction == "SETITEMS" else [stack.pop(-2), stack.pop()]
+            _expect(stack[-1], dict).update(zip(items[::2], items[1::2], strict=True))
+        case "APPEND" | "APPENDS":
+            items = _pop_to_mark(stack) if instruction == "APPENDS" else [stack.pop()]
+            _expect(stack[-1], list).extend(items)
+        case "GLOBAL":
+            stack.append(Global(argument.replace(" ", ".")))
+        case "STACK_GLOBAL":
+            name = _expect(stack.pop(), str)
+            stack.append(Global(f"{_expect(stack.pop(), str)}.{name}"))
+        case "REDUCE":
+            arguments = _expect(stack.pop(), tuple)
+            stack.append(_replace_call(_expect(stack.pop(), Global).name, arguments))
+        case "BUILD":  # sets attributes of a dictionary, such as the versions of layers; they are discarded
+            stack.pop()
+            _expect(stack[-1], dict)
+        case "BINPERSID":
+            stack.append(_storage(stack.pop()))
+        case _:
+            raise RefusedError(f"the instruction {instruction}")
 
 
-def _made(name: str, arguments: tuple[Any, ...]) -> Any:
+def _replace_call(name: str, arguments: tuple[Any, ...]) -> Any:
+    """The data that stands for a call of one of the three known names."""
     if name == DICTIONARY and not arguments:
         return {}
     if name == TENSOR and len(arguments) >= 4:
         return Tensor(_expect(arguments[0], Storage), *arguments[1:4])
     if name == PARAMETER and arguments:
         return _expect(arguments[0], Tensor)
-    raise RefusedError(f"a call of {name[:80]}, which was not made")
+    raise RefusedError(f"a call of {name[:80]}, which was not executed")
 
 
-def _storage(described: Any) -> Storage:
-    word, kind, key, _, count = _expect(described, tuple)[:5]
+def _storage(description: Any) -> Storage:
+    """The storage that a persistent id describes: ("storage", type, key, device, count)."""
+    word, kind, key, _, count = _expect(description, tuple)[:5]
     if word != "storage" or type(count) is not int or not isinstance(key, str):
-        raise ValueError(f"{str(described)[:60]} in place of a storage")
-    return Storage(_expect(kind, Name).text.removeprefix("torch."), key, count)
+        raise ValueError(f"{str(description)[:60]} in place of a storage")
+    return Storage(_expect(kind, Global).name.removeprefix("torch."), key, count)
 
 
-def _to_mark(stack: list[Any]) -> list[Any]:
-    """Take all that lies above the last mark, and the mark."""
-    at = next(index for index in range(len(stack) - 1, -2, -1) if index < 0 or isinstance(stack[index], _Mark))
-    if at < 0:
-        raise IndexError("no mark")
-    items = stack[at + 1 :]
-    del stack[at:]
-    return items
+def _pop_to_mark(stack: list[Any]) -> list[Any]:
+    """Remove the last mark and the items above it; return the items."""
+    for position in reversed(range(len(stack))):
+        if stack[position] is _MARK:
+            items = stack[position + 1 :]
+            del stack[position:]
+            return items
+    raise IndexError("no mark")
 
 
-def _only(stack: list[Any]) -> Any:
-    if len(stack) != 1:
-        raise ValueError(f"a pickle that leaves {len(stack)} things behind")
-    return stack[0]
-
-
-def _expect(found: Any, kind: type) -> Any:
-    if type(found) is not kind:
-        raise TypeError(f"expected {kind.__name__}, found {type(found).__name__}")
-    return found
+def _expect(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"expected {kind.__name__}, found {type(value).__name__}")
+    return value

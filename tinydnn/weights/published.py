@@ -1,8 +1,8 @@
-"""Fetching the weights that torchvision publishes, checked.
+"""Download the weights that torchvision publishes, and verify them.
 
-torchvision names a file after the first eight digits of its SHA-256. The whole digests and the lengths below are those
-that several public projects pin for these files; each begins with the digits in the file's name. They were not checked
-by a download of our own. Should one of them be wrong, nothing is loaded: the fetched file is refused.
+torchvision names a file after the first eight digits of its SHA-256. The full digests and sizes below are those that
+several public projects pin for these files; each begins with the digits in the file's name. We have not verified them
+by a download. If one is wrong, the downloaded file is rejected and nothing is loaded.
 """
 
 from collections.abc import Callable
@@ -41,10 +41,10 @@ def download(
     base_url: str = BASE_URL,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Fetch the weights of a network into a folder (the cache where None), and return the file, whole and checked.
+    """Download the weights of a network to a folder (default: the cache) and return the verified file.
 
-    Stopped at any moment, the same call goes on where it was. Raises `InputError` for a network that is not known, and
-    when the server cannot be reached, refuses or sends other bytes.
+    An interrupted download resumes with the next call. Raises `InputError` for an unknown network, and if the server
+    is unreachable, refuses the request or sends other bytes.
     """
     file = _file(network)
     folder = folder or _cache()
@@ -54,7 +54,7 @@ def download(
 
 
 def downloaded(network: str) -> Path:
-    """The file that `download` has put into the cache. Raises `InputError` where it has not."""
+    """The file that `download` saved in the cache. Raises `InputError` if there is none."""
     path = _cache() / _file(network).name
     if not path.exists():
         raise InputError(

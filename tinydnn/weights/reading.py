@@ -1,13 +1,14 @@
-"""Reading a file of weights, whichever format it is in."""
+"""Read a file of weights; its first bytes determine the format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinydnn.backend import Array
-from tinydnn.data.preprocessing import Preprocessing
+from tinydnn.data.normalise import Preprocessing
 from tinydnn.errors import InputError
-from tinydnn.weights import keras, names, own, pth, safetensors
+from tinydnn.weights import keras, model_file, pth, safetensors
+from tinydnn.weights.names import translate
 
 EXPECTED = "weights as safetensors, PyTorch's .pth, Keras's HDF5 or a tinydnn model"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -15,9 +16,9 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Weights:
-    """Arrays by their published names ("features.0.weight" …), and what the network they belong to wants to see.
+    """Arrays by their published names ("features.0.weight" …), and the preprocessing of their network.
 
-    Convolutions are (O, C, kh, kw), matrices (out, in). `convention` says whose names the file has.
+    Convolutions are (O, C, kh, kw), matrices (out, in). convention: of the names in the file, such as "Keras".
     """
 
     path: Path
@@ -27,7 +28,7 @@ class Weights:
 
 
 def read(path: str | Path) -> Weights:
-    """The weights in a file, known by its first bytes. Raises `InputError` for anything else and for a broken file."""
+    """Read safetensors, .pth, Keras's HDF5 or a tinydnn model. Raises `InputError` for other and broken files."""
     path = Path(path)
     try:
         with path.open("rb") as file:
@@ -36,12 +37,10 @@ def read(path: str | Path) -> Weights:
         raise InputError(f"{path}: expected {EXPECTED}, found a folder") from None
     except FileNotFoundError:
         raise InputError(f"{path}: expected {EXPECTED}, found no such file") from None
-    if start.startswith(_HDF5) and own.is_own(path):
-        arrays, preprocessing = own.read(path)
-        return Weights(path, arrays, preprocessing, "tinydnn")
+    if start.startswith(_HDF5) and model_file.is_model_file(path):
+        return Weights(path, *model_file.read(path), "tinydnn")
     reader = _reader(path, start)
-    arrays, preprocessing, convention = names.translated(path, reader(path))
-    return Weights(path, arrays, preprocessing, convention)
+    return Weights(path, *translate(path, reader(path)))
 
 
 def _reader(path: Path, start: bytes) -> Callable[[Path], dict[str, Array]]:
