@@ -1,4 +1,4 @@
-"""`tinydnn bench` and `tinydnn check`: what they print, what they refuse, and their exit status."""
+"""`tinydnn bench` and `tinydnn check`: output, refused arguments and exit status."""
 
 import json
 import os
@@ -34,18 +34,18 @@ def good(tmp_path):
     return str(path)
 
 
-def test_bench_shows_machine_case_checks_and_times_in_this_order_and_writes_them(tmp_path, good):
-    out, picture = tmp_path / "bench.json", tmp_path / "roofline.png"
+def test_bench_prints_machine_case_checks_and_times_and_writes_them(tmp_path, good):
+    out, plot = tmp_path / "bench.json", tmp_path / "roofline.png"
     done = run(
-        "bench", "relu", "--load", good, "--shape", "2x4x16x16", "--json", str(out), "--plot", str(picture), "--train"
+        "bench", "relu", "--load", good, "--shape", "2x4x16x16", "--json", str(out), "--plot", str(plot), "--train"
     )
     assert done.returncode == 0, done.stderr
-    parts = [
+    expected = [
         "peaks, measured: ", "relu of 2x4x16x16 in float32", "FLOP/byte; memory bounds it", "took 0.",
         "relu: mine: right on 7 cases (value; gradients are the reference's", "median ms", "x reference",
         "temporary memory", "step          mine     reference", "the losses agree",
     ]  # fmt: skip
-    places = [done.stdout.find(part) for part in parts]
+    places = [done.stdout.find(text) for text in expected]
     assert -1 not in places, done.stdout
     assert places == sorted(places), done.stdout
     written = json.loads(out.read_text())
@@ -55,7 +55,7 @@ def test_bench_shows_machine_case_checks_and_times_in_this_order_and_writes_them
     assert {line["label"] for line in written["lines"]} == {"mine, backward: reference", "reference"}
     assert all(0 < line["p20"] <= line["median"] <= line["p80"] for line in written["lines"])
     assert written["checks"] == {"mine": [], "reference": []}
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert plot.read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_kernel_that_fails_its_check_is_not_timed(tmp_path):
@@ -67,14 +67,14 @@ def test_a_kernel_that_fails_its_check_is_not_timed(tmp_path):
     assert {line["name"] for line in json.loads(out.read_text())["lines"]} == {"reference"}
 
 
-def test_a_sweep_has_a_line_for_each_size_and_a_picture(tmp_path):
+def test_a_sweep_prints_a_line_for_each_size_and_draws_a_plot(tmp_path):
     done = run("bench", "softmax_cross_entropy", "--sweep", "--plot", str(tmp_path / "sweep.png"))
     assert done.returncode == 0, done.stderr
     assert all(f"\n{rows}x10" in done.stdout for rows in (8, 32, 128, 512))
     assert (tmp_path / "sweep.png").stat().st_size > 1000
 
 
-def test_check_alone_passes_or_fails_by_exit_status(good):
+def test_check_reports_the_outcome_by_its_exit_status(good):
     assert run("check", "relu", "--load", good).returncode == 0
     failed = run("check", "relu", "--load", str(WRONG / "wrong_gradient.py"))
     assert failed.returncode == 1
@@ -83,7 +83,7 @@ def test_check_alone_passes_or_fails_by_exit_status(good):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("bench", "conv3d"), "OP: expected an operation (avgpool2d, "),
         (("bench", "relu", "--only", "fast"), "--only: expected implementations of relu (reference), found 'fast'"),
@@ -96,11 +96,11 @@ def test_check_alone_passes_or_fails_by_exit_status(good):
         (("check", "relu", "--load", "none.py"), "none.py: expected a Python file with a kernel, found nothing there"),
     ],
 )
-def test_misuse_is_told_in_one_line(arguments, told):
+def test_misuse_is_reported_in_one_line(arguments, message):
     done = run(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("tinydnn: ")
-    assert told in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -127,26 +127,26 @@ def relu(x):
 
 
 @pytest.mark.parametrize(
-    ("condition", "size", "told"),
+    ("condition", "size", "message"),
     [
         ("<", "np.int32(x.size)", "relu: mine: right on 7 cases"),
         ("<=", "np.int32(x.size)", "out of bounds: thread "),
         ("<", "x.size", "argument 2: expected int32, found int64"),
     ],
 )
-def test_a_cuda_kernel_is_checked_without_a_gpu(condition, size, told, tmp_path):
+def test_a_cuda_kernel_is_checked_without_a_gpu(condition, size, message, tmp_path):
     if shutil.which("g++") is None:
         pytest.skip("the emulated GPU needs g++, which is not installed")
     file = tmp_path / "mine.py"
     file.write_text(CUDA_RELU.replace("CONDITION", condition).replace("SIZE", size))
     done = run("bench", "relu", "--load", str(file), "--device", "emulated")
-    assert told in done.stdout, done.stderr
+    assert message in done.stdout, done.stderr
     assert done.returncode == (0 if condition == "<" and "int32" in size else 1)
     assert "checked, not timed" in done.stdout
     assert done.stderr == ""
 
 
-def test_a_kernel_for_the_other_device_is_told_so(good):
+def test_a_kernel_for_another_device_is_refused(good):
     done = run("check", "relu", "--load", good, "--device", "emulated")
     assert done.returncode == 2
     assert 'expected a kernel for cuda, as in implementation(…, device="cuda"), found none' in done.stderr

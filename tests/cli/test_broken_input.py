@@ -1,4 +1,4 @@
-"""Whatever is wrong with files, options, models or folders: one or two lines that say what, status 2, no traceback."""
+"""Invalid files, options, models and folders: a message of one or two lines, exit status 2, no traceback."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def replace_in_slice(name, array):
 
 
 def make_slices(home, slices):
-    """Folders of ten good slices and one, 5.mat, with a fault each."""
+    """Folders of ten slices each, of which 5.mat has a fault."""
     faults = {
         "truncated": lambda path: path.write_bytes(path.read_bytes()[:700]),
         "text": lambda path: path.write_text("hello"),
@@ -46,11 +46,11 @@ def make_slices(home, slices):
         "no-pid": lambda path: edit(path, lambda file: file.__delitem__("cjdata/PID")),
         "mask-size": lambda path: edit(path, replace_in_slice("tumorMask", np.zeros((3, 3), np.uint8))),
     }
-    for name, spoil in faults.items():
+    for name, damage in faults.items():
         (home / name).mkdir()
         for number in range(1, 11):
             shutil.copy(slices / f"{number}.mat", home / name)
-        spoil(home / name / "5.mat")
+        damage(home / name / "5.mat")
 
 
 def make_other_data(home, slices):
@@ -62,7 +62,7 @@ def make_other_data(home, slices):
     (home / "three").mkdir()
     for number in range(3, 6):  # one class, one patient
         shutil.copy(slices / f"{number}.mat", home / "three")
-    for classes, folder in ((["one"], "one-class"), (["cat", "dog"], "pets")):
+    for classes, folder in ((["single"], "one-class"), (["cat", "dog"], "pets")):
         for name in classes:
             (home / folder / name).mkdir(parents=True)
             for number in range(6):
@@ -115,7 +115,7 @@ def make_runs(home, run):
 
 @pytest.fixture(scope="module")
 def home(slices, trained, tmp_path_factory):
-    """A folder full of broken things, with good ones beside them under the names `slices`, `run` and `model.h5`."""
+    """A folder of broken files; `slices`, `run` and `model.h5` are valid."""
     home = tmp_path_factory.mktemp("broken")
     (home / "slices").symlink_to(slices)
     (home / "run").symlink_to(trained.folder)
@@ -138,12 +138,12 @@ BROKEN = [
     ("train words.txt --out new", "words.txt: expected a folder of .mat files"),
     ("train zip.zip --out new", "zip.zip: cannot be read (File is not a zip file)"),
     ("train no-mat.zip --out new", "no-mat.zip: expected a folder of .mat files"),
-    ("train one-class --out new", "one-class: expected a sub-folder of pictures for each"),
+    ("train one-class --out new", "one-class: expected a sub-folder of images for each"),
     ("train broken-pets --out new", "cat/0.png: expected a"),
     ("train other.h5 --out new", "other.h5: expected a prepared dataset (HDF5), found another or a damaged file"),
     ("train foreign.h5 --out new", "foreign.h5: expected a prepared dataset, found an HDF5 file of another kind"),
     ("train model.h5 --out new", "model.h5: expected a prepared dataset, found an HDF5 file of another kind"),
-    ("train three --out new", "batch size: expected at most 2, the slices to train on, found 16"),
+    ("train three --out new", "batch size: expected at most 2, the number of training slices, found 16"),
     ("train three --split patient --out new", "split by patient: expected every class on both sides"),
     ("train pets --split patient --out new", "expected the patient of every slice, found 12 slices without"),
     *slice_faults(
@@ -154,7 +154,7 @@ BROKEN = [
             "no-struct": "5.mat: expected a struct cjdata, found other",
             "label-7": "5.mat: cjdata.label: expected 1, 2 or 3, found 7",
             "rank-3": "5.mat: cjdata.image: expected a matrix (rows, columns), found shape (4, 4, 4)",
-            "nan": "5.mat: image: expected finite values, found NaN",
+            "nan": "5.mat: cjdata.image: expected finite values, found NaN",
             "no-pid": "5.mat: cjdata.PID is missing",
             "mask-size": "5.mat: cjdata.tumorMask: expected the image's (32, 32) pixels, found (3, 3)",
         }
@@ -172,7 +172,7 @@ BROKEN = [
     ("train slices --out new --epochs ten", "--epochs"),
     ("train slices --out new --epochs 1.5", "--epochs"),
     ("train slices --out new --batch-size 0", "--batch-size: expected at least 1, found 0"),
-    ("train slices --out new --batch-size 49", "batch size: expected at most 48, the slices to train on, found 49"),
+    ("train slices --out new --batch-size 49", "batch size: expected at most 48, the number of training slices, found 49"),
     ("train slices --out new --lr 0", "--lr: expected a number above 0, found 0.0"),
     ("train slices --out new --lr nan", "--lr: expected a number above 0, found nan"),
     ("train slices --out new --lr -1", "--lr: expected a number above 0, found -1.0"),
@@ -192,48 +192,48 @@ BROKEN = [
     ("train slices --out words.txt/run", "words.txt"),
     ("train slices --resume", "--resume: expected the run's folder as --out, found none"),
     ("train slices --out text-config --resume", "config.json: expected the configuration of a run"),
-    ("train slices --out no-config --resume", "no-config: expected a run to go on with, found no config.json"),
-    ("train slices --out half-checkpoint --resume", "checkpoint.h5: expected a whole tinydnn model"),
+    ("train slices --out no-config --resume", "no-config: expected a run to resume, found no config.json"),
+    ("train slices --out half-checkpoint --resume", "checkpoint.h5: expected an intact tinydnn model"),
     ("train slices --out other-data --resume", "other-data: the data is not what this run began with"),
-    ("train slices --out other-model --resume", "checkpoint.h5: expected a whole tinydnn model"),
+    ("train slices --out other-model --resume", "checkpoint.h5: expected an intact tinydnn model"),
     ("train slices --out run --resume --seed 4", "--seed: expected 0, with which the run in run began, found 4"),
     ("train slices --out run --resume --lr 1", "--lr: expected 0.01, with which the run in run began, found 1.0"),
     # models
     ("evaluate nothing.h5 slices", "nothing.h5: expected a tinydnn model, found no such file"),
     ("evaluate slices slices", "slices: expected a tinydnn model, found a folder"),
-    ("evaluate words.txt slices", "words.txt: expected a whole tinydnn model"),
-    ("evaluate foreign.h5 slices", "foreign.h5: expected a whole tinydnn model, found one that cannot be used"),
-    ("evaluate half-model.h5 slices", "half-model.h5: expected a whole tinydnn model"),
+    ("evaluate words.txt slices", "words.txt: expected an intact tinydnn model"),
+    ("evaluate foreign.h5 slices", "foreign.h5: expected an intact tinydnn model, found one that cannot be used"),
+    ("evaluate half-model.h5 slices", "half-model.h5: expected an intact tinydnn model"),
     ("evaluate newer-model.h5 slices", "version 99, which needs a newer tinydnn"),
     ("evaluate altered-model.h5 slices", "do not match their digest, so it was altered or damaged"),
-    ("evaluate foreign-layer.h5 slices", "foreign-layer.h5: expected a whole tinydnn model"),
-    ("evaluate colour.h5 slices", "expected one for square pictures of one channel, found input shape (3, 16, 16)"),
+    ("evaluate foreign-layer.h5 slices", "foreign-layer.h5: expected an intact tinydnn model"),
+    ("evaluate colour.h5 slices", "expected one for square images of one channel, found input shape (3, 16, 16)"),
     ("evaluate model.h5 pets", "expected the model's classes meningioma, glioma, pituitary, found cat, dog"),
     ("evaluate model.h5 nowhere", "nowhere: expected a folder of .mat files"),
     ("evaluate model.h5 label-7", "5.mat: cjdata.label: expected 1, 2 or 3, found 7"),
     ("evaluate model.h5", "Missing argument"),
     ("evaluate", "Missing argument"),
-    # pictures
-    ("predict half-model.h5 slices/1.mat", "half-model.h5: expected a whole tinydnn model"),
+    # images
+    ("predict half-model.h5 slices/1.mat", "half-model.h5: expected an intact tinydnn model"),
     ("predict newer-model.h5 slices/1.mat", "version 99, which needs a newer tinydnn"),
-    ("predict colour.h5 slices/1.mat", "expected one for square pictures of one channel"),
+    ("predict colour.h5 slices/1.mat", "expected one for square images of one channel"),
     ("predict model.h5 nothing.mat", "nothing.mat: expected a .mat file, found no such file"),
     ("predict model.h5 nothing.png", "nothing.png: cannot be read (No such file or directory)"),
     ("predict model.h5 slices", "slices: cannot be read (Is a directory)"),
-    ("predict model.h5 half.png", "half.png: expected a whole picture, found a damaged one"),
-    ("predict model.h5 text.jpg", "text.jpg: expected a PNG or JPEG picture, found something else"),
-    ("predict model.h5 picture.gif", "picture.gif: expected a PNG or JPEG picture, found something else"),
+    ("predict model.h5 half.png", "half.png: expected a complete image, found a damaged one"),
+    ("predict model.h5 text.jpg", "text.jpg: expected a PNG or JPEG image, found something else"),
+    ("predict model.h5 picture.gif", "picture.gif: expected a PNG or JPEG image, found something else"),
     ("predict model.h5 wrong-rank.mat", "wrong-rank.mat: cjdata.image: expected a matrix"),
     ("predict model.h5 text/5.mat", "5.mat: expected a MATLAB v7.3 (HDF5) file"),
-    ("predict model.h5 slices/1.mat half.png", "half.png: expected a whole picture"),
+    ("predict model.h5 slices/1.mat half.png", "half.png: expected a complete image"),
     ("predict model.h5 slices/1.mat --json --csv", "--json, --csv: expected one of the two, found both"),
     ("predict model.h5", "Missing argument"),
-    # the others
+    # other commands
     ("prepare slices", "--out"),
     ("prepare slices --out a.png", "--out: expected a name that ends in .h5 or .hdf5, found a.png"),
     ("prepare slices --out a.h5 --size 7", "size: expected 8 to 2048 pixels, found 7"),
     ("prepare nowhere --out a.h5", "nowhere: expected a folder of .mat files"),
-    ("prepare nan --out a.h5", "5.mat: image: expected finite values"),
+    ("prepare nan --out a.h5", "5.mat: cjdata.image: expected finite values"),
     ("prepare slices --out words.txt/a.h5", "words.txt"),
     ("download words.txt", "words.txt"),
     ("gradcheck conv3d", "gradcheck: expected one of"),
@@ -245,27 +245,27 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("line", "fragment"), BROKEN, ids=[line for line, _ in BROKEN])
-def test_broken_input_is_told_in_one_or_two_lines(command, home, monkeypatch, line, fragment):
+def test_invalid_input_is_reported_in_one_or_two_lines(command, home, monkeypatch, line, fragment):
     monkeypatch.chdir(home)
     arguments = line.split()
     if arguments[0] == "train" and "--resume" not in arguments:
         for option in SMALL.keys() - arguments:
             arguments += [option, SMALL[option]]
-    found = command(*arguments)
-    assert found.status == 2
-    assert found.err.startswith("tinydnn: ")
-    assert 1 <= found.err.count("\n") <= 2
-    assert "Traceback" not in found.err
-    assert fragment in found.err
+    result = command(*arguments)
+    assert result.status == 2
+    assert result.err.startswith("tinydnn: ")
+    assert 1 <= result.err.count("\n") <= 2
+    assert "Traceback" not in result.err
+    assert fragment in result.err
     assert not (home / "new" / "metrics.json").exists()
     shutil.rmtree(home / "new", ignore_errors=True)
 
 
-def test_a_number_of_threads_that_is_none_is_told(home):
+def test_an_invalid_thread_count_in_the_environment_is_reported(home):
     environment = os.environ | {"TINYDNN_THREADS": "many"}
-    found = run_program(home, "evaluate model.h5 slices", environment)
-    assert found.returncode == 2
-    assert found.stderr == "tinydnn: TINYDNN_THREADS: expected a whole number of at least 1, found 'many'\n"
+    result = run_program(home, "evaluate model.h5 slices", environment)
+    assert result.returncode == 2
+    assert result.stderr == "tinydnn: TINYDNN_THREADS: expected a whole number of at least 1, found 'many'\n"
 
 
 @pytest.mark.parametrize(
@@ -277,12 +277,12 @@ def test_a_number_of_threads_that_is_none_is_told(home):
         ("train --epochs", "--epochs"),
     ],
 )
-def test_the_program_itself_says_the_same(home, line, fragment):
-    found = run_program(home, line)
-    assert found.returncode == 2
-    assert found.stderr.startswith("tinydnn: ")
-    assert found.stderr.count("\n") == 1
-    assert fragment in found.stderr
+def test_the_installed_program_reports_the_same(home, line, fragment):
+    result = run_program(home, line)
+    assert result.returncode == 2
+    assert result.stderr.startswith("tinydnn: ")
+    assert result.stderr.count("\n") == 1
+    assert fragment in result.stderr
 
 
 def run_program(home, line, environment=None):
@@ -290,5 +290,5 @@ def run_program(home, line, environment=None):
     return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_there_are_many_kinds_of_broken_input():
+def test_many_kinds_of_invalid_input_are_covered():
     assert len(BROKEN) >= 40

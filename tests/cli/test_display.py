@@ -1,4 +1,4 @@
-"""The live display: on a terminal it shows where the training stands, elsewhere only lines that remain."""
+"""The training display: a live line on a terminal, one line an epoch elsewhere."""
 
 import io
 from types import SimpleNamespace
@@ -9,18 +9,18 @@ from rich.console import Console
 from tinydnn.cli import display
 from tinydnn.training.trainer import Step, Validation
 
-TRAINER = SimpleNamespace(iterations=190, iteration=0, epochs=10, batch_size=128, records=[])
+PROTOCOL = SimpleNamespace(epochs=10, batch_size=128)
 
 
 @pytest.fixture
 def shown(monkeypatch):
-    """A function: the text that a console of that kind has shown after two records."""
+    """A function that displays two records and returns the text written to the console."""
 
     def show(terminal):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=80, highlight=False, color_system=None)
         monkeypatch.setattr(display, "console", console)
         step = Step(epoch=1, iteration=19, learning_rate=0.01, loss=1.25, accuracy=0.5, seconds=2.0)
-        trainer = SimpleNamespace(**vars(TRAINER) | {"records": [step]})
+        trainer = SimpleNamespace(iterations=190, iteration=0, protocol=PROTOCOL, records=[step])
         with display.TrainingDisplay(trainer) as live:
             live.show(step)
             live.bar.refresh()
@@ -30,20 +30,20 @@ def shown(monkeypatch):
     return show
 
 
-def test_a_terminal_of_eighty_columns_shows_epoch_iteration_loss_accuracy_speed_and_time_left(shown):
+def test_the_live_line_fits_eighty_columns(shown):
     line = next(line for line in shown(terminal=True).splitlines() if "19/190" in line)
-    for part in ("epoch 1/10", "loss 1.2500", "accuracy 50.0%", "64 images/s", ":"):
-        assert part in line
+    for text in ("epoch 1/10", "loss 1.2500", "accuracy 50.0%", "64 images/s", ":"):
+        assert text in line
     assert "…" not in line
 
 
-def test_elsewhere_only_a_line_an_epoch_is_written(shown):
+def test_without_a_terminal_one_line_an_epoch_is_written(shown):
     assert shown(terminal=False).splitlines() == [
         "epoch  1/10  iteration 19  training loss 1.2500, accuracy 50.0%  held-out loss 1.0000, accuracy 62.5%"
     ]
 
 
-def test_a_progress_bar_is_silent_where_there_is_no_terminal(monkeypatch):
+def test_a_progress_bar_is_silent_without_a_terminal(monkeypatch):
     console = Console(file=io.StringIO(), force_terminal=False)
     monkeypatch.setattr(display, "console", console)
     with display.progress_bar("Preparing") as progress:
@@ -51,7 +51,7 @@ def test_a_progress_bar_is_silent_where_there_is_no_terminal(monkeypatch):
     assert console.file.getvalue() == ""
 
 
-def test_square_brackets_are_no_markup_and_long_lines_are_not_wrapped(monkeypatch):
+def test_lines_are_printed_without_markup_or_wrapping(monkeypatch):
     console = Console(file=io.StringIO(), width=20)
     monkeypatch.setattr(display, "console", console)
     display.say("[bold]a name[/bold] that is longer than the terminal is wide")

@@ -1,4 +1,4 @@
-"""`tinydnn finetune`, `features` and `weights`: what they say, what they leave, and how they go on."""
+"""`tinydnn finetune`, `features` and `weights`: their output, their files, and how a run is resumed."""
 
 import json
 import shutil
@@ -14,16 +14,20 @@ SMALL = ("--from", "squeezenet1_1", "--size", 48, "--batch-size", 16, "--head", 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A file with weights of SqueezeNet's trunk, at random, as PyTorch names them."""
-    from tinydnn.weights.names import plain
+    """A file with random weights of SqueezeNet's trunk, under PyTorch's names."""
+    from tinydnn.weights.names import published_name
 
     path = tmp_path_factory.mktemp("weights") / "squeezenet.h5"
     trunk = NETWORKS["squeezenet1_1"].trunk(seed=3)
     table, data, begin = {}, [], 0
-    for name, one in trunk.parameters().items():
-        size = one.value.nbytes
-        table[plain(name)] = {"dtype": "F32", "shape": one.value.shape, "data_offsets": [begin, begin + size]}
-        data.append(one.value.tobytes())
+    for name, parameter in trunk.parameters().items():
+        size = parameter.value.nbytes
+        table[published_name(name)] = {
+            "dtype": "F32",
+            "shape": parameter.value.shape,
+            "data_offsets": [begin, begin + size],
+        }
+        data.append(parameter.value.tobytes())
         begin += size
     header = json.dumps(table).encode()
     path = path.with_suffix(".safetensors")
@@ -32,81 +36,66 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(slices, weights, tmp_path_factory):
-    """The folder of a finished fine-tuning, made by the command in this process."""
-    import contextlib
-    import io
-    import sys
-    from unittest import mock
-
-    from tinydnn.cli import main
-
+def finished(printed_by, slices, weights, tmp_path_factory):
+    """The folder of a finished fine-tuning run, and what it printed."""
     folder = tmp_path_factory.mktemp("runs") / "adapted"
-    arguments = ["finetune", slices, *SMALL, "--weights", weights, "--epochs", 2, "--unfreeze", "2:features.12"]
-    printed = io.StringIO()
-    with (
-        mock.patch.object(sys, "argv", ["tinydnn", *map(str, arguments), "--out", str(folder)]),
-        contextlib.redirect_stdout(printed),
-        pytest.raises(SystemExit) as end,
-    ):
-        main()
-    assert end.value.code == 0
-    return folder, printed.getvalue()
+    options = ("--weights", weights, "--epochs", 2, "--unfreeze", "2:features.12", "--out", folder)
+    return folder, printed_by("finetune", slices, *SMALL, *options)
 
 
-def test_it_says_where_the_weights_are_from_and_what_thaws_when(finished, weights):
+def test_the_output_names_the_weights_and_the_phases(finished, weights):
     lines = finished[1].splitlines()
-    told = next(line for line in lines if line.startswith("Weights: "))
-    assert told.startswith(f"Weights: {weights}, 50 arrays of 722,496 numbers taken over; left as they were: head.2")
-    assert "From epoch 1: frozen to features; features 512 a slice, computed once" in lines
-    assert "From epoch 2: frozen to features.11; features 512 x 2 x 2 a slice, computed once" in lines
-    assert any(line.startswith("Computing and finding features took ") for line in lines)
+    loaded = next(line for line in lines if line.startswith("Weights: "))
+    assert loaded.startswith(f"Weights: {weights}, 50 arrays of 722,496 elements loaded; unchanged: head.2")
+    assert "From epoch 1: frozen to features; 512 features per slice, computed once" in lines
+    assert "From epoch 2: frozen to features.11; 512 x 2 x 2 features per slice, computed once" in lines
+    assert any(line.startswith("Computing or loading features took ") for line in lines)
     assert "95 % interval" in finished[1]
 
 
-def test_the_folder_is_that_of_any_run(finished, trained):
+def test_the_folder_has_the_files_of_any_run(finished, trained):
     assert {path.name for path in finished[0].iterdir()} == {path.name for path in trained.folder.iterdir()}
     config = json.loads((finished[0] / "config.json").read_text())
     assert config["command"] == "finetune"
     assert config["normalisation"]["order"] == "RGB"
 
 
-def test_its_model_predicts_and_is_evaluated(command, finished, slices):
-    found = command("predict", finished[0] / "model.h5", slices / "1.mat")
-    assert found.status == 0
-    assert any(name in found.out for name in ("meningioma", "glioma", "pituitary"))
+def test_the_model_predicts_and_is_evaluated(command, finished, slices):
+    result = command("predict", finished[0] / "model.h5", slices / "1.mat")
+    assert result.status == 0
+    assert any(name in result.out for name in ("meningioma", "glioma", "pituitary"))
     assert command("evaluate", finished[0] / "model.h5", slices).status == 0
 
 
-def test_a_complete_run_is_not_gone_on_with_and_no_other_command_takes_it(command, finished):
+def test_a_complete_run_is_not_resumed_nor_taken_by_another_command(command, finished):
     assert "is complete already" in command("finetune", "--out", finished[0], "--resume").out
-    found = command("train", "--out", finished[0], "--resume")
-    assert found.status == 2
-    assert "found something else (of `tinydnn finetune`, where one of `tinydnn train` is needed)" in found.err
+    result = command("train", "--out", finished[0], "--resume")
+    assert result.status == 2
+    assert "found something else (of `tinydnn finetune`, where one of `tinydnn train` is needed)" in result.err
 
 
-def test_a_run_goes_on_with_the_options_that_it_began_with(command, finished, tmp_path):
+def test_a_run_is_resumed_with_the_options_that_it_began_with(command, finished, tmp_path):
     copy = shutil.copytree(finished[0], tmp_path / "copy")
     (copy / "metrics.json").unlink()
-    found = command("finetune", "--out", copy, "--resume", "--lr", 0.5)
-    assert (found.status, "--lr: expected 0.001, with which the run in" in found.err) == (2, True)
-    found = command("finetune", "--out", copy, "--resume", "--from", "vgg16")
-    assert "--from: expected 'squeezenet1_1'" in found.err
+    result = command("finetune", "--out", copy, "--resume", "--lr", 0.5)
+    assert (result.status, "--lr: expected 0.001, with which the run in" in result.err) == (2, True)
+    result = command("finetune", "--out", copy, "--resume", "--from", "vgg16")
+    assert "--from: expected 'squeezenet1_1'" in result.err
     assert command("finetune", "--out", copy, "--resume").status == 0
-    before, after = (json.loads((one / "metrics.json").read_text()) for one in (finished[0], copy))
+    before, after = (json.loads((folder / "metrics.json").read_text()) for folder in (finished[0], copy))
     assert before["loss"] == pytest.approx(after["loss"], rel=1e-6)
 
 
-def test_it_takes_what_train_takes_and_says_that_augmented_features_are_not_kept(command, slices, weights, tmp_path):
+def test_it_has_the_options_of_train_and_caches_no_augmented_features(command, slices, weights, tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text('model = "squeezenet1_1"\nhead = "gap"\nsize = 48\nbatch_size = 16\nepochs = 2\n')
-    changed = ("--rotate", 5, "--flip", "--crop", "head", "--views", 2, "--validation", 0.2, "--label-smoothing", 0.1)
-    asked = ("--recipe", recipe, "--weights", weights, "--epochs", 1, *changed, "--out", tmp_path / "run")
-    found = command("finetune", slices, *asked)
-    assert (found.status, found.err) == (0, "")
-    assert "to choose the best epoch by" in found.out
-    assert "The slices are augmented, so what frozen layers make of them is computed anew each time" in found.out
-    assert "computed once" not in found.out
+    changes = ("--rotate", 5, "--flip", "--crop", "head", "--views", 2, "--validation", 0.2, "--label-smoothing", 0.1)
+    arguments = ("--recipe", recipe, "--weights", weights, "--epochs", 1, *changes, "--out", tmp_path / "run")
+    result = command("finetune", slices, *arguments)
+    assert (result.status, result.err) == (0, "")
+    assert "to select the best epoch" in result.out
+    assert "The slices are augmented, so the frozen layers are computed in every iteration" in result.out
+    assert "computed once" not in result.out
     options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
     assert (options["epochs"], options["size"], options["augment"]) == (1, 48, "none,rotate=5,flip=1")
     assert (options["crop"], options["views"], options["label_smoothing"]) == ("head", 2, 0.1)
@@ -123,19 +112,19 @@ def test_it_takes_what_train_takes_and_says_that_augmented_features_are_not_kept
         ([], "squeezenet1_1: expected its weights, found none on this computer; fetch them with `tinydnn weights"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_line(command, slices, tmp_path, arguments, words):
-    found = command("finetune", slices, *SMALL, "--out", tmp_path / "run", *arguments)
-    assert found.status == 2
-    assert words in found.err
-    assert len(found.err.splitlines()) <= 2
-    assert "Traceback" not in found.err
+def test_invalid_options_are_reported(command, slices, tmp_path, arguments, words):
+    result = command("finetune", slices, *SMALL, "--out", tmp_path / "run", *arguments)
+    assert result.status == 2
+    assert words in result.err
+    assert len(result.err.splitlines()) <= 2
+    assert "Traceback" not in result.err
 
 
-def test_features_are_written_with_what_they_belong_to(command, slices, weights, tmp_path):
+def test_features_are_written_with_labels_patients_and_files(command, slices, weights, tmp_path):
     out = tmp_path / "f.h5"
-    found = command("features", slices, *SMALL[:4], "--weights", weights, "--layer", "features.10", "-o", out)
-    assert found.status == 0
-    assert found.out.splitlines()[-1] == (
+    result = command("features", slices, *SMALL[:4], "--weights", weights, "--layer", "features.10", "-o", out)
+    assert result.status == 0
+    assert result.out.splitlines()[-1] == (
         f"60 slices of 21 patients: 384 x 2 x 2 features each, after features.10, in {out}"
     )
     with h5py.File(out) as file:
@@ -154,21 +143,21 @@ def test_features_are_written_with_what_they_belong_to(command, slices, weights,
         (["--from", "squeezenet1_1", "--layer", "head", "-o", "f.h5"], "layer: expected one of features.0"),
     ],
 )
-def test_features_of_nothing_are_refused(command, slices, weights, arguments, words):
-    found = command("features", slices, "--weights", weights, *arguments)
-    assert found.status == 2
-    assert words in found.err
+def test_invalid_options_of_features_are_reported(command, slices, weights, arguments, words):
+    result = command("features", slices, "--weights", weights, *arguments)
+    assert result.status == 2
+    assert words in result.err
 
 
-def test_weights_show_lists_what_a_file_holds(command, weights):
+def test_weights_show_lists_the_arrays_of_a_file(command, weights):
     lines = command("weights", "show", weights).out.splitlines()
     assert lines[0].split() == ["features.0.weight", "64", "x", "3", "x", "3", "x", "3", "float32"]
-    assert lines[-2] == "50 arrays, 722,496 numbers; names as in torchvision"
-    assert lines[-1] == "Pictures: RGB, divided by 255, minus (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225)"
+    assert lines[-2] == "50 arrays, 722,496 elements; names as in torchvision"
+    assert lines[-1] == "Images: RGB, divided by 255, minus (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225)"
 
 
-def test_weights_download_says_what_to_do_next(command, monkeypatch, tmp_path):
+def test_weights_download_prints_the_next_command(command, monkeypatch, tmp_path):
     monkeypatch.setattr("tinydnn.weights.download", lambda network, folder, progress: tmp_path / f"{network}.pth")
     lines = command("weights", "download", "vgg16").out.splitlines()
-    assert lines[0] == f"{tmp_path / 'vgg16.pth'}, checked. Licence: BSD 3-Clause, as torchvision."
+    assert lines[0] == f"{tmp_path / 'vgg16.pth'}, verified. Licence: BSD 3-Clause, as torchvision."
     assert lines[1] == "Use it with: tinydnn finetune DATA --from vgg16"

@@ -1,4 +1,4 @@
-"""`tinydnn info` says what computes, what it measured, and what was done about the BLAS."""
+"""`tinydnn info` prints the hardware, the libraries and the measured peaks."""
 
 import json
 import os
@@ -15,7 +15,7 @@ def run(*arguments, **variables):
     )  # fmt: skip
 
 
-def test_it_prints_a_line_for_each_and_writes_the_same_as_json(tmp_path):
+def test_info_prints_a_line_for_each_property_and_writes_json(tmp_path):
     done = run("--threads", "1", "--json", str(tmp_path / "info.json"))
     assert done.returncode == 0, done.stderr
     for label in ("CPU", "instruction sets", "cores, threads", "BLAS", "Python, NumPy", "Numba", "CuPy", "load"):
@@ -33,12 +33,12 @@ def test_it_prints_a_line_for_each_and_writes_the_same_as_json(tmp_path):
     ("arguments", "variables", "origin"),
     [(["--threads", "3"], {}, "3 (--threads)"), ([], {"TINYDNN_THREADS": "2"}, "2 (TINYDNN_THREADS)")],
 )
-def test_it_says_where_the_number_of_threads_comes_from(arguments, variables, origin):
+def test_info_prints_the_origin_of_the_number_of_threads(arguments, variables, origin):
     assert origin in run(*arguments, **variables).stdout
 
 
 @pytest.mark.parametrize("threads", ["0", "-1", "many"])
-def test_a_number_of_threads_that_cannot_be_is_refused_in_one_line(threads):
+def test_an_invalid_number_of_threads_is_refused_in_one_line(threads):
     done = run("--threads", threads)
     assert done.returncode == 2
     assert done.stderr.startswith("tinydnn: ")

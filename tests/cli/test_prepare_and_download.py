@@ -1,35 +1,17 @@
-"""The commands that fetch data and prepare them: what they print, and how they fail."""
-
-import sys
+"""The commands `prepare` and `download`: output and errors."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import tinydnn.cli.download
-import tinydnn.cli.prepare  # noqa: F401 - registers its command
-from tinydnn.cli import main
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.phantoms.matlab import write_slice
 from tinydnn.errors import InputError
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
-    """Run a command; return its exit status and what it printed on either stream."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tinydnn", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
 def mats(tmp_path):
-    """Three slices of two patients, and a file that is none."""
+    """Three slices of two patients, and a broken file."""
     for number, label in enumerate([1, 2, 2], start=1):
         write_slice(
             tmp_path / "mats" / f"{number}.mat",
@@ -39,10 +21,10 @@ def mats(tmp_path):
     return tmp_path / "mats"
 
 
-def test_prepare_says_what_it_made_and_what_it_left_out(command, mats, tmp_path):
-    status, printed, _ = command("prepare", mats, "-o", tmp_path / "a.h5", "--size", 16, "--skip-broken")
-    assert status == 0
-    lines = printed.splitlines()
+def test_prepare_summarises_the_file_and_skipped_slices(command, mats, tmp_path):
+    result = command("prepare", mats, "-o", tmp_path / "a.h5", "--size", 16, "--skip-broken")
+    assert result.status == 0
+    lines = result.out.splitlines()
     assert lines[0].startswith("3 slices of 2 patients, 16 x 16 pixels, in ")
     assert lines[1] == "meningioma 1, glioma 2, pituitary 0"
     assert lines[2].startswith("Left out: 4.mat: ")
@@ -51,21 +33,21 @@ def test_prepare_says_what_it_made_and_what_it_left_out(command, mats, tmp_path)
 
 
 def test_prepare_stops_at_a_broken_file_with_one_line(command, mats, tmp_path):
-    status, printed, error = command("prepare", mats, "-o", tmp_path / "a.h5")
-    assert (status, printed) == (2, "")
-    assert "4.mat: expected a MATLAB v7.3 (HDF5) file" in error
-    assert error.count("\n") == 1
+    result = command("prepare", mats, "-o", tmp_path / "a.h5")
+    assert (result.status, result.out) == (2, "")
+    assert "4.mat: expected a MATLAB v7.3 (HDF5) file" in result.err
+    assert result.err.count("\n") == 1
     assert not (tmp_path / "a.h5").exists()
 
 
-def test_prepare_takes_pictures_of_unknown_patients(command, tmp_path):
+def test_prepare_accepts_image_folders(command, tmp_path):
     for name in ("healthy", "tumour"):
         (tmp_path / "images" / name).mkdir(parents=True)
         Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / "images" / name / "1.png")
-    status, printed, _ = command("prepare", tmp_path / "images", "--out", tmp_path / "a.h5", "--size", 8)
-    assert status == 0
-    assert printed.startswith("2 slices, patients unknown, 8 x 8 pixels, in ")
-    assert "healthy 1, tumour 1" in printed
+    result = command("prepare", tmp_path / "images", "--out", tmp_path / "a.h5", "--size", 8)
+    assert result.status == 0
+    assert result.out.startswith("2 slices, patients unknown, 8 x 8 pixels, in ")
+    assert "healthy 1, tumour 1" in result.out
 
 
 @pytest.mark.parametrize(
@@ -77,29 +59,29 @@ def test_prepare_takes_pictures_of_unknown_patients(command, tmp_path):
         (["mats"], "'--out'"),
     ],
 )
-def test_bad_input_to_prepare_is_one_line_and_status_two(command, mats, monkeypatch, options, message):
+def test_bad_input_to_prepare_is_one_line_and_status_2(command, mats, monkeypatch, options, message):
     monkeypatch.chdir(mats.parent)
-    status, _, error = command("prepare", *options)
-    assert status == 2
-    assert message in error
-    assert error.count("\n") == 1
+    result = command("prepare", *options)
+    assert result.status == 2
+    assert message in result.err
+    assert result.err.count("\n") == 1
 
 
-def test_download_says_where_the_files_are_and_whom_to_name(command, monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr("tinydnn.data.read.download.download", lambda folder, progress: asked.append(folder))
-    status, printed, _ = command("download", tmp_path)
-    assert (status, asked) == (0, [tmp_path])
-    assert f"are in {tmp_path}" in printed
-    assert "Jun Cheng" in printed
+def test_download_prints_folder_and_source(command, monkeypatch, tmp_path):
+    folders = []
+    monkeypatch.setattr("tinydnn.data.read.download.download", lambda folder, progress: folders.append(folder))
+    result = command("download", tmp_path)
+    assert (result.status, folders) == (0, [tmp_path])
+    assert f"are in {tmp_path}" in result.out
+    assert "Jun Cheng" in result.out
 
 
-def test_a_refused_download_tells_how_to_do_it_by_hand(command, monkeypatch, tmp_path):
+def test_a_refused_download_explains_how_to_do_it_by_hand(command, monkeypatch, tmp_path):
     def refuse(folder, progress):
         raise InputError("the server refused with HTTP status 403\nBy hand: open the article")
 
     monkeypatch.setattr("tinydnn.data.read.download.download", refuse)
-    status, _, error = command("download", tmp_path)
-    assert status == 2
-    assert "403" in error
-    assert "By hand" in error
+    result = command("download", tmp_path)
+    assert result.status == 2
+    assert "403" in result.err
+    assert "By hand" in result.err

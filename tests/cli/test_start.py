@@ -1,4 +1,4 @@
-"""How the program starts: with a better BLAS core type where the CPU has one, once, and only if nobody objects."""
+"""The program restarts itself once with a better BLAS core type if the CPU supports one, unless told not to."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ pytestmark = ON_LINUX
 
 @pytest.fixture
 def cpu(tmp_path):
-    """A function that describes a CPU by its flags."""
+    """A function that writes a cpuinfo file with the given flags."""
 
     def describe(flags):
         path = tmp_path / "cpuinfo"
@@ -32,7 +32,7 @@ def cpu(tmp_path):
 
 @pytest.fixture
 def openblas(monkeypatch):
-    """A function that lets OpenBLAS take a core type."""
+    """A function that makes OpenBLAS report a core type."""
 
     def take(core_type, name="OpenBLAS 0.3.31"):
         monkeypatch.setattr(start, "loaded_blas", lambda: Blas(name, core_type, ""))
@@ -41,35 +41,35 @@ def openblas(monkeypatch):
 
 
 @pytest.mark.parametrize("taken", ["Haswell", "Zen", "Sandybridge", "Prescott"])
-def test_a_lesser_type_on_a_cpu_with_avx512_is_found(cpu, openblas, taken):
+def test_a_lesser_type_on_a_cpu_with_avx512_is_detected(cpu, openblas, taken):
     openblas(taken)
     assert start.lesser_core_type({}, cpu(AVX512)) == taken
 
 
 @pytest.mark.parametrize("taken", ["SkylakeX", "Cooperlake", "SapphireRapids", "Zen5", "unknown", ""])
-def test_a_type_that_is_as_good_or_not_known_is_left_alone(cpu, openblas, taken):
+def test_an_equal_or_unknown_type_is_left_alone(cpu, openblas, taken):
     openblas(taken)
     assert start.lesser_core_type({}, cpu(AVX512)) is None
 
 
 @pytest.mark.parametrize("missing", AVX512.split())
-def test_a_cpu_that_lacks_one_of_the_instruction_sets_keeps_its_type(cpu, openblas, missing):
+def test_a_cpu_without_one_of_the_instruction_sets_keeps_its_type(cpu, openblas, missing):
     openblas("Haswell")
     assert start.lesser_core_type({}, cpu(AVX512.replace(missing, ""))) is None
 
 
-def test_a_person_can_have_the_blas_left_as_it_is(cpu, openblas):
+def test_the_switch_turns_the_restart_off(cpu, openblas):
     openblas("Haswell")
     assert start.lesser_core_type({"TINYDNN_BLAS": "as-is"}, cpu(AVX512)) is None
 
 
-def test_a_lesser_type_that_the_environment_asks_for_is_found_too(cpu, openblas):
+def test_a_lesser_type_set_by_the_environment_is_detected(cpu, openblas):
     openblas("Haswell")
     assert start.lesser_core_type({"OPENBLAS_CORETYPE": "Haswell"}, cpu(AVX512)) == "Haswell"
 
 
-def test_the_program_starts_anew_only_once(cpu, openblas):
-    openblas("Haswell")  # an OpenBLAS that does not listen
+def test_the_program_restarts_only_once(cpu, openblas):
+    openblas("Haswell")  # an OpenBLAS that ignores the variable
     environment = {"OPENBLAS_CORETYPE": "SkylakeX", RAISED_FROM: "Haswell"}
     assert start.lesser_core_type(environment, cpu(AVX512)) is None
 
@@ -79,7 +79,7 @@ def test_another_blas_is_left_alone(cpu, openblas):
     assert start.lesser_core_type({}, cpu(AVX512)) is None
 
 
-def test_the_program_starts_anew_with_its_own_command_line_and_says_what_it_did(cpu, openblas, monkeypatch):
+def test_the_program_restarts_with_its_own_command_line(cpu, openblas, monkeypatch):
     started = []
     monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
     for name in ("OPENBLAS_CORETYPE", "TINYDNN_BLAS", RAISED_FROM):
@@ -92,7 +92,7 @@ def test_the_program_starts_anew_with_its_own_command_line_and_says_what_it_did(
     assert environment == os.environ | {"OPENBLAS_CORETYPE": "SkylakeX", RAISED_FROM: "Haswell"}
 
 
-def test_a_system_that_cannot_start_it_anew_goes_on_slower(cpu, openblas, monkeypatch):
+def test_a_failed_restart_is_ignored(cpu, openblas, monkeypatch):
     def refuse(*arguments):
         raise OSError("no")
 
@@ -115,13 +115,13 @@ print(loaded_blas().core_type, {!r} in os.environ)
 """
 
 
-def test_an_import_of_the_library_changes_nothing():
+def test_importing_the_library_changes_nothing():
     bare = run("-c", "import numpy, threadpoolctl; print(threadpoolctl.threadpool_info()[0].get('architecture'))")
     assert run("-c", SHOW.format(RAISED_FROM)).stdout == f"{bare.stdout.strip()} False\n"
 
 
-def test_the_program_itself_runs_with_the_best_type_that_is_there():
-    """Where the CPU has AVX-512 and NumPy a bundled OpenBLAS; elsewhere, with the type that is taken anyway."""
+def test_the_program_runs_with_the_best_available_type():
+    """On a CPU with AVX-512 and with NumPy's bundled OpenBLAS; elsewhere the type does not change."""
     show = (
         "import sys; sys.argv[1:] = ['info']; from tinydnn.cli import app, start; "
         "from tinydnn.kernels.cpu.blas import loaded_blas; app.main = lambda: print(loaded_blas()); start.main()"
@@ -139,7 +139,7 @@ def test_the_switch_has_one_position():
     assert (found.returncode, found.stderr) == (2, "tinydnn: TINYDNN_BLAS: expected as-is or nothing, found 'fast'\n")
 
 
-def test_version_and_help_do_not_start_anew():
+def test_version_does_not_restart_the_program():
     found = run("-X", "importtime", "-m", "tinydnn", "--version")
     assert found.stderr.count("import time: self") == 1
     assert found.stdout.startswith("tinydnn ")

@@ -1,4 +1,4 @@
-"""`tinydnn train`: what it says, what it leaves in the run's folder, and how it goes on."""
+"""`tinydnn train`: its output, the files of the run, and how it is resumed."""
 
 import csv
 import json
@@ -6,40 +6,39 @@ import shutil
 
 import pytest
 
-FILES = {
-    "config.json", "history.csv", "metrics.json", "model.h5", "checkpoint.h5", "training-progress.png",
-    "confusion-matrix.png", "predictions.csv",
-}  # fmt: skip
 SMALL = ("--size", 16, "--batch-size", 16, "--epochs", 1)
 
 
 @pytest.fixture
 def copy(trained, tmp_path):
-    """A copy of the finished run, to be spoilt."""
+    """A copy of the finished run, to be modified."""
     return shutil.copytree(trained.folder, tmp_path / "copy")
 
 
-def test_the_folder_of_a_run_holds_these_files_and_no_other(trained):
-    assert {path.name for path in trained.folder.iterdir()} == FILES
+def test_the_folder_of_a_run_contains_these_files_and_no_others(trained):
+    assert sorted(path.name for path in trained.folder.iterdir()) == [
+        "checkpoint.h5", "config.json", "confusion-matrix.png", "history.csv", "metrics.json", "model.h5",
+        "predictions.csv", "training-progress.png",
+    ]  # fmt: skip
     for name in ("training-progress.png", "confusion-matrix.png"):
         assert (trained.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def test_what_is_said_names_the_data_the_split_and_the_result(trained):
+def test_the_output_names_the_data_the_split_and_the_result(trained):
     lines = trained.printed.splitlines()
     assert lines[0] == "60 slices of 21 patients: meningioma, glioma, pituitary"
     assert lines[1] == "48 to train, 12 held out, split by slice"
     assert "test slices show a patient who is in training too. Slices of a patient are alike," in lines[2]
     assert "use --split patient" in lines[3]
     assert lines[4] == "4 epochs of 3 iterations of 16 slices"
-    assert lines[5] == "That is few steps to learn in; a smaller --batch-size gives more of them."
+    assert lines[5] == "These are few iterations; a smaller --batch-size gives more of them."
     assert f"Run folder: {trained.folder}" in lines
     assert [line.split()[1] for line in lines if line.startswith("epoch ")] == ["1/4", "2/4", "3/4", "4/4"]
     assert "95 % interval" in trained.printed
-    assert lines[-1] == f"Model, pictures and figures are in {trained.folder}"
+    assert lines[-1] == f"Model, plots and metrics are in {trained.folder}"
 
 
-def test_the_figures_hold_everything_that_a_reader_needs(trained):
+def test_the_metrics_contain_everything_that_a_reader_needs(trained):
     metrics = json.loads((trained.folder / "metrics.json").read_text())
     matrix = metrics["confusion_matrix"]
     assert sum(map(sum, matrix)) == metrics["slices"] == 12
@@ -48,9 +47,9 @@ def test_the_figures_hold_everything_that_a_reader_needs(trained):
     assert 0 <= low <= metrics["accuracy"] <= high <= 1
     assert metrics["loss"] > 0
     assert list(metrics["per_class"]) == ["meningioma", "glioma", "pituitary"]
-    for figures in metrics["per_class"].values():
-        assert figures.keys() == {"precision", "recall", "f1", "support"}
-        assert figures["support"] == 4
+    for row in metrics["per_class"].values():
+        assert row.keys() == {"precision", "recall", "f1", "support"}
+        assert row["support"] == 4
     assert metrics["macro"].keys() == {"precision", "recall", "f1"}
     protocol = metrics["protocol"]
     assert (protocol["split"], protocol["seed"], protocol["test_fraction"]) == ("slice", 0, 0.2)
@@ -64,7 +63,7 @@ def test_the_figures_hold_everything_that_a_reader_needs(trained):
     assert metrics["synthetic"] is False
 
 
-def test_the_history_has_a_line_for_every_iteration(trained):
+def test_the_history_has_a_row_for_every_iteration(trained):
     lines = list(csv.DictReader((trained.folder / "history.csv").read_text().splitlines()))
     assert list(lines[0]) == [
         "epoch", "iteration", "learning_rate", "loss", "accuracy", "seconds", "validation_loss", "validation_accuracy"
@@ -75,73 +74,82 @@ def test_the_history_has_a_line_for_every_iteration(trained):
     assert float(lines[-1]["validation_accuracy"]) == metrics["accuracy"]
 
 
-def test_a_complete_run_is_not_gone_on_with(command, trained):
+def test_a_complete_run_is_not_resumed(command, trained):
     before = {path.name: path.stat().st_mtime_ns for path in trained.folder.iterdir()}
-    found = command("train", "--out", trained.folder, "--resume")
-    assert found.status == 0
-    assert f"The run in {trained.folder} is complete already." in found.out
+    result = command("train", "--out", trained.folder, "--resume")
+    assert result.status == 0
+    assert f"The run in {trained.folder} is complete already." in result.out
     assert {path.name: path.stat().st_mtime_ns for path in trained.folder.iterdir()} == before
 
 
-def test_a_run_goes_on_with_its_own_options_and_data_that_were_moved(command, copy, slices, tmp_path, trained):
+def test_a_run_is_resumed_with_its_own_options_and_moved_data(command, copy, slices, tmp_path, trained):
     moved = shutil.copytree(slices, tmp_path / "moved")
     for name in ("metrics.json", "model.h5", "history.csv"):
         (copy / name).unlink()
-    found = command("train", moved, "--out", copy, "--resume", "--epochs", 4, "--lr", 0.01)
-    assert found.status == 0
-    assert "Going on after iteration 12 of 12" in found.out
+    result = command("train", moved, "--out", copy, "--resume", "--epochs", 4, "--lr", 0.01)
+    assert result.status == 0
+    assert "Resuming after iteration 12 of 12" in result.out
     for name in ("metrics.json", "history.csv"):
         assert (copy / name).read_bytes() == (trained.folder / name).read_bytes()
 
 
-def test_with_nothing_to_go_on_with_it_says_that_it_begins(command, slices, tmp_path):
-    found = command("train", slices, *SMALL, "--out", tmp_path / "new", "--resume")
-    assert found.status == 0
-    assert f"Nothing to go on with is in {tmp_path / 'new'} yet: starting from the beginning." in found.out
+def test_without_a_run_to_resume_it_starts_from_the_beginning(command, slices, tmp_path):
+    result = command("train", slices, *SMALL, "--out", tmp_path / "new", "--resume")
+    assert result.status == 0
+    assert f"{tmp_path / 'new'} holds no run yet: starting from the beginning." in result.out
 
 
-def test_without_a_name_runs_are_numbered(command, slices, tmp_path, monkeypatch):
-    monkeypatch.setattr("tinydnn.plots.training_progress", lambda path, **_: None)
-    monkeypatch.setattr("tinydnn.plots.confusion_matrix", lambda path, **_: None)
+def test_without_a_folder_runs_are_numbered(command, slices, tmp_path, monkeypatch, no_plots):
     monkeypatch.chdir(tmp_path)
     for number in (1, 2):
         assert "Run folder: runs/batchnorm-" in command("train", slices, *SMALL, "--model", "batchnorm").out
         assert (tmp_path / f"runs/batchnorm-{number}/metrics.json").exists()
 
 
-def test_broken_files_are_left_out_when_asked_and_listed(command, learnable, tmp_path):
+def test_broken_files_are_skipped_and_listed_on_request(command, learnable, tmp_path):
     learnable(tmp_path / "mats", 60)
     (tmp_path / "mats" / "61.mat").write_bytes(b"broken")
-    found = command("train", tmp_path / "mats", *SMALL, "--out", tmp_path / "run", "--skip-broken")
-    assert found.status == 0
-    assert "Left out: 61.mat: " in found.out
+    result = command("train", tmp_path / "mats", *SMALL, "--out", tmp_path / "run", "--skip-broken")
+    assert result.status == 0
+    assert "Left out: 61.mat: " in result.out
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert [name for name, _ in config["data"]["skipped"]] == ["61.mat"]
 
 
-def test_without_data_it_says_that_phantoms_are_not_patients(command, slices, tmp_path, monkeypatch):
+def test_without_data_it_warns_that_phantoms_are_not_patients(command, slices, tmp_path, monkeypatch):
     monkeypatch.setattr("tinydnn.data.prepare.cache.phantoms", lambda count, *, size, progress: slices)
-    found = command("train", *SMALL, "--out", tmp_path / "run")
-    assert found.status == 0
-    assert "No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody." in found.out
+    result = command("train", *SMALL, "--out", tmp_path / "run")
+    assert result.status == 0
+    assert (
+        "No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody." in result.out
+    )
 
 
-def test_a_training_that_diverges_ends_with_one_line_and_a_lower_rate(command, slices, tmp_path):
-    found = command("train", slices, *SMALL, "--epochs", 3, "--lr", "1e6", "--out", tmp_path / "run")
-    assert found.status == 2
-    assert found.err.startswith("tinydnn: training diverged: the ")
-    assert "start anew with a lower learning rate than 1e+06" in found.err
-    assert found.err.count("\n") == 1
+def test_diverging_training_ends_with_one_line_and_a_lower_learning_rate(command, slices, tmp_path):
+    result = command("train", slices, *SMALL, "--epochs", 3, "--lr", "1e6", "--out", tmp_path / "run")
+    assert result.status == 2
+    assert result.err.startswith("tinydnn: training diverged: the ")
+    assert "start anew with a lower learning rate than 1e+06" in result.err
+    assert result.err.count("\n") == 1
     assert not (tmp_path / "run" / "model.h5").exists()
 
 
-def test_not_enough_memory_is_told_in_one_line(command, slices, tmp_path, monkeypatch):
+def test_a_lack_of_memory_is_reported_in_one_line(command, slices, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise MemoryError("Unable to allocate 9 TiB")
 
     monkeypatch.setattr("tinydnn.data.dataset.Dataset.read", fail)
-    found = command("train", slices, *SMALL, "--out", tmp_path / "run")
-    assert found.status == 2
-    assert found.err == (
+    result = command("train", slices, *SMALL, "--out", tmp_path / "run")
+    assert result.status == 2
+    assert result.err == (
         "tinydnn: not enough memory (Unable to allocate 9 TiB); a smaller --size or --batch-size needs less\n"
     )
+
+
+def test_the_help_names_every_model_and_groups_the_options(command):
+    result = command("train", "--help")
+    words = " ".join(result.out.replace("│", " ").split())
+    assert "baseline, batchnorm, regions or large-regions" in words
+    panels = ("Data", "Model", "Optimisation", "Augmentation", "Evaluation", "Hardware", "Run")
+    positions = [result.out.index(f"─ {panel} ─") for panel in panels]
+    assert positions == sorted(positions)

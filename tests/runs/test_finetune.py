@@ -1,4 +1,4 @@
-"""A fine-tuning: what is frozen, what thaws when, features that are computed once, and a run like any other."""
+"""Fine-tuning runs: frozen layers and phases, cached features, resuming, and invalid options."""
 
 import json
 
@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from tinydnn.data.dataset import Dataset
+from tinydnn.data.normalise import TORCHVISION
 from tinydnn.data.prepare import cache
-from tinydnn.data.preprocessing import TORCHVISION
 from tinydnn.errors import InputError
 from tinydnn.models import adapted
 from tinydnn.optim import constant
 from tinydnn.runs import FinetuneOptions, FinetuneRun
 from tinydnn.runs.files import METRICS, MODEL
-from tinydnn.training.features import kept
-from tinydnn.training.finetuning import phased, phases
+from tinydnn.training.features import cached_features
+from tinydnn.training.finetuning import parse_phases, restarted
 from tinydnn.weights import load
 
 SIZE = 48
@@ -27,8 +27,15 @@ def dataset(slices):
 
 
 def options(**changes):
-    given = {"model": "squeezenet1_1", "weights": "random", "head": "gap", "epochs": 4, "batch_size": 16, "size": SIZE}
-    return FinetuneOptions(**{**given, **changes})
+    defaults = {
+        "model": "squeezenet1_1",
+        "weights": "random",
+        "head": "gap",
+        "epochs": 4,
+        "batch_size": 16,
+        "size": SIZE,
+    }
+    return FinetuneOptions(**{**defaults, **changes})
 
 
 def finished(folder, dataset, **changes):
@@ -45,14 +52,14 @@ def state(run):
     return {name: value.copy() for name, value in run.trainer.model.state().items()}
 
 
-def test_only_the_head_learns_where_the_network_is_frozen(dataset, tmp_path):
+def test_only_the_head_is_trained_on_a_frozen_trunk(dataset, tmp_path):
     run = FinetuneRun(tmp_path / "a", options(), dataset)
     before = state(run)
     run, metrics = finished(tmp_path / "b", dataset)
     for name, value in state(run).items():
         assert np.array_equal(value, before[name]) == ("features" in name), name
     assert set(run.trainer.optimizer.parameters) == {name for name in before if "head" in name}
-    assert [one["frozen_to"] for one in metrics["phases"]] == ["features"]
+    assert [phase["frozen_to"] for phase in metrics["phases"]] == ["features"]
 
 
 def test_layers_thaw_in_their_epoch_and_not_before(dataset, tmp_path):
@@ -60,14 +67,14 @@ def test_layers_thaw_in_their_epoch_and_not_before(dataset, tmp_path):
     run.prepare(lambda done, total: None)
     (tmp_path / "a").mkdir()
     run.start()
-    before, moved = state(run), {}
+    before, changed = state(run), {}
     for record in run.records():
-        moved[record.epoch] = {n for n, value in state(run).items() if not np.array_equal(value, before[n])}
-    assert moved[2] == {name for name in before if "head" in name}
-    assert moved[3] == {name for name in before if "head" in name or "features.12" in name}
+        changed[record.epoch] = {n for n, value in state(run).items() if not np.array_equal(value, before[n])}
+    assert changed[2] == {name for name in before if "head" in name}
+    assert changed[3] == {name for name in before if "head" in name or "features.12" in name}
 
 
-def test_features_stand_in_for_pictures_and_change_nothing(dataset, tmp_path, monkeypatch):
+def test_training_on_features_gives_the_same_result_as_on_images(dataset, tmp_path, monkeypatch):
     unfreeze = "3:features.12"
     _, with_features = finished(tmp_path / "a", dataset, unfreeze=unfreeze)
     monkeypatch.setattr("tinydnn.training.finetuning.LARGEST_FEATURES", 0)
@@ -77,32 +84,32 @@ def test_features_stand_in_for_pictures_and_change_nothing(dataset, tmp_path, mo
     assert with_features["confusion_matrix"] == without["confusion_matrix"]
 
 
-def test_features_of_augmented_slices_are_not_kept(dataset, tmp_path):
+def test_features_of_augmented_slices_are_not_cached(dataset, tmp_path):
     run, metrics = finished(tmp_path / "a", dataset, augment="rotate=5,flip", epochs=1)
-    assert [run.finetuner.features(phase) for phase in run.finetuner.phases] == [None]
+    assert [run.finetuner.feature_shape(phase) for phase in run.finetuner.phases] == [None]
     assert metrics["phases"][0]["frozen_to"] == "features"
-    begun = state(FinetuneRun(tmp_path / "b", options(), dataset))
-    moved = {name for name, value in state(run).items() if not np.array_equal(value, begun[name])}
-    assert moved == {name for name in begun if "head" in name}
+    initial = state(FinetuneRun(tmp_path / "b", options(), dataset))
+    changed = {name for name, value in state(run).items() if not np.array_equal(value, initial[name])}
+    assert changed == {name for name in initial if "head" in name}
 
 
 def test_features_are_computed_once(dataset, tmp_path):
     model = adapted("squeezenet1_1", head="gap", image_size=SIZE, classes=3, seed=7)
     front, _ = model.split_at(model.end_of("features"))
-    told = []
-    first = kept(dataset, front, TORCHVISION, progress=lambda done, total: told.append((done, total)))
-    again = kept(dataset, front, TORCHVISION, progress=lambda done, total: told.append("again"))
-    assert told == [(32, 60), (60, 60)]
+    calls = []
+    first = cached_features(dataset, front, TORCHVISION, progress=lambda done, total: calls.append((done, total)))
+    again = cached_features(dataset, front, TORCHVISION, progress=lambda done, total: calls.append("again"))
+    assert calls == [(32, 60), (60, 60)]
     x = TORCHVISION(dataset.read(np.array([3, 40])))
     np.testing.assert_allclose(again.read(np.array([3, 40])), front.predict(x), rtol=1e-5, atol=1e-5)
     assert first.read(np.array([5])).dtype == np.float32
     next(iter(front.parameters().values())).value[0] += 1  # another weight, other features
-    kept(dataset, front, TORCHVISION, progress=lambda done, total: told.append("anew"))
-    assert told[2:] == ["anew", "anew"]
+    cached_features(dataset, front, TORCHVISION, progress=lambda done, total: calls.append("recomputed"))
+    assert calls[2:] == ["recomputed", "recomputed"]
 
 
-def test_the_same_options_give_the_same_bits_and_a_stopped_run_goes_on_as_it_would_have(dataset, tmp_path):
-    one, _ = finished(tmp_path / "one", dataset, unfreeze="3:features.12")
+def test_the_same_options_give_the_same_bits_with_and_without_a_stop(dataset, tmp_path):
+    whole, _ = finished(tmp_path / "one", dataset, unfreeze="3:features.12")
     stopped = FinetuneRun(tmp_path / "two", options(unfreeze="3:features.12"), dataset)
     stopped.prepare(lambda done, total: None)
     (tmp_path / "two").mkdir()
@@ -111,14 +118,14 @@ def test_the_same_options_give_the_same_bits_and_a_stopped_run_goes_on_as_it_wou
         if record.iteration == 8:  # in the middle of the third epoch
             stopped.save()
             break
-    other, _ = finished(tmp_path / "two", dataset, unfreeze="3:features.12")
-    for name, value in state(one).items():
-        assert np.array_equal(value, state(other)[name]), name
+    resumed, _ = finished(tmp_path / "two", dataset, unfreeze="3:features.12")
+    for name, value in state(whole).items():
+        assert np.array_equal(value, state(resumed)[name]), name
     metrics = [json.loads((tmp_path / name / METRICS).read_text()) for name in ("one", "two")]
     assert metrics[0]["loss"] == metrics[1]["loss"]
 
 
-def test_the_model_file_treats_a_new_picture_as_the_training_did(dataset, tmp_path):
+def test_the_model_file_preprocesses_images_as_in_training(dataset, tmp_path):
     from tinydnn.checkpoint import load_model
     from tinydnn.training.evaluation import evaluate
 
@@ -126,34 +133,34 @@ def test_the_model_file_treats_a_new_picture_as_the_training_did(dataset, tmp_pa
     saved = load_model(tmp_path / "a" / MODEL)
     assert saved.normalise == TORCHVISION
     assert saved.size == SIZE
-    found = evaluate(saved.model, dataset, run.split.test, saved.normalise)
-    assert found.loss == pytest.approx(metrics["loss"], rel=1e-5)
+    evaluation = evaluate(saved.model, dataset, run.split.test, saved.normalise)
+    assert evaluation.loss == pytest.approx(metrics["loss"], rel=1e-5)
 
 
-def test_weights_are_taken_over_and_their_preprocessing_comes_with_them(dataset, tmp_path):
+def test_weights_are_loaded_with_their_preprocessing(dataset, tmp_path):
     _, _ = finished(tmp_path / "a", dataset, seed=5, freeze_to="none", epochs=1)
     weights = str(tmp_path / "a" / MODEL)
     run = FinetuneRun(tmp_path / "b", options(weights=weights, seed=6), dataset)
     other = adapted("squeezenet1_1", head="gap", image_size=SIZE, classes=3, seed=0)
-    load(other, weights, part="features")
+    load(other, weights, module="features")
     for name, value in other.state().items():
         assert name.endswith("bias") or np.array_equal(state(run)[name], value) == ("features" in name), name
     run.prepare(lambda done, total: None)
-    assert run.notes()[0].startswith(f"Weights: {weights}, 50 arrays of 722,496 numbers taken over")
+    assert run.notes()[0].startswith(f"Weights: {weights}, 50 arrays of 722,496 elements loaded")
 
 
-def test_rates_are_those_that_were_asked_for(dataset, tmp_path):
+def test_learning_rates_of_trunk_and_head_are_those_of_the_options(dataset, tmp_path):
     run = FinetuneRun(tmp_path / "a", options(lr=0.002, head_lr=0.04, freeze_to="features.6"), dataset)
-    rates = {name: one.lr_scale for name, one in run.trainer.model.parameters().items()}
-    assert rates["06-features.6/00-squeeze/weight"] == 0
-    assert rates["07-features.7/00-squeeze/weight"] == pytest.approx(0.05)
-    assert rates["15-head.2/weight"] == 1
+    scales = {name: parameter.lr_scale for name, parameter in run.trainer.model.parameters().items()}
+    assert scales["06-features.6/00-squeeze/weight"] == 0
+    assert scales["07-features.7/00-squeeze/weight"] == pytest.approx(0.05)
+    assert scales["15-head.2/weight"] == 1
 
 
-def test_the_schedule_begins_anew_in_each_phase():
-    seen = phased(lambda length: lambda t: (length, t), [0, 30], 50)
-    assert [seen(t) for t in (0, 29, 30, 49)] == [(30, 0), (30, 29), (20, 0), (20, 19)]
-    assert phased(lambda length: constant(0.1), [0], 5)(4) == 0.1
+def test_the_schedule_restarts_in_each_phase():
+    schedule = restarted(lambda length: lambda t: (length, t), [0, 30], 50)
+    assert [schedule(t) for t in (0, 29, 30, 49)] == [(30, 0), (30, 29), (20, 0), (20, 19)]
+    assert restarted(lambda length: constant(0.1), [0], 5)(4) == 0.1
 
 
 @pytest.mark.parametrize(
@@ -164,15 +171,15 @@ def test_the_schedule_begins_anew_in_each_phase():
         ("1:features.12", "--unfreeze: expected an epoch after 1 and up to 9, found 1"),
         ("10:features.12", "--unfreeze: expected an epoch after 1 and up to 9, found 10"),
         ("4:features.12,3:features.9", "--unfreeze: expected an epoch after 4 and up to 9, found 3"),
-        ("2:features.9,3:features.12", "--unfreeze: expected each step to let more layers learn"),
+        ("2:features.9,3:features.12", "--unfreeze: expected each phase to thaw more layers"),
         ("2:conv5", "layer: expected one of features.0"),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused(unfreeze, words):
+def test_invalid_phases_are_refused(unfreeze, words):
     model = adapted("squeezenet1_1", head="gap", image_size=SIZE, classes=3, seed=0)
-    with pytest.raises(InputError) as refused:
-        phases(model, "features", unfreeze, epochs=9, trunk_rate=0.1)
-    assert words in str(refused.value)
+    with pytest.raises(InputError) as error:
+        parse_phases(model, "features", unfreeze, epochs=9, trunk_lr_scale=0.1)
+    assert words in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +191,7 @@ def test_a_plan_that_makes_no_sense_is_refused(unfreeze, words):
         ({"freeze_to": 3}, "--freeze-to: expected the name of a layer, found 3"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(changes, words):
+def test_invalid_options_are_refused(changes, words):
     with pytest.raises(InputError, match=words):
         options(**changes)
 
@@ -194,7 +201,7 @@ def test_a_frozen_head_is_refused(dataset, tmp_path):
         FinetuneRun(tmp_path / "a", options(freeze_to="head"), dataset)
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(dataset, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_written(dataset, tmp_path, monkeypatch):
     from types import SimpleNamespace
 
     from tinydnn.training import features
@@ -206,7 +213,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(dataset, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_features_is_refused(dataset, tmp_path):
+def test_a_file_without_features_is_refused(dataset, tmp_path):
     from tinydnn.training.features import open_features
 
     with h5py.File(tmp_path / "f.h5", "w") as file:
@@ -216,7 +223,7 @@ def test_a_file_that_is_no_features_is_refused(dataset, tmp_path):
             open_features(path, dataset)
 
 
-def test_balance_reaches_the_training(dataset, tmp_path):
+def test_balance_sets_the_log_prior_of_the_trainer(dataset, tmp_path):
     assert FinetuneRun(tmp_path / "a", options(), dataset).trainer.log_prior is None
     assert FinetuneRun(tmp_path / "b", options(balance=True), dataset).trainer.log_prior.shape == (3,)
 

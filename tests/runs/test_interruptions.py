@@ -1,4 +1,4 @@
-"""A run that is killed or stopped, at any moment and as often as it likes, ends as if it had never been."""
+"""A run that is killed or stopped at any moment ends, once resumed, like an uninterrupted one."""
 
 import csv
 import json
@@ -13,17 +13,15 @@ import h5py
 import numpy as np
 import pytest
 
-FILES = {
-    "config.json", "history.csv", "metrics.json", "model.h5", "checkpoint.h5", "training-progress.png",
-    "confusion-matrix.png", "predictions.csv",
-}  # fmt: skip
+from tinydnn.runs.files import FILES
+
 OPTIONS = [
     "--size", "32", "--batch-size", "16", "--epochs", "4", "--lr", "0.01", "--schedule", "cosine", "--seed", "3",
 ]  # fmt: skip
 
 
-def heed_ctrl_c():
-    """What a shell starts in the background ignores SIGINT, and hands that down."""
+def reset_sigint():
+    """Restore the default: a program that a shell starts in the background ignores SIGINT, and its children too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -42,11 +40,11 @@ class Program:
             command = [sys.executable, "-m", "tinydnn", "train", str(self.slices), "--out", str(self.out)]
             return subprocess.Popen(
                 [*command, *OPTIONS, *more], env=environment, stdout=log, stderr=log,
-                preexec_fn=heed_ctrl_c,
+                preexec_fn=reset_sigint,
             )  # fmt: skip
 
     def kill(self, when, *more):
-        """Start it, kill it with SIGKILL once `when(seconds since the start)` is true; whether it was still alive."""
+        """Start it and kill it as soon as `when(seconds since the start)` is true; return whether it still ran."""
         process, start = self.start(*more), time.perf_counter()
         while process.poll() is None and not when(time.perf_counter() - start):
             time.sleep(0.001)
@@ -57,8 +55,8 @@ class Program:
         assert self.start(*more).wait() == 0, self.log.read_text()
 
     def result(self):
-        """Every array of the model, the history and the figures, without the times that were taken."""
-        assert {path.name for path in self.out.iterdir()} == FILES
+        """Every array of the model, the history and the metrics, without times."""
+        assert {path.name for path in self.out.iterdir()} == set(FILES)
         with h5py.File(self.out / "model.h5") as file:
             arrays = {}
             file.visititems(
@@ -72,10 +70,10 @@ class Program:
         del metrics["training_seconds"]
         return arrays, history, metrics
 
-    def ends_as(self, other):
+    def assert_same_result(self, other):
         (arrays, *rest), (expected, *expected_rest) = self.result(), other.result()
         assert arrays.keys() == expected.keys()
-        assert len(arrays) == 12
+        assert len(arrays) == 13  # of six layers, weight and bias, and the training patients
         for name, array in arrays.items():
             assert np.array_equal(array, expected[name]), name
         assert rest == expected_rest
@@ -83,7 +81,7 @@ class Program:
 
 @pytest.fixture(scope="module")
 def uninterrupted(slices, tmp_path_factory):
-    """A run that nobody disturbed, and how many seconds it took."""
+    """An uninterrupted run; `seconds` is how long it took."""
     program = Program(slices, tmp_path_factory.mktemp("whole"), "run")
     start = time.perf_counter()
     program.complete()
@@ -93,7 +91,7 @@ def uninterrupted(slices, tmp_path_factory):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_at_random_moments_and_resumed_it_ends_the_same(uninterrupted, slices, tmp_path, seed):
+def test_a_run_killed_at_random_moments_ends_the_same(uninterrupted, slices, tmp_path, seed):
     program, moments = Program(slices, tmp_path, "run"), random.Random(seed)
     resume = []
     for _ in range(2):
@@ -101,37 +99,35 @@ def test_killed_at_random_moments_and_resumed_it_ends_the_same(uninterrupted, sl
         program.kill(lambda seconds, moment=moment: seconds > moment, *resume)
         resume = ["--resume"]
     program.complete("--resume")
-    program.ends_as(uninterrupted)
+    program.assert_same_result(uninterrupted)
 
 
 def appeared(folder, pattern, count=1):
-    """Whether so many files of that kind have been seen in the folder."""
-    seen = set()
+    """A condition for `kill`: `count` different files that match the pattern have appeared in the folder."""
+    names = set()
 
-    def look(seconds):
-        seen.update(path.name for path in folder.glob(pattern))
-        return len(seen) >= count
+    def condition(seconds):
+        names.update(path.name for path in folder.glob(pattern))
+        return len(names) >= count
 
-    return look
+    return condition
 
 
-def test_killed_wherever_a_file_is_written_and_resumed_it_ends_the_same(uninterrupted, slices, tmp_path):
+def test_a_run_killed_while_writing_any_file_ends_the_same(uninterrupted, slices, tmp_path):
     program, resume = Program(slices, tmp_path, "run"), []
     program.out.mkdir()
     for pattern, count in [
         ("../run-cache/*.partial", 1), ("config.json", 1), (".checkpoint-*", 2), (".model-*", 1), (".metrics-*", 1),
     ]:  # fmt: skip
-        # The blow may fall a moment after the file is finished: then the next start finds it whole.
+        # The signal may arrive after the file is complete; then the next start finds it intact.
         program.kill(appeared(program.out, pattern, count), *resume)
         resume = ["--resume"]
     program.complete("--resume")
-    program.ends_as(uninterrupted)
+    program.assert_same_result(uninterrupted)
 
 
 @pytest.mark.parametrize("epochs_done", [0, 2])
-def test_ctrl_c_finishes_the_iteration_writes_a_checkpoint_and_says_how_to_go_on(
-    uninterrupted, slices, tmp_path, epochs_done
-):
+def test_ctrl_c_finishes_the_iteration_and_writes_a_checkpoint(uninterrupted, slices, tmp_path, epochs_done):
     program = Program(slices, tmp_path, "run")
     program.out.mkdir()
     process = program.start()
@@ -140,29 +136,29 @@ def test_ctrl_c_finishes_the_iteration_writes_a_checkpoint_and_says_how_to_go_on
         while not written(0):
             time.sleep(0.001)
     else:
-        while "Run folder" not in program.log.read_text():  # what is said before the first iteration
+        while "Run folder" not in program.log.read_text():  # printed just before the first iteration
             time.sleep(0.001)
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130
-    said = program.log.read_text()
-    assert f"Go on with: tinydnn train --out {program.out} --resume" in said
-    assert "Traceback" not in said
+    output = program.log.read_text()
+    assert f"Resume with: tinydnn train --out {program.out} --resume" in output
+    assert "Traceback" not in output
     assert (program.out / "checkpoint.h5").exists()
     assert not (program.out / "metrics.json").exists()
     program.complete("--resume")
-    program.ends_as(uninterrupted)
+    program.assert_same_result(uninterrupted)
 
 
-def test_ctrl_c_before_the_training_ends_it_at_once_and_says_how_to_go_on(uninterrupted, slices, tmp_path):
+def test_ctrl_c_before_training_ends_at_once_and_names_the_command_to_resume(uninterrupted, slices, tmp_path):
     program = Program(slices, tmp_path, "run")
     process, preparing = program.start(), appeared(program.cache, "*.partial")
     while process.poll() is None and not preparing(0):
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     assert process.wait() == 130
-    said = program.log.read_text()
-    assert "Go on with: " in said
-    assert "Traceback" not in said
+    output = program.log.read_text()
+    assert "Resume with: " in output
+    assert "Traceback" not in output
     program.complete("--resume")
-    program.ends_as(uninterrupted)
+    program.assert_same_result(uninterrupted)

@@ -1,4 +1,4 @@
-"""Recipes: complete, readable, and explained where they are wrong."""
+"""Recipes: those of tinydnn are complete, and errors in others are explained."""
 
 from dataclasses import fields
 
@@ -6,32 +6,28 @@ import pytest
 
 from tinydnn.errors import InputError
 from tinydnn.runs import Options
-from tinydnn.runs.recipes import FOLDER, NOT_OF_A_RECIPE, adapts, names, read_recipe
+from tinydnn.runs.recipes import FOLDER, NOT_IN_RECIPES, is_finetune_recipe, names, read_recipe
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_recipe_says_everything_and_makes_sense(name):
+def test_a_recipe_sets_every_option_and_is_valid(name):
     values = read_recipe(name)
-    assert values.keys() == {field.name for field in fields(Options)} - NOT_OF_A_RECIPE
+    assert values.keys() == {field.name for field in fields(Options)} - NOT_IN_RECIPES
     Options(**values)
     assert (FOLDER / f"{name}.toml").read_text().startswith("# ")
 
 
-def test_the_three_recipes_are_there():
+def test_there_are_three_recipes():
     assert set(names()) == {"paper", "fast", "best"}
 
 
-def test_the_papers_recipe_is_the_papers_training():
+def test_the_recipe_of_the_paper_is_the_training_of_the_paper():
     values = read_recipe("paper")
-    assert (values["model"], values["optimizer"], values["epochs"], values["batch_size"]) == (
-        "baseline",
-        "sgd",
-        10,
-        128,
-    )
+    found = [values[name] for name in ("model", "optimizer", "epochs", "batch_size")]
+    assert found == ["baseline", "sgd", 10, 128]
 
 
-def test_a_recipe_may_be_a_file_of_ones_own(tmp_path):
+def test_a_recipe_may_be_any_toml_file(tmp_path):
     (tmp_path / "mine.toml").write_text("epochs = 3\n")
     assert read_recipe(str(tmp_path / "mine.toml")) == {"epochs": 3}
 
@@ -44,7 +40,7 @@ def test_a_recipe_may_be_a_file_of_ones_own(tmp_path):
         ("batchsize = 1", "found batchsize"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_explained(tmp_path, text, words):
+def test_an_invalid_recipe_is_explained(tmp_path, text, words):
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(InputError, match=words):
@@ -52,7 +48,7 @@ def test_a_file_that_is_no_recipe_is_explained(tmp_path, text, words):
 
 
 @pytest.mark.parametrize("name", ["wurst", "missing.toml", "../options"])
-def test_a_recipe_that_is_not_there_is_explained(name):
+def test_a_missing_recipe_is_explained(name):
     with pytest.raises(InputError, match=r"--recipe: expected one of .*paper.* or a \.toml file, found"):
         read_recipe(name)
 
@@ -61,6 +57,6 @@ def test_a_recipe_that_is_not_there_is_explained(name):
     ("text", "expected"),
     [('model = "vgg16"', True), ('head = "gap"', True), ("epochs = 1", False), ('model = ["vgg16"]', False)],
 )
-def test_a_recipe_that_adapts_a_published_network_is_known_by_what_it_says(tmp_path, text, expected):
+def test_a_finetune_recipe_is_recognised_by_its_options(tmp_path, text, expected):
     (tmp_path / "mine.toml").write_text(text)
-    assert adapts(str(tmp_path / "mine.toml")) is expected
+    assert is_finetune_recipe(str(tmp_path / "mine.toml")) is expected

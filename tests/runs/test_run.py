@@ -1,4 +1,4 @@
-"""A run and its folder: what it begins with, what it can be gone on with, what it leaves behind."""
+"""A run and its folder: its configuration, how it is resumed, and the files that it writes."""
 
 import csv
 import json
@@ -7,48 +7,38 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.runs import Options, Run
-from tinydnn.runs.files import FILES, alone_in, read_config
+from tinydnn.runs.config import read_config
+from tinydnn.runs.files import FILES, lock_folder
 from tinydnn.training.trainer import Step, Validation
 
 OPTIONS = Options(model="batchnorm", size=16, batch_size=8, epochs=2, lr=0.01)
 
 
-def dataset(**changes):
-    """Thirty slices, of ten patients unless it is said otherwise."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(30) // 3 % 3
-    images = rng.integers(0, 60, (30, 1, 16, 16)).astype(np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[0, 5 * label : 5 * label + 5] += 150
-    patients = np.array([f"P{number // 3}" for number in range(30)])
-    return replace(Dataset(images, labels, patients, ("a", "b", "c"), content="that", source="slices"), **changes)
+@pytest.fixture
+def started(dataset):
+    """A function that starts a run."""
+
+    def start(folder, options=OPTIONS, data=None):
+        run = Run(folder, options, data or dataset())
+        run.start()
+        return run
+
+    return start
 
 
-def begun(folder, options=OPTIONS, data=None):
-    run = Run(folder, options, data or dataset())
-    run.start()
-    return run
-
-
-def history(folder):
+def read_history(folder):
     return list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
 
 
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Drawing takes the most time, and is tested elsewhere; what would be written below the pictures is kept."""
-    notes = []
-    for name in ("training_progress", "confusion_matrix"):
-        monkeypatch.setattr(f"tinydnn.plots.{name}", lambda path, note, **_: notes.append(note))
-    return notes
+def without_times(records):
+    return [replace(record, seconds=0) if isinstance(record, Step) else record for record in records]
 
 
-def test_a_folder_is_complete_when_its_figures_are_there(tmp_path):
-    run = begun(tmp_path / "run")
+def test_a_run_is_complete_once_its_metrics_are_written(tmp_path, started):
+    run = started(tmp_path / "run")
     assert not run.complete
     list(run.records())
     run.finish()
@@ -58,8 +48,8 @@ def test_a_folder_is_complete_when_its_figures_are_there(tmp_path):
         assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
-def test_the_configuration_is_written_first_and_names_everything_that_decides_the_result(tmp_path):
-    run = begun(tmp_path, data=dataset(skipped=(("7.mat", "broken"),)))
+def test_the_configuration_comes_first_and_names_all_that_decides_the_result(tmp_path, started, dataset):
+    run = started(tmp_path, data=dataset(skipped=(("7.mat", "broken"),)))
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["options"] == asdict(OPTIONS)
@@ -69,15 +59,15 @@ def test_the_configuration_is_written_first_and_names_everything_that_decides_th
     }  # fmt: skip
     assert config["normalisation"]["shift"] == run.trainer.normalise.shift
     assert config["iterations_per_epoch"] == 3
-    assert {one.partition(": ")[0] for one in config["implementations"]} > {"conv2d", "maxpool2d", "linear"}
+    assert {line.partition(": ")[0] for line in config["implementations"]} > {"conv2d", "maxpool2d", "linear"}
     assert config["threads"] == thread_count()
     assert {"python", "numpy", "h5py", "tinydnn"} == set(config["versions"])
 
 
-def test_the_history_has_a_line_an_iteration_with_the_held_out_figures_at_each_epochs_end(tmp_path):
-    run = begun(tmp_path)
+def test_the_history_has_a_row_per_iteration_and_validations_at_epoch_ends(tmp_path, started):
+    run = started(tmp_path)
     list(run.records())
-    lines = history(tmp_path)
+    lines = read_history(tmp_path)
     assert list(lines[0]) == [
         "epoch", "iteration", "learning_rate", "loss", "accuracy", "seconds", "validation_loss", "validation_accuracy"
     ]  # fmt: skip
@@ -89,86 +79,84 @@ def test_the_history_has_a_line_an_iteration_with_the_held_out_figures_at_each_e
     assert [float(line["loss"]) for line in lines] == [step.loss for step in steps]
 
 
-def test_a_checkpoint_follows_every_epoch(tmp_path):
-    run, times = begun(tmp_path), []
+def test_a_checkpoint_follows_every_epoch(tmp_path, started):
+    run, times = started(tmp_path), []
     for _ in run.records():
         times.append((tmp_path / "checkpoint.h5").stat().st_mtime_ns if (tmp_path / "checkpoint.h5").exists() else 0)
     assert times[:3] == [0, 0, 0]
     assert times[3] == times[6] < times[7]
 
 
-def test_killed_between_checkpoint_and_history_nothing_of_the_history_is_lost(tmp_path, no_pictures, monkeypatch):
-    run = begun(tmp_path)
+def test_a_kill_between_checkpoint_and_history_loses_no_history(tmp_path, no_plots, monkeypatch, started):
+    run = started(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr("tinydnn.runs.files.write_history", lambda *_: None)
         list(run.records())
     assert not (tmp_path / "history.csv").exists()
-    resumed = begun(tmp_path)
+    resumed = started(tmp_path)
     assert list(resumed.records()) == []
     resumed.finish()
-    assert [line["iteration"] for line in history(tmp_path)] == list("123456")
+    assert [line["iteration"] for line in read_history(tmp_path)] == list("123456")
 
 
-def test_stopped_between_an_epochs_last_iteration_and_its_validation_nothing_is_missing(tmp_path, no_pictures):
-    whole = begun(tmp_path / "whole")
+def test_a_stop_between_an_epochs_last_iteration_and_its_validation_loses_nothing(tmp_path, no_plots, started):
+    whole = started(tmp_path / "whole")
     list(whole.records())
     for stop_after in (3, 6):
-        run, folder = begun(tmp_path / f"{stop_after}"), tmp_path / f"{stop_after}"
+        run, folder = started(tmp_path / f"{stop_after}"), tmp_path / f"{stop_after}"
         for record in run.records():
             if isinstance(record, Step) and record.iteration == stop_after:
                 run.save()
                 break
-        resumed = begun(folder)
+        resumed = started(folder)
         list(resumed.records())
-        assert [replace(one, seconds=0) if isinstance(one, Step) else one for one in resumed.trainer.records] == [
-            replace(one, seconds=0) if isinstance(one, Step) else one for one in whole.trainer.records
-        ]
-        assert len(history(folder)) == 6
+        assert without_times(resumed.trainer.records) == without_times(whole.trainer.records)
+        assert len(read_history(folder)) == 6
 
 
-def test_what_a_kill_left_half_written_is_cleared_away(tmp_path):
-    begun(tmp_path)
+def test_partial_files_of_a_kill_are_removed(tmp_path, started):
+    started(tmp_path)
     for name in (".checkpoint-abcd1234.h5", ".history-x.csv", ".training-progress-1.png", ".mine.h5"):
         (tmp_path / name).write_bytes(b"half")
-    begun(tmp_path)
+    started(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", ".mine.h5"}
 
 
-def test_another_number_of_threads_is_not_gone_on_with(tmp_path, monkeypatch):
-    begun(tmp_path)
+def test_a_run_is_not_resumed_with_another_thread_count(tmp_path, monkeypatch, started):
+    started(tmp_path)
     began = thread_count()
-    monkeypatch.setattr("tinydnn.runs.run.thread_count", lambda: began + 1)
+    monkeypatch.setattr("tinydnn.runs.config.thread_count", lambda: began + 1)
     with pytest.raises(InputError, match=f"expected {began} threads.*found {began + 1}.*--threads {began}"):
-        begun(tmp_path)
+        started(tmp_path)
 
 
-def test_other_contents_are_not_gone_on_with(tmp_path):
-    begun(tmp_path)
+def test_a_run_is_not_resumed_with_other_data(tmp_path, started, dataset):
+    started(tmp_path)
     with pytest.raises(InputError, match="the data is not what this run began with; its contents have changed"):
-        begun(tmp_path, data=dataset(content="other"))
+        started(tmp_path, data=dataset(content="other"))
 
 
-def test_other_options_are_not_gone_on_with(tmp_path):
-    begun(tmp_path)
+def test_a_run_is_not_resumed_with_other_options(tmp_path, started):
+    started(tmp_path)
     with pytest.raises(InputError, match=r"expected lr 0\.01, with which this run began, found 0\.02"):
-        begun(tmp_path, replace(OPTIONS, lr=0.02))
-    begun(tmp_path, replace(OPTIONS, data="moved"))
+        started(tmp_path, replace(OPTIONS, lr=0.02))
+    started(tmp_path, replace(OPTIONS, data="moved"))
 
 
-def test_a_folder_is_for_one_process_at_a_time(tmp_path):
+def test_a_folder_is_locked_against_a_second_process(tmp_path):
     folder = tmp_path / "run"
     with (
-        alone_in(folder),
+        lock_folder(folder),
         pytest.raises(InputError, match="another process is training in this folder"),
-        alone_in(folder),
+        lock_folder(folder),
     ):
         pass
-    with alone_in(folder):
+    with lock_folder(folder):
         assert list(folder.iterdir()) == []
 
 
-def test_diverged_weights_leave_the_last_good_checkpoint(tmp_path):
-    run = begun(tmp_path)
+def test_diverged_weights_do_not_overwrite_the_checkpoint(tmp_path, started):
+    run = started(tmp_path)
     for record in run.records():
         if record.iteration == 4:
             break
@@ -179,8 +167,8 @@ def test_diverged_weights_leave_the_last_good_checkpoint(tmp_path):
     assert (tmp_path / "checkpoint.h5").read_bytes() == good
 
 
-def test_training_that_diverges_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
-    run = begun(tmp_path, replace(OPTIONS, model="baseline", lr=0.01, schedule="constant", epochs=9))
+def test_diverging_training_stops_and_keeps_the_last_finite_checkpoint(tmp_path, started):
+    run = started(tmp_path, replace(OPTIONS, model="baseline", lr=0.01, schedule="constant", epochs=9))
     for record in run.records():
         if isinstance(record, Validation):
             break
@@ -191,36 +179,36 @@ def test_training_that_diverges_stops_the_run_and_keeps_the_last_good_checkpoint
     assert (tmp_path / "checkpoint.h5").read_bytes() == good
 
 
-def test_figures_name_both_sides_and_what_they_share(tmp_path, no_pictures):
-    run = begun(tmp_path)
+def test_the_metrics_count_the_slices_and_patients_of_each_part(tmp_path, no_plots, started):
+    run = started(tmp_path)
     list(run.records())
     metrics = run.finish()
     protocol = metrics["protocol"]
     assert (protocol["train_slices"], protocol["test_slices"]) == (24, 6)
-    train, test = ({run.dataset.patients[n] for n in side} for side in (run.split.train, run.split.test))
+    train, test = ({run.dataset.patients[n] for n in part} for part in (run.split.train, run.split.test))
     assert (protocol["train_patients"], protocol["test_patients"]) == (len(train), len(test))
     shared = sum(run.dataset.patients[n] in train for n in run.split.test)
     assert protocol["test_slices_with_patient_in_training"] == shared > 0
     assert protocol["share_with_patient_in_training"] == shared / 6
-    assert f"{shared} of 6 test slices show a patient who is in training too." in no_pictures[1]
+    assert f"{shared} of 6 test slices show a patient who is in training too." in no_plots[1]
 
 
-def test_a_split_by_patient_shares_none(tmp_path, no_pictures):
-    run = begun(tmp_path, replace(OPTIONS, split="patient"))
+def test_a_split_by_patient_shares_no_patient(tmp_path, no_plots, started):
+    run = started(tmp_path, replace(OPTIONS, split="patient"))
     list(run.records())
     assert run.finish()["protocol"]["share_with_patient_in_training"] == 0
 
 
-def test_of_unknown_patients_nothing_is_claimed(tmp_path, no_pictures):
-    run = begun(tmp_path, data=dataset(patients=np.array([""] * 30)))
+def test_nothing_is_claimed_about_unknown_patients(tmp_path, no_plots, started, dataset):
+    run = started(tmp_path, data=dataset(patients=np.array([""] * 30)))
     list(run.records())
     metrics = run.finish()
     assert metrics["protocol"]["share_with_patient_in_training"] is None
     assert metrics["protocol"]["test_slices_with_patient_in_training"] is None
-    assert "Which patients they show is unknown." in no_pictures[1]
+    assert "Which patients they show is unknown." in no_plots[1]
 
 
-def test_a_batch_larger_than_the_training_part_is_refused_whatever_the_schedule(tmp_path):
+def test_a_batch_larger_than_the_training_set_is_refused(tmp_path, dataset):
     for schedule in ("constant", "step", "cosine", "one-cycle"):
         with pytest.raises(InputError, match="batch size: expected at most 24"):
             Run(tmp_path, replace(OPTIONS, batch_size=25, schedule=schedule), dataset())
@@ -246,16 +234,23 @@ def test_a_batch_larger_than_the_training_part_is_refused_whatever_the_schedule(
         ({"lr": 0.0}, "--lr: expected a number above 0, found 0.0"),
         ({"data": 3}, "--data: expected a path, found 3"),
         ({"device": 0}, "--device: expected a name, found 0"),
+        ({"views": 3}, "--views: expected one of 1, 2, 10, found 3"),
+        ({"views": True}, "--views: expected one of 1, 2, 10, found True"),
+        ({"split": "official"}, "--split: expected one of slice, patient, found 'official'"),
+        ({"fold": 6}, "--fold: expected 1 to 5, found 6"),
+        ({"model": ["baseline"]}, "--model: expected one of baseline, batchnorm, regions, large-regions, found ['b"),
+        ({"balance": 1}, "--balance: expected true or false, found 1"),
+        ({"momentum": True}, "--momentum: expected a number, found True"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_named_with_what_was_expected_and_found(changes, words):
+def test_an_invalid_option_is_reported_with_what_was_expected_and_found(changes, words):
     with pytest.raises(InputError) as error:
         Options(**changes)
     assert words in str(error.value)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "one-cycle"])
-def test_every_schedule_has_the_learning_rate_at_its_top(schedule):
+def test_every_schedule_peaks_at_the_learning_rate(schedule):
     options = Options(schedule=schedule, lr=0.5)
     rates = [options.make_schedule(101)(t) for t in range(101)]
     assert max(rates) == pytest.approx(0.5)
@@ -276,8 +271,8 @@ def test_every_schedule_has_the_learning_rate_at_its_top(schedule):
         (lambda config: config.update(data=None), ""),
     ],
 )
-def test_a_configuration_that_is_none_is_refused_with_its_path(tmp_path, change, words):
-    begun(tmp_path)
+def test_an_invalid_configuration_is_refused_with_its_path(tmp_path, change, words, started):
+    started(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     change(config)
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -287,7 +282,7 @@ def test_a_configuration_that_is_none_is_refused_with_its_path(tmp_path, change,
     assert words in str(error.value)
 
 
-def test_balance_reaches_the_training(tmp_path):
+def test_balance_sets_the_log_prior_of_the_trainer(tmp_path, dataset):
     data = replace(dataset(), labels=np.repeat([0, 0, 0, 0, 0, 0, 1, 1, 2, 2], 3))
     run = Run(tmp_path, replace(OPTIONS, balance=True), data)
     counts = np.bincount(data.labels[run.split.train])

@@ -1,4 +1,4 @@
-"""A run on a GPU, emulated: what it says of device and precision, and that its files are those of any run."""
+"""A run on an emulated GPU: it records device and precision, and its files are those of any run."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from tinydnn.runs import Options, Run, files
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="the emulated GPU needs g++, which is not installed")
-def test_a_run_says_its_precision_and_what_ran_and_leaves_a_model_for_any_machine(tmp_path):
+def test_a_gpu_run_records_its_precision_and_writes_a_model_for_any_machine(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (9, 1, 16, 16)).astype(np.uint8)
     patients = np.array([f"P{k}" for k in range(9)])
@@ -28,15 +28,15 @@ def test_a_run_says_its_precision_and_what_ran_and_leaves_a_model_for_any_machin
     config = json.loads((tmp_path / files.CONFIG).read_text())
     assert config["options"]["device"] == "cuda"
     assert config["options"]["precision"] == "tf32"
-    ran = {"conv2d_relu_maxpool2d: fused fp32", "conv2d_relu_maxpool2d: fused tf32", "linear: tf32"}
-    assert ran <= set(config["implementations"])
+    implementations = {"conv2d_relu_maxpool2d: fused fp32", "conv2d_relu_maxpool2d: fused tf32", "linear: tf32"}
+    assert implementations <= set(config["implementations"])
     assert all((tmp_path / name).exists() for name in files.FILES)
     assert metrics["iterations"] == 2
     saved = load_model(tmp_path / files.MODEL)
     assert np.isfinite(saved.model.predict(saved.normalise(images))).all()  # on the CPU
 
 
-def test_tf32_is_for_a_gpu():
+def test_tf32_needs_a_gpu():
     with pytest.raises(InputError, match=r"--precision: expected fp32 on the CPU .* found tf32"):
         Options(precision="tf32")
     with pytest.raises(InputError, match="--precision: expected one of fp32, tf32, found 'fp16'"):

@@ -1,4 +1,4 @@
-"""The program `tinydnn`: its commands, and how it says that something is wrong."""
+"""The program `tinydnn`: its commands and its error messages."""
 
 import sys
 from importlib import import_module
@@ -11,33 +11,15 @@ from tinydnn.errors import InputError
 
 INTERRUPTED = 130  # the exit status of programs that Ctrl-C has ended
 COMMANDS = (
-    "train",
-    "crossval",
-    "augment",
-    "finetune",
-    "evaluate",
-    "predict",
-    "prepare",
-    "download",
-    "weights",
-    "features",
-    "gradcheck",
-    "worked_example",
-    "info",
-    "check",
-    "bench",
-)
+    "train", "crossval", "augment", "evaluate", "predict", "prepare", "download", "weights", "features",
+    "gradcheck", "worked_example", "info", "check", "bench",
+)  # fmt: skip
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="A neural-network engine that a person can read; trains a CNN on brain-tumour MRI.",
-)
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         from tinydnn import __version__
 
         typer.echo(f"tinydnn {__version__}")
@@ -54,7 +36,7 @@ def root(
 
 
 def main() -> NoReturn:
-    """Run the command line; what a person can mend is told in one or two lines, with exit status 2."""
+    """Run the command line. A user-correctable error prints one or two lines and exits with status 2."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
@@ -62,10 +44,10 @@ def main() -> NoReturn:
         for command in COMMANDS:
             import_module(f"tinydnn.cli.{command}")
         status = typer.main.get_command(app).main(standalone_mode=False)
-        if status == INTERRUPTED:  # Typer's answer to Ctrl-C, which says nothing
+        if status == INTERRUPTED:  # Typer turns Ctrl-C into this status without a message
             raise KeyboardInterrupt
     except typer.TyperException as error:
-        # Usage errors say more than their text: which option or argument it was.
+        # The formatted message of a usage error names the option or argument, its text does not.
         describe = getattr(error, "format_message", error.__str__)
         fail(describe())
     except InputError as error:
@@ -81,7 +63,7 @@ def main() -> NoReturn:
 
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong on standard error and end with status 2."""
-    if message:  # none where the help was shown instead
+    """Print the message to standard error and exit with status 2."""
+    if message:  # empty if the help was shown instead
         print(f"tinydnn: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)

@@ -1,4 +1,4 @@
-"""`tinydnn augment`: look at what the network will see."""
+"""`tinydnn augment`: draw augmented training images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,39 +16,39 @@ ROWS, COLUMNS = 4, 6
 @app.command()
 def augment(
     data: choices.Data,
-    show: Annotated[Path, typer.Option(help="The PNG file to draw.")],
+    show: Annotated[Path, typer.Option(help="PNG file to write.")],
     augment: choices.Augment = "light",
     size: choices.Size = 256,
     crop: choices.Crop = "none",
     margin: choices.Margin = 0.2,
-    seed: Annotated[int, typer.Option(help="Decides which slices, and what is drawn for them.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of slices and of the augmentation.")] = 0,
 ) -> None:
-    """Draw some slices of DATA as they are, and as five epochs would show them, with the outline of the tumour."""
+    """Draw four slices of DATA: the original and its augmentation in five epochs, with the outline of the tumour."""
     import numpy as np
 
     from tinydnn import plots
-    from tinydnn.data.augment.augmentation import parse
-    from tinydnn.data.augment.draws import Draws
+    from tinydnn.data.augment import Draws, parse_augmentation
+    from tinydnn.data.crop import Crop
     from tinydnn.data.dataset import Dataset
     from tinydnn.data.prepare.cache import prepared
-    from tinydnn.data.prepare.crop import Crop
 
     if show.suffix.lower() != ".png":
         raise InputError(f"--show: expected a .png file, found {show}")
-    change, part = parse(augment), Crop(crop, margin)
+    augmentation, region = parse_augmentation(augment), Crop(crop, margin)
     with progress_bar("Preparing slices") as progress:
-        dataset = Dataset.open(prepared(data, size=size, crop=part, progress=progress))
+        dataset = Dataset.open(prepared(data, size=size, crop=region, progress=progress))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:ROWS])
     x = dataset.read(chosen)
-    masks = None if dataset.masks is None else np.stack([dataset.masks[int(index)] for index in chosen])
+    masks = None if dataset.masks is None else dataset.read_masks(chosen)
     columns = [(x, masks)]
-    columns += [change(x, Draws(seed, epoch, chosen, len(dataset)), masks) for epoch in range(COLUMNS - 1)]
-    title = f"{dataset.source}, {size} × {size} pixels" + ("" if crop == "none" else f", crop {part}")
+    columns += [augmentation(x, Draws(seed, epoch, chosen, len(dataset)), masks) for epoch in range(COLUMNS - 1)]
+    source = f"{dataset.source}, {size} × {size} pixels" + ("" if crop == "none" else f", crop {region}")
+    amounts = ", ".join(f"{name} {value:g}" for name, value in augmentation.amounts().items())
     plots.augmentation(
         show,
-        pictures=np.stack([pictures[:, 0] for pictures, _ in columns], axis=1),
-        masks=np.stack([moved for _, moved in columns if moved is not None], axis=1) if masks is not None else None,
+        images=np.stack([images[:, 0] for images, _ in columns], axis=1),
+        masks=None if masks is None else np.stack([moved for _, moved in columns if moved is not None], axis=1),
         names=[dataset.class_names[label] for label in dataset.labels[chosen]],
-        title=f"{title}; {', '.join(f'{name} {value:g}' for name, value in change.amounts().items()) or 'no change'}",
+        title=f"{source}; {amounts or 'no change'}",
     )
-    say(f"{show}: {len(chosen)} slices, as they are and in {COLUMNS - 1} epochs")
+    say(f"{show}: {len(chosen)} slices, the original and in {COLUMNS - 1} epochs")

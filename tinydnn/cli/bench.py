@@ -1,4 +1,4 @@
-"""`tinydnn bench`: check kernels, then time them, then place them beside each other and the machine's limits."""
+"""`tinydnn bench`: check kernels, time them, and compare them with each other and with the machine's peaks."""
 
 import json
 from dataclasses import asdict
@@ -29,20 +29,20 @@ def bench(
     load: Load = None,
     only: Only = None,
     baseline: Annotated[str | None, typer.Option(help="The implementation to compare with.")] = None,
-    shape: Annotated[str | None, typer.Option(help="Of x, and of w where there is one: 8x16x64x64,32x16x3x3.")] = None,
+    shape: Annotated[str | None, typer.Option(help="Shapes of x (and w), such as 8x16x64x64,32x16x3x3.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[
-        str, typer.Option(help="cpu, cuda, cuda:N, or emulated: checks a GPU's kernels on the CPU.")
+        str, typer.Option(help="cpu, cuda, cuda:N, or emulated: only checks CUDA kernels, on the CPU.")
     ] = "cpu",
     threads: Threads = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Also at other sizes.")] = False,
-    train: Annotated[bool, typer.Option("--train", help="Also train with each loaded kernel, and without.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="A file for all figures.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="A picture: the roofline (with --sweep: times by size).")] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also measure other sizes.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="Also train with and without each loaded kernel.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="JSON file for all results.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="PNG file: roofline, or times by size with --sweep.")] = None,
 ) -> None:
-    """Check kernels of an operation, then time them against each other and the machine's limits."""
+    """Check kernels of an operation, then time them and compare them with each other and with the machine's peaks."""
     from tinydnn.bench.checking import check
-    from tinydnn.bench.comparison import able, compare, default_baseline
+    from tinydnn.bench.comparison import compare, default_baseline, split_supported
     from tinydnn.bench.costs import bench_case
     from tinydnn.bench.gpu import gpu, gpu_peaks
     from tinydnn.bench.machine import machine
@@ -59,21 +59,21 @@ def bench(
     names, loaded = selected(op, load, only, others=True, device=device)
     own = loaded.names if loaded else ()
     shapes = _shapes(shape)
-    names, uncovered = able(op, names, shapes, device, dtype)
+    names, unsupported = split_supported(op, names, shapes, device, dtype)
     if not names:
-        raise InputError(f"{op}: expected an implementation that covers this case, found none among {uncovered}")
+        raise InputError(f"{op}: expected an implementation that covers this case, found none among {unsupported}")
 
-    found: Machine | Gpu
+    hardware: Machine | Gpu
     tf32 = None
     if device == "cpu":
-        found, peaks = machine(), measure_peaks(dtype)
-        print_machine(found, peaks)
-        where = f"{found.cpu}, {found.threads} threads"
+        hardware, peaks = machine(), measure_peaks(dtype)
+        print_machine(hardware, peaks)
+        where = f"{hardware.cpu}, {hardware.threads} threads"
     else:
-        found, peaks = gpu(), gpu_peaks(dtype)
+        hardware, peaks = gpu(), gpu_peaks(dtype)
         tf32 = gpu_peaks(dtype, precision="tf32") if dtype == "float32" else None
-        print_gpu(found, peaks, tf32)
-        where = found.name
+        print_gpu(hardware, peaks, tf32)
+        where = hardware.name
     say("")
     print_case(bench_case(op, shapes), dtype, peaks)
     say("")
@@ -82,25 +82,26 @@ def bench(
     outcomes = {name: check(op, name, device) for name in names}
     for outcome in outcomes.values():
         show(outcome)
-    for name in uncovered:
-        say(f"{op}: {name}: does not cover this case")
+    for name in unsupported:
+        say(f"{op}: {name}: does not support this case")
     right = [name for name in names if outcomes[name].passed]
-    result: dict[str, Any] = {"operation": op, "dtype": dtype, "machine": asdict(found), "peaks": asdict(peaks)}
-    result["checks"] = {name: [str(one) for one in outcome.findings] for name, outcome in outcomes.items()}
+    result: dict[str, Any] = {"operation": op, "dtype": dtype, "machine": asdict(hardware), "peaks": asdict(peaks)}
+    result["checks"] = {name: [str(finding) for finding in outcome.findings] for name, outcome in outcomes.items()}
     if right:
-        beside = baseline or default_baseline(op, [name for name in right if name not in own] or right)
-        if beside not in right:
-            raise InputError(f"--baseline: expected one of {', '.join(right)}, found {beside}")
-        comparison = compare(op, right, beside, peaks, shapes=shapes, dtype=dtype, device=device, tf32=tf32)
+        baseline = baseline or default_baseline(op, [name for name in right if name not in own] or right)
+        if baseline not in right:
+            raise InputError(f"--baseline: expected one of {', '.join(right)}, found {baseline}")
+        comparison = compare(op, right, baseline, peaks, shapes=shapes, dtype=dtype, device=device, tf32=tf32)
         print_table(comparison)
         result |= as_dict(comparison)
         if sweep:
-            result["sweep"] = _sweep(op, right, beside, peaks, dtype, plot, device)
+            result["sweep"] = _sweep(op, right, baseline, peaks, dtype, plot, device)
         elif plot is not None:
             draw_roofline(plot, comparison, peaks, where)
     if train:
-        for name in (one for one in own if one in right):
-            _train(op, name, device)
+        for name in own:
+            if name in right:
+                _train(op, name, device)
     if json_file is not None:
         with atomic_write(json_file) as path:
             path.write_text(json.dumps(result, indent=1) + "\n")
@@ -113,10 +114,10 @@ def _shapes(text: str | None) -> "tuple[Shape, ...]":
     if text is None:
         return ()
     try:
-        shapes = tuple(tuple(int(size) for size in one.split("x")) for one in text.split(","))
+        shapes = tuple(tuple(int(size) for size in shape.split("x")) for shape in text.split(","))
     except ValueError:
         shapes = ((0,),)
-    if any(size < 1 for one in shapes for size in one):
+    if any(size < 1 for shape in shapes for size in shape):
         raise InputError(f"--shape: expected sizes such as 8x16x64x64,32x16x3x3, found {text!r}")
     return shapes
 
@@ -135,10 +136,13 @@ def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str,
     if plot is not None:
         from tinydnn.plots import times_by_size
 
-        medians = [{(line.name, line.direction): 1e3 * line.sample.median for line in one.lines} for one in comparisons]
+        medians = [
+            {(line.name, line.direction): 1e3 * line.sample.median for line in comparison.lines}
+            for comparison in comparisons
+        ]
         keys = [(name, direction) for name in names for direction in ("forward", "backward")]
-        times = {key: [of_size.get(key, float("nan")) for of_size in medians] for key in keys}
-        times_by_size(plot, [one.case.label for one in comparisons], times, title=f"{op}, {dtype}")
+        times = {key: [medians_at.get(key, float("nan")) for medians_at in medians] for key in keys}
+        times_by_size(plot, [comparison.case.label for comparison in comparisons], times, title=f"{op}, {dtype}")
         say(f"Times by size: {plot}")
     return [as_dict(comparison) for comparison in comparisons]
 
@@ -146,13 +150,13 @@ def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str,
 def _train(op: str, name: str, device: str) -> None:
     from tinydnn.bench.trial import AGREEMENT, trial
 
-    found = trial(op, name, device=device)
+    outcome = trial(op, name, device=device)
     say("")
     say(f"Training the baseline network on phantoms, from the same seed:\nstep  {name:>12}     reference")
-    for step, (own, reference) in enumerate(zip(found.own, found.reference, strict=True), start=1):
-        say(f"{step:4}  {own:12.6f}  {reference:12.6f}")
-    if found.ran:
-        agree = "agree" if found.difference <= AGREEMENT else "DO NOT AGREE"
-        say(f"largest relative difference {found.difference:.1e}: the losses {agree}")
+    for step, (loss, reference) in enumerate(zip(outcome.kernel, outcome.reference, strict=True), start=1):
+        say(f"{step:4}  {loss:12.6f}  {reference:12.6f}")
+    if outcome.ran:
+        agree = "agree" if outcome.difference <= AGREEMENT else "DO NOT AGREE"
+        say(f"largest relative difference {outcome.difference:.1e}: the losses {agree}")
     else:
-        say(f"{name} covers no layer of the network, so nothing of it ran")
+        say(f"{name} supports no layer of the network, so it never ran")

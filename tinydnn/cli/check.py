@@ -1,4 +1,4 @@
-"""`tinydnn check`: is a kernel right?"""
+"""`tinydnn check`: check kernels against the contract of their operation."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 Op = Annotated[str, typer.Argument(help="An operation, such as conv2d.")]
 Load = Annotated[Path | None, typer.Option(help="A Python file that registers kernels of your own.")]
-Only = Annotated[str | None, typer.Option(help="Names of implementations, with commas between them.")]
-
+Only = Annotated[str | None, typer.Option(help="Names of implementations, separated by commas.")]
 
 EMULATED = "emulated"
 
@@ -29,17 +28,17 @@ def check(
     op: Op,
     load: Load = None,
     only: Only = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or emulated: a GPU's kernels on the CPU.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:N, or emulated: CUDA kernels on the CPU.")] = "cpu",
     threads: Threads = None,
 ) -> None:
-    """Check kernels against the reference; the exit status is 1 where one fails."""
+    """Check kernels against the reference; the exit status is 1 if any fails."""
     outcomes = check_all(op, load, only, device)
     if not all(outcome.passed for outcome in outcomes):
         raise typer.Exit(1)
 
 
 def check_all(op: str, load: Path | None, only: str | None, device: str) -> "list[Outcome]":
-    """Check each kernel and show what is found, on a device or on an emulated GPU."""
+    """Check each kernel on a device or an emulated GPU, and show the outcomes."""
     from tinydnn.bench.checking import check as check_one
 
     with emulated() if device == EMULATED else nullcontext():
@@ -56,7 +55,11 @@ def check_all(op: str, load: Path | None, only: str | None, device: str) -> "lis
 def selected(
     op: str, load: Path | None, only: str | None, *, others: bool = False, device: str = "cpu"
 ) -> tuple[list[str], "Loaded | None"]:
-    """The implementations to look at: those of --only, else those of the file (and `others` after them), else all."""
+    """The names of the selected implementations, and the loaded file.
+
+    They are those of --only, else those of the file (followed by all others if `others`), else all for the device.
+    Raises `InputError` for an unknown operation or implementation, and for a file without a kernel for the device.
+    """
     import tinydnn.kernels  # noqa: F401 - registers the implementations
     from tinydnn import ops
     from tinydnn.bench.loading import load as load_file
@@ -66,24 +69,24 @@ def selected(
         raise InputError(f"OP: expected an operation ({', '.join(sorted(known))}), found {op}")
     loaded = load_file(load, op) if load is not None else None
     kind = "cpu" if device == "cpu" else "cuda"
-    here = known[op].names(kind)
-    if loaded and not set(loaded.names) & set(here):
+    available = known[op].names(kind)
+    if loaded and not set(loaded.names) & set(available):
         raise InputError(f'{load}: expected a kernel for {kind}, as in implementation(…, device="{kind}"), found none')
     if only is None:
-        own = [name for name in loaded.names if name in here] if loaded else []
-        return own + [name for name in here if (others or not own) and name not in own], loaded
-    asked = [name.strip() for name in only.split(",")]
-    for name in asked:
-        if name not in here:
-            raise InputError(f"--only: expected implementations of {op} ({', '.join(here)}), found {name!r}")
-    return asked, loaded
+        own = [name for name in loaded.names if name in available] if loaded else []
+        return own + [name for name in available if (others or not own) and name not in own], loaded
+    selection = [name.strip() for name in only.split(",")]
+    for name in selection:
+        if name not in available:
+            raise InputError(f"--only: expected implementations of {op} ({', '.join(available)}), found {name!r}")
+    return selection, loaded
 
 
 def show(outcome: "Outcome") -> None:
-    """One line where it passed; else one for each finding."""
-    what = f"{outcome.operation}: {outcome.implementation}"
+    """Print one line if it passed, else one line for each finding."""
+    title = f"{outcome.operation}: {outcome.implementation}"
     if outcome.passed:
         gradients = "value; gradients are the reference's" if outcome.forward_only else "value and gradients"
-        say(f"{what}: right on {outcome.cases} cases ({gradients}; first call {outcome.first_call:.2f} s)")
+        say(f"{title}: right on {outcome.cases} cases ({gradients}; first call {outcome.first_call:.2f} s)")
     for finding in outcome.findings:
-        say(f"{what}: WRONG: {finding}")
+        say(f"{title}: WRONG: {finding}")

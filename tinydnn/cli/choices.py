@@ -1,48 +1,86 @@
-"""Arguments and options that several commands have, each with its help."""
+"""Arguments and options that several commands have, made from their declarations in `tinydnn.runs.options`."""
 
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar, get_args
 
 import typer
 
+from tinydnn.cli.threads import threads_option
+from tinydnn.data.augment import Augmentation
+from tinydnn.runs.declarations import Panel, declarations
+from tinydnn.runs.options import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+PANELS = (None, *get_args(Panel))
+
+# Each shorthand for a change of `--augment`, with its help.
+CHANGES = {
+    "rotate": "Rotate by up to this many degrees.",
+    "shift": "Shift by up to this share of the side.",
+    "zoom": "Zoom in or out; 0.1: by up to 10 %.",
+    "flip": "Flip left to right, with probability 1/2.",
+    "brightness": "Brighten or darken; 0.2: by up to 20 %.",
+    "contrast": "Raise or lower the contrast; 0.2: by up to 20 %.",
+    "cutout": "Blacken a square with this share of the side.",
+}
+
+
+def declared(name: str, kind: type[Options] = Options, *, panel: Panel | None = None) -> Any:
+    """The Typer option (of `data`: the argument) of a declaration; `panel` groups it in the help."""
+    declaration = declarations(kind)[name]
+    if name == "data":
+        return typer.Argument(help=declaration.help)
+    flags = (f"--{declaration.flag}",) if declaration.flag else ()
+    return typer.Option(*flags, help=declaration.help, rich_help_panel=panel)
+
+
 Data = Annotated[str, typer.Argument(help="Folder of .mat files, zips, image folder or prepared file.")]
-DataOrPhantoms = Annotated[
-    str | None,
-    typer.Argument(help="Folder of .mat files, zips, image folder or prepared file; phantoms where not given."),
-]
-Size = Annotated[int, typer.Option(help="Pixels along each side that slices are brought to.")]
-Crop = Annotated[str, typer.Option(help="none, head, ring or tumour; the last two use the mask.")]
-Margin = Annotated[float, typer.Option(help="Kept round the tumour, in its own size.")]
-SkipBroken = Annotated[bool, typer.Option(help="Leave out files that cannot be read, and list them.")]
-Seed = Annotated[int, typer.Option(help="Decides split or folds, new weights, shuffling, augmentation and dropout.")]
+Size = Annotated[int, declared("size")]
+Crop = Annotated[str, declared("crop")]
+Margin = Annotated[float, declared("margin")]
+SkipBroken = Annotated[bool, declared("skip_broken")]
+Augment = Annotated[str, declared("augment")]
 
-Epochs = Annotated[int, typer.Option(help="How often every training slice is shown.")]
-BatchSize = Annotated[int, typer.Option(help="Slices in an iteration.")]
-Optimizer = Annotated[str, typer.Option(help="sgd or adam.")]
-Momentum = Annotated[float, typer.Option(help="Momentum of sgd.")]
-WeightDecay = Annotated[float, typer.Option(help="L2 penalty on the weights.")]
-LabelSmoothing = Annotated[float, typer.Option(help="Share of each target that goes to all classes.")]
-Balance = Annotated[bool, typer.Option("--balance", help="Train for classes of equal frequency.")]
+Threads = Annotated[int | None, threads_option("Hardware")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/MODEL-N.", rich_help_panel="Run")]
+Resume = Annotated[bool, typer.Option(help="Resume the run in --out.", rich_help_panel="Run")]
 
-Augment = Annotated[
-    str, typer.Option(help="none, light, strong, changes such as rotate=15,flip, or both: light,cutout=0.3.")
-]
-Rotate = Annotated[float | None, typer.Option(help="Augment: turn by at most so many degrees.")]
-Shift = Annotated[float | None, typer.Option(help="Augment: move by at most that share of the side.")]
-Zoom = Annotated[float | None, typer.Option(help="Augment: 0.1 enlarges or shrinks by up to 10 %.")]
-Flip = Annotated[bool | None, typer.Option(help="Augment: mirror every second slice.")]
-Brightness = Annotated[float | None, typer.Option(help="Augment: 0.2 brightens or darkens by up to 20 %.")]
-Contrast = Annotated[float | None, typer.Option(help="Augment: 0.2 spreads grey levels by up to 20 %.")]
-Saturation = Annotated[float | None, typer.Option(help="Augment: the same for colours.")]
-Cutout = Annotated[float | None, typer.Option(help="Augment: blacken a square of that share of the side.")]
-Views = Annotated[int, typer.Option(help="Of a test slice, averaged: 1, 2 (mirrored) or 10 (and moved).")]
 
-Split = Annotated[str, typer.Option(help="slice (the paper's) or patient (none on both sides).")]
-TestFraction = Annotated[float, typer.Option(help="Share of the slices that is held out.")]
-Validation = Annotated[
-    float, typer.Option(help="Share of the training part that chooses the best epoch; 0 chooses nothing.")
-]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")]
-Precision = Annotated[str, typer.Option(help="fp32, or tf32: faster on a GPU, products to 3 digits.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the run; runs/MODEL-N where not given.")]
-Resume = Annotated[bool, typer.Option(help="Go on with the run in --out.")]
+def options_of(
+    kind: type[Options], only: Collection[str] = (), defaults: Mapping[str, object] = MappingProxyType({})
+) -> Callable[[F], F]:
+    """A decorator that gives a command the declared options of `kind` in place of its `**options`.
+
+    only: the names of some options; by default it is all that a single run has, and `CHANGES`. defaults: by name,
+    where they differ from the declared ones. Typer reads the signature, which is set here.
+    """
+
+    def decorate(command: F) -> F:
+        parameters = []
+        for field in fields(kind):
+            declaration = declarations(kind)[field.name]
+            if field.name in only or not (only or field.name in ("folds", "fold") or len(declaration.choices) == 1):
+                info = declared(field.name, kind, panel=declaration.panel)
+                parameters.append(_parameter(field.name, field.type, info, defaults.get(field.name, field.default)))
+        for field in () if only else fields(Augmentation):
+            info = typer.Option(help=CHANGES[field.name], rich_help_panel="Augmentation")
+            parameters.append(_parameter(field.name, field.type, info, None))
+        own = inspect.signature(command).parameters.values()
+        parameters += [each.replace(kind=each.KEYWORD_ONLY) for each in own if each.kind != each.VAR_KEYWORD]
+        command.__signature__ = inspect.Signature(sorted(parameters, key=_panel_index))  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def _parameter(name: str, kind: Any, info: Any, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def _panel_index(parameter: inspect.Parameter) -> int:
+    _, *infos = get_args(parameter.annotation) or [None]
+    return PANELS.index(getattr(infos[0], "rich_help_panel", None)) if infos else 0

@@ -1,8 +1,8 @@
-"""`tinydnn crossval`: hold out every slice once, in folds, and pool what is found."""
+"""`tinydnn crossval`: hold out every slice once, in folds, and pool the results."""
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -11,88 +11,80 @@ from tinydnn.backend import check_device
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import console, describe, print_metrics, progress_bar, say, say_skipped
-from tinydnn.cli.running import gathered, open_dataset, stopped, train_run
-from tinydnn.cli.threads import Threads
+from tinydnn.cli.running import exit_interrupted, explicit_options, open_dataset, output_folder, train_run
 from tinydnn.errors import InputError
+from tinydnn.runs import FinetuneOptions, FinetuneRun, Options, Run
+from tinydnn.runs.crossval import CrossValidation
+from tinydnn.runs.declarations import require_choice
+from tinydnn.runs.evaluation import MASK_NOTE
+from tinydnn.runs.files import lock_folder
+from tinydnn.runs.options import FOLD_SPLITS
+from tinydnn.runs.recipes import is_finetune_recipe
 
-if TYPE_CHECKING:
-    from tinydnn.runs.crossval import CrossValidation
+OPTIONS = ("recipe", "folds", "epochs", "size", "crop", "margin", "seed", "skip_broken", "device")
+OF_THE_RECIPE = dict.fromkeys(("epochs", "size", "crop", "margin"))  # without a default
 
 
 @app.command()
+@choices.options_of(Options, OPTIONS, defaults={**OF_THE_RECIPE, "recipe": "paper"})
 def crossval(
     context: typer.Context,
     data: choices.Data,
-    recipe: Annotated[
-        str, typer.Option(help="paper, fast, best or a .toml file; one whose model is vgg16, say, fine-tunes it.")
-    ] = "paper",
-    folds: Annotated[int, typer.Option(help="How many folds.")] = 5,
-    by: Annotated[str, typer.Option(help="slice, patient (none on both sides) or official (cvind.mat).")] = "patient",
-    epochs: Annotated[
-        int | None, typer.Option(help="How often every training slice is shown; else the recipe's.")
+    by: Annotated[
+        str,
+        typer.Option(
+            help="slice, patient (no patient in both parts) or official (cvind.mat).", rich_help_panel="Evaluation"
+        ),
+    ] = "patient",
+    threads: choices.Threads = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the folds; by default runs/crossval-N.", rich_help_panel="Run")
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Pixels along each side; else the recipe's.")] = None,
-    crop: choices.Crop = "none",
-    margin: choices.Margin = 0.2,
-    seed: choices.Seed = 0,
-    skip_broken: choices.SkipBroken = False,
-    device: choices.Device = "cpu",
-    threads: Threads = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the folds; runs/crossval-N where not given.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with the folds in --out.")] = False,
+    resume: Annotated[bool, typer.Option(help="Resume the folds in --out.", rich_help_panel="Run")] = False,
+    **options: Any,
 ) -> None:
-    """Train once for each fold, test on what it held out, and report all folds together."""
-    from tinydnn.runs import FinetuneOptions, FinetuneRun, Options, Run
-    from tinydnn.runs.crossval import CrossValidation
-    from tinydnn.runs.files import alone_in
-    from tinydnn.runs.options import SPLITS, one_of
-    from tinydnn.runs.recipes import adapts
+    """Train once for each fold, test on its held-out slices, and report all folds together.
 
-    one_of("by", by, (*SPLITS, "official"))
-    kind, run_type = (FinetuneOptions, FinetuneRun) if adapts(recipe) else (Options, Run)
-    given, _ = gathered(context, kind)
-    options = kind(**given | {"split": by, "folds": folds, "fold": 1})
+    A recipe with a pretrained network, such as vgg16, fine-tunes it. The recipe also decides --epochs, --size, --crop
+    and --margin where they are omitted.
+    """
+    require_choice("by", by, FOLD_SPLITS)
+    finetune = is_finetune_recipe(context.params["recipe"])
+    options_type, run_type = (FinetuneOptions, FinetuneRun) if finetune else (Options, Run)
+    fold_options = options_type(**explicit_options(context, options_type) | {"split": by, "fold": 1})
     folder = _folder(out, resume)
-    check_device(options.device)
-    go_on = f"tinydnn crossval {shlex.quote(data)} … --out {shlex.quote(str(folder))} --resume, and the same options"
+    check_device(fold_options.device)
+    command = f"tinydnn crossval {shlex.quote(data)} … --out {shlex.quote(str(folder))} --resume, and the same options"
     try:
-        validation = CrossValidation(folder, options, open_dataset(options), run_type)
-        with alone_in(folder):
-            _introduce(validation)
+        validation = CrossValidation(folder, fold_options, open_dataset(fold_options), run_type)
+        with lock_folder(folder):
+            _print_overview(validation)
             for run in validation.runs():
                 say(f"{run.folder.name}: {len(run.split.train)} to train, {len(run.split.test)} held out")
                 with progress_bar("Computing features") as progress:
                     run.prepare(progress)
                 for note in run.notes():
                     say(note)
-                train_run(run, go_on)
+                train_run(run, command)
                 accuracy = run.finish()["accuracy"]
                 say(f"{run.folder.name}: accuracy {accuracy:.2%}")
             report = validation.finish()
     except KeyboardInterrupt:
-        stopped("Stopped.", go_on)
-    _show(report)
-    say(f"Report, pictures and folds are in {folder}")
+        exit_interrupted("Stopped.", command)
+    _print_report(report)
+    say(f"Report, plots and folds are in {folder}")
 
 
 def _folder(out: Path | None, resume: bool) -> Path:
-    if out is None:
-        if resume:
-            raise InputError("--resume: expected the folder of the folds as --out, found none")
-        number = 1
-        while (new := Path("runs") / f"crossval-{number}").exists():
-            number += 1
-        return new
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out: expected a folder, found a file at {out}")
-    if any(out.glob("fold-*")) and not resume:
-        raise InputError(f"--out: {out} holds folds already; choose another folder, or --resume to go on with them")
-    return out
+    if out is None and resume:
+        raise InputError("--resume: expected the folder of the folds as --out, found none")
+    folder = output_folder(out, "crossval")
+    if any(folder.glob("fold-*")) and not resume:
+        raise InputError(f"--out: {folder} holds folds already; choose another folder, or --resume them")
+    return folder
 
 
-def _introduce(validation: "CrossValidation") -> None:
-    from tinydnn.runs.evaluation import MASK_NOTE
-
+def _print_overview(validation: CrossValidation) -> None:
     options, dataset = validation.options, validation.dataset
     say_skipped(dataset)
     say(f"{describe(dataset)}: {', '.join(dataset.class_names)}")
@@ -103,13 +95,15 @@ def _introduce(validation: "CrossValidation") -> None:
     say(f"Folder: {validation.folder}")
 
 
-def _show(report: dict[str, Any]) -> None:
+def _print_report(report: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in ("fold", "accuracy", "slices", "patients", "right by vote"):
+    for column in ("fold", "accuracy", "slices", "patients", "correct by vote"):
         table.add_column(column, justify="left" if column == "fold" else "right")
-    for number, one in [*enumerate(report["each_fold"], start=1), ("all", report["pooled"])]:
-        votes = one["per_patient"]
-        voted = f"{votes['mean_vote']:.1%}" if votes else "-"
-        table.add_row(str(number), f"{one['accuracy']:.2%}", str(one["slices"]), str(one["patients"]), voted)
+    for fold, metrics in [*enumerate(report["each_fold"], start=1), ("all", report["pooled"])]:
+        votes = metrics["per_patient"]
+        correct = f"{votes['mean_vote']:.1%}" if votes else "-"
+        table.add_row(
+            str(fold), f"{metrics['accuracy']:.2%}", str(metrics["slices"]), str(metrics["patients"]), correct
+        )
     console.print(table)
     print_metrics(report["pooled"])

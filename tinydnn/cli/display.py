@@ -1,4 +1,4 @@
-"""What the commands show: live progress on a terminal, plain lines elsewhere."""
+"""Output of the commands: live progress on a terminal, plain lines elsewhere."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -17,25 +17,25 @@ console = Console(highlight=False)
 
 
 def say(text: str) -> None:
-    """Print a line as it is: square brackets are not markup, and nothing is wrapped."""
+    """Print a line verbatim: without Rich markup or wrapping."""
     console.print(text, markup=False, soft_wrap=True)
 
 
 def describe(dataset: Dataset) -> str:
-    """How many slices of how many patients, and whether they are synthetic."""
+    """The number of slices and patients, and whether the slices are synthetic."""
     patients = f" of {dataset.patient_count} patients" if dataset.patient_count else ", patients unknown"
-    return f"{len(dataset)} {'synthetic ' * dataset.synthetic}slices{patients}"
+    return f"{len(dataset)} {_slices(dataset.synthetic)}{patients}"
 
 
 def say_skipped(dataset: Dataset) -> None:
-    """A line for each file that was left out as broken."""
+    """Print a line for each broken file that was skipped."""
     for name, reason in dataset.skipped:
         say(f"Left out: {name}: {reason}")
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar that appears with the first call of progress(done, total); nothing where there is no terminal."""
+    """Yield a function progress(done, total); its first call shows a progress bar, on a terminal only."""
     with Progress(
         TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True,
         disable=not console.is_terminal,
@@ -49,7 +49,7 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class TrainingDisplay:
-    """Iteration, loss, accuracy, speed and time left, live on a terminal; one line an epoch remains."""
+    """On a terminal, a live line with iteration, loss, accuracy, speed and time left; one permanent line an epoch."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -71,21 +71,22 @@ class TrainingDisplay:
         self.bar.stop()
 
     def show(self, record: Record) -> None:
-        """Take in what the trainer yields."""
+        """Display a record that the trainer has yielded."""
         if isinstance(record, Step):
             self.bar.update(
                 self.task,
                 completed=record.iteration,
-                epoch=f"{record.epoch}/{self.trainer.epochs}",
+                epoch=f"{record.epoch}/{self.trainer.protocol.epochs}",
                 loss=f"{record.loss:.4f}",
                 accuracy=f"{record.accuracy:.1%}",
-                speed=f"{self.trainer.batch_size / record.seconds:.0f} images/s",
+                speed=f"{self.trainer.protocol.batch_size / record.seconds:.0f} images/s",
             )
             return
-        steps = [one for one in self.trainer.records if isinstance(one, Step) and one.epoch == record.epoch]
-        loss, accuracy = _mean(one.loss for one in steps), _mean(one.accuracy for one in steps)
+        steps = [step for step in self.trainer.records if isinstance(step, Step) and step.epoch == record.epoch]
+        loss = sum(step.loss for step in steps) / len(steps)
+        accuracy = sum(step.accuracy for step in steps) / len(steps)
         say(
-            f"epoch {record.epoch:>2}/{self.trainer.epochs}  iteration {record.iteration}  "
+            f"epoch {record.epoch:>2}/{self.trainer.protocol.epochs}  iteration {record.iteration}  "
             f"training loss {loss:.4f}, accuracy {accuracy:.1%}  "
             f"held-out loss {record.loss:.4f}, accuracy {record.accuracy:.1%}"
         )
@@ -93,16 +94,16 @@ class TrainingDisplay:
 
 
 def print_metrics(metrics: dict[str, Any]) -> None:
-    """The figures of an evaluation as a table."""
+    """Print the metrics of an evaluation as a table."""
     table = Table(box=None, pad_edge=False)
     for column in ("class", "precision", "recall", "F1", "slices"):
         table.add_column(column, justify="left" if column == "class" else "right")
     rows = {**metrics["per_class"], "macro average": {**metrics["macro"], "support": metrics["slices"]}}
     for name, row in rows.items():
-        figures = [_percent(row[key]) for key in ("precision", "recall", "f1")]
-        table.add_row(name, *figures, str(row["support"]))
+        shares = [_percent(row[key]) for key in ("precision", "recall", "f1")]
+        table.add_row(name, *shares, str(row["support"]))
     console.print(table)
-    slices = f"{metrics['slices']} {'synthetic ' * metrics['synthetic']}slices"
+    slices = f"{metrics['slices']} {_slices(metrics['synthetic'])}"
     patients = f" of {metrics['patients']} patients" if metrics["patients"] else ""
     over = " over patients" if metrics["interval_over"] == "patients" else ""
     say(
@@ -110,7 +111,7 @@ def print_metrics(metrics: dict[str, Any]) -> None:
     )
     if votes := metrics["per_patient"]:
         say(
-            f"patients right by a vote of their slices: {votes['mean_vote']:.1%} by mean probability "
+            f"patients classified correctly by a vote of their slices: {votes['mean_vote']:.1%} by mean probability "
             f"({_interval(votes['mean_vote_interval_95'])}), {votes['majority_vote']:.1%} by majority"
         )
     if metrics["loss"] is not None:
@@ -119,14 +120,13 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         say(MASK_NOTE)
 
 
+def _slices(synthetic: bool) -> str:
+    return "synthetic slices" if synthetic else "slices"
+
+
 def _interval(bounds: list[float]) -> str:
     return f"95 % interval {bounds[0]:.1%} to {bounds[1]:.1%}"
 
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
-
-
-def _mean(values: Iterator[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)

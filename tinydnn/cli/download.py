@@ -1,4 +1,4 @@
-"""`tinydnn download`: fetch the published brain-tumour set."""
+"""`tinydnn download`: download the published brain-tumour dataset."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +11,8 @@ from tinydnn.cli.display import console, say
 
 
 @app.command()
-def download(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files go.")]) -> None:
-    """Fetch the published set (880 MB) into DIR; stopped at any moment, the same command goes on where it was."""
+def download(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files.")]) -> None:
+    """Download the published dataset (880 MB) into DIR. If interrupted, run the same command again to resume."""
     from tinydnn.data.read.download import ARTICLE, FILES
     from tinydnn.data.read.download import download as fetch
 
@@ -22,6 +22,6 @@ def download(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where t
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=None)
         fetch(folder, progress=lambda done, total: bar.update(task, completed=done, total=total))
-    say(f"{len(FILES)} files of {ARTICLE}, checked, are in {folder}")
-    say("Jun Cheng, brain tumor dataset, figshare, CC BY 4.0: name the source where you use it.")
+    say(f"{len(FILES)} files of {ARTICLE}, with verified checksums, are in {folder}")
+    say("Jun Cheng, brain tumor dataset, figshare, CC BY 4.0: cite the source if you use the data.")
     say(f"Train on them with: tinydnn train {folder}")

@@ -1,8 +1,8 @@
-"""`tinydnn evaluate`: the figures of a saved model on other data."""
+"""`tinydnn evaluate`: measure a saved model on other data."""
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from tinydnn.errors import InputError
 
 @app.command()
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A model.h5 that train has written.")],
+    model: Annotated[Path, typer.Argument(help="The model.h5 of a run.")],
     data: choices.Data,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
     skip_broken: choices.SkipBroken = False,
@@ -25,9 +25,10 @@ def evaluate(
     import numpy as np
 
     from tinydnn.checkpoint import load_model
+    from tinydnn.checkpoint.patients import training_overlap
     from tinydnn.data.dataset import Dataset
     from tinydnn.data.prepare.cache import prepared
-    from tinydnn.runs import measure
+    from tinydnn.runs import evaluation_report
     from tinydnn.training.evaluation import evaluate as evaluate_model
 
     saved = load_model(model)
@@ -40,11 +41,26 @@ def evaluate(
             f"found {', '.join(dataset.class_names)}"
         )
     indices = np.arange(len(dataset))
-    found = evaluate_model(saved.model, dataset, indices, saved.normalise, views=saved.views)
-    metrics = measure(found, dataset, indices, by_patient=True)
+    evaluation = evaluate_model(saved.model, dataset, indices, saved.normalise, views=saved.views)
+    metrics = evaluation_report(evaluation, dataset, indices, new_patients=True)
+    metrics["training_overlap"] = training_overlap(saved.training_patients, dataset.patients)
     if as_json:
         typer.echo(json.dumps({**metrics, "skipped": dataset.skipped}, indent=2))
         return
     say_skipped(dataset)
     print_metrics(metrics)
-    say("Whom it was trained on, a model does not tell: if a patient of this data was among them, the figures flatter.")
+    say(_overlap_note(metrics, recorded=saved.training_patients is not None))
+
+
+def _overlap_note(metrics: dict[str, Any], *, recorded: bool) -> str:
+    if not recorded:
+        return "The model does not record its training patients; overlap inflates these figures."
+    overlap = metrics["training_overlap"]
+    if overlap is None:
+        return "Not every slice has a patient id; overlap with the training set inflates these figures."
+    if not overlap["slices"]:
+        return "No patient of this data was in the training set."
+    return (
+        f"{overlap['patients']} of {metrics['patients']} patients ({overlap['slices']} of {metrics['slices']} slices) "
+        "were in the training set; these figures flatter."
+    )

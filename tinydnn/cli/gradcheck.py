@@ -1,4 +1,4 @@
-"""`tinydnn gradcheck`: hold every gradient to differences of values."""
+"""`tinydnn gradcheck`: check every gradient against numeric derivatives."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ def gradcheck(
         typer.Argument(metavar="[OP]...", help="Operations, layers or models, such as conv2d; all by default."),
     ] = None,
 ) -> None:
-    """Prove the gradients of operations, layers and models; the exit status is 1 where one is not proven."""
+    """Prove the gradients of operations, layers and models; the exit status is 1 if any is not proven."""
     from rich.table import Table
 
     from tinydnn.cli.display import console, say

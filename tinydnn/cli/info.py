@@ -1,4 +1,4 @@
-"""`tinydnn info`: what computes here, and how fast it can be."""
+"""`tinydnn info`: the hardware, the libraries and the measured peaks of this machine."""
 
 import json
 import os
@@ -23,22 +23,20 @@ CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
 @app.command()
 def info(
     threads: Threads = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="A file for all of it.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="JSON file for the same information.")] = None,
 ) -> None:
-    """Show what computes here, and measure how fast matrix products and copies can be."""
-    found, rates = machine(), {dtype: peaks(dtype) for dtype in DTYPES}
+    """Show the hardware and libraries, and measure the peak rates of matrix products and copies."""
+    here, rates = machine(), {dtype: peaks(dtype) for dtype in DTYPES}
     origin = "--threads" if threads else "TINYDNN_THREADS" if "TINYDNN_THREADS" in os.environ else "as many as cores"
     rows = {
-        "CPU": found.cpu,
-        "instruction sets": ", ".join(found.instruction_sets) or "none known",
-        "cores, threads": f"{found.cores}, {found.threads} ({origin})",
-        "BLAS": f"{found.blas or 'unknown'}{f', core type {found.core_type}' if found.core_type else ''}",
-        "Python, NumPy": f"{found.python}, {found.numpy}",
-        "Numba": found.numba or "not installed; the extra tinydnn[numba] brings faster kernels",
-        "CuPy": next(
-            (f for name in ("cupy-cuda13x", "cupy-cuda12x", "cupy") if (f := installed(name))), "not installed"
-        ),
-        "load": f"{found.load:.0%} of the cores in the last minute",
+        "CPU": here.cpu,
+        "instruction sets": ", ".join(here.instruction_sets) or "none known",
+        "cores, threads": f"{here.cores}, {here.threads} ({origin})",
+        "BLAS": f"{here.blas or 'unknown'}{f', core type {here.core_type}' if here.core_type else ''}",
+        "Python, NumPy": f"{here.python}, {here.numpy}",
+        "Numba": here.numba or "not installed; the extra tinydnn[numba] brings faster kernels",
+        "CuPy": next((version for name in CUPY if (version := installed(name))), "not installed"),
+        "load": f"{here.load:.0%} of the cores in the last minute",
     }
     for dtype, rate in rates.items():
         rows[f"{dtype} products"] = f"{rate.gflops:.0f} GFLOP/s"
@@ -47,9 +45,9 @@ def info(
         say(f"{name:16}  {value}")
     if note := blas_note():
         say(note)
-    if found.busy:
+    if here.busy:
         say("Other programs are running: what was measured is less than this machine can do.")
     if json_file is not None:
-        text = json.dumps({"machine": asdict(found), "peaks": {dtype: asdict(rate) for dtype, rate in rates.items()}})
+        text = json.dumps({"machine": asdict(here), "peaks": {dtype: asdict(rate) for dtype, rate in rates.items()}})
         with atomic_write(json_file) as path:
             path.write_text(text + "\n")

@@ -14,26 +14,26 @@ from tinydnn.errors import InputError
 @app.command()
 def prepare(
     data: Annotated[Path, typer.Argument(help="Folder of .mat files, zips or image folder.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, NAME.h5.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, NAME.h5.")],
     size: choices.Size = 256,
     crop: choices.Crop = "none",
     margin: choices.Margin = 0.2,
     skip_broken: choices.SkipBroken = False,
 ) -> None:
-    """Convert DATA once into one file; stopped at any moment, the same command goes on where it was."""
+    """Convert DATA into one prepared file. If interrupted, run the same command again to resume."""
     import numpy as np
 
+    from tinydnn.data.crop import Crop
     from tinydnn.data.dataset import Dataset
+    from tinydnn.data.prepare import prepare as prepare_source
     from tinydnn.data.prepare.cache import PREPARED_SUFFIXES
-    from tinydnn.data.prepare.convert import prepare as prepare_source
-    from tinydnn.data.prepare.crop import Crop
-    from tinydnn.data.read.sources import open_source
+    from tinydnn.data.read import open_source
 
     if out.suffix.lower() not in PREPARED_SUFFIXES:
         raise InputError(f"--out: expected a name that ends in {' or '.join(PREPARED_SUFFIXES)}, found {out}")
-    part = Crop(crop, margin)
+    region = Crop(crop, margin)
     with open_source(data) as source, progress_bar("Preparing slices") as progress:
-        prepare_source(source, out, size=size, crop=part, skip_broken=skip_broken, progress=progress)
+        prepare_source(source, out, size=size, crop=region, skip_broken=skip_broken, progress=progress)
     dataset = Dataset.open(out)
     say(f"{describe(dataset)}, {size} x {size} pixels, in {out}")
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))

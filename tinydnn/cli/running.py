@@ -1,51 +1,44 @@
-"""What the commands that train share: their options, the data, and training that Ctrl-C may stop."""
+"""Shared by the commands that train: gather options, open the data, choose a folder, train until done or Ctrl-C."""
 
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import typer
 
 from tinydnn.cli.app import INTERRUPTED
+from tinydnn.cli.choices import CHANGES
 from tinydnn.cli.display import TrainingDisplay, progress_bar, say
-
-if TYPE_CHECKING:
-    from tinydnn.data.dataset import Dataset
-    from tinydnn.runs import Options, Run
+from tinydnn.data.dataset import Dataset
+from tinydnn.data.prepare import cache
+from tinydnn.errors import InputError
+from tinydnn.runs import RANDOM, Options, Run
+from tinydnn.runs.recipes import read_recipe
 
 PHANTOMS = 600
-CHANGES = ("rotate", "shift", "zoom", "flip", "brightness", "contrast", "saturation", "cutout")
 
 
-def gathered(context: typer.Context, kind: "type[Options]") -> tuple[dict[str, Any], set[str]]:
-    """The options of a kind of run from those of the command line, and the names of those that were given.
+def explicit_options(context: typer.Context, kind: type[Options]) -> dict[str, Any]:
+    """The options that the command line or its recipe gives, by name; explicit options override the recipe.
 
-    A recipe's stand where nothing else was given; single changes of the augmentation become part of its text.
+    Shorthands such as --rotate are appended to the value of --augment. Paths become absolute, so that the run can be
+    resumed from another folder.
     """
-    from tinydnn.runs.finetune import RANDOM
-    from tinydnn.runs.recipes import read_recipe
-
-    parameters = context.params
-    explicit = {name for name in parameters if _is_explicit(context, name)}
-    known = kind.__dataclass_fields__
-    given = {name: value for name, value in parameters.items() if name in known and value is not None}
-    if "recipe" in given:
-        recipe = read_recipe(given["recipe"], kind)
-        given |= {name: value for name, value in recipe.items() if name not in explicit}
-        explicit = explicit | recipe.keys()
-    for name in {"data", "weights"} & given.keys():
-        if given[name] != RANDOM:
-            given[name] = str(Path(given[name]).absolute())  # so that the run can be resumed from another folder
-    changes = {name: parameters[name] for name in CHANGES if parameters.get(name) is not None}
+    given = {name: value for name, value in context.params.items() if _is_explicit(context, name)}
+    values = {name: value for name, value in given.items() if name in kind.__dataclass_fields__}
+    if recipe := context.params["recipe"]:
+        values = {"recipe": recipe, **read_recipe(recipe, kind), **values}
+    for name in {"data", "weights"} & values.keys():
+        if isinstance(values[name], str) and values[name] != RANDOM:
+            values[name] = str(Path(values[name]).absolute())
+    changes = [f"{name}={float(given[name]):g}" for name in CHANGES if name in given]
     if changes:
-        given["augment"] = ",".join(
-            [given["augment"], *(f"{name}={float(value):g}" for name, value in changes.items())]
-        )
-        explicit = explicit | {"augment"}
-    return given, explicit & known.keys()
+        values["augment"] = ",".join([str(values.get("augment", kind.augment)), *changes])
+    return values
 
 
 def _is_explicit(context: typer.Context, name: str) -> bool:
@@ -53,11 +46,8 @@ def _is_explicit(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
-def open_dataset(options: "Options") -> "Dataset":
-    """The dataset of the run, prepared in the user's cache folder where it is not yet."""
-    from tinydnn.data.dataset import Dataset
-    from tinydnn.data.prepare import cache
-
+def open_dataset(options: Options) -> Dataset:
+    """The dataset of a run, prepared in the user's cache folder unless it is there already."""
     source = options.data
     if source is None:
         say("No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody.")
@@ -70,36 +60,46 @@ def open_dataset(options: "Options") -> "Dataset":
     return Dataset.open(path)
 
 
-def train_run(run: "Run", go_on: str) -> None:
-    """Train to the end and show it; Ctrl-C saves, says to go on with the command `go_on`, and ends the program."""
+def output_folder(out: Path | None, name: str) -> Path:
+    """The folder `out`, or the first of runs/NAME-1, runs/NAME-2, … that does not exist. A file raises `InputError`."""
+    if out is None:
+        numbered = (Path("runs") / f"{name}-{number}" for number in count(1))
+        return next(path for path in numbered if not path.exists())
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out: expected a folder, found a file at {out}")
+    return out
+
+
+def train_run(run: Run, resume_command: str) -> None:
+    """Train to the end and display it; Ctrl-C saves the run and ends the program with a hint at `resume_command`."""
     trainer = run.trainer
-    with _interruptible() as interrupted, TrainingDisplay(trainer) as display:
+    with _interruptible() as interrupts, TrainingDisplay(trainer) as display:
         for record in run.records():
             display.show(record)
-            if interrupted:
+            if interrupts:
                 run.save()
                 break
-    if interrupted:
-        stopped(f"Stopped after iteration {trainer.iteration} of {trainer.iterations}.", go_on)
+    if interrupts:
+        exit_interrupted(f"Stopped after iteration {trainer.iteration} of {trainer.iterations}.", resume_command)
 
 
-def stopped(what: str, go_on: str) -> NoReturn:
-    """Say how to go on, and end the program."""
-    say(f"{what} Go on with: {go_on}")
+def exit_interrupted(message: str, resume_command: str) -> NoReturn:
+    """End the program after Ctrl-C with a hint how to resume."""
+    say(f"{message} Resume with: {resume_command}")
     sys.exit(INTERRUPTED)
 
 
 @contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """Let Ctrl-C finish the iteration: it is noted in the list; a second one interrupts at once."""
-    noted: list[int] = []
+    """Collect Ctrl-C in a list instead of raising, so that the iteration is finished; a second one raises at once."""
+    interrupts: list[int] = []
 
-    def note(number: int, frame: Any) -> None:
-        noted.append(number)
+    def collect(number: int, frame: Any) -> None:
+        interrupts.append(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = signal.signal(signal.SIGINT, collect)
     try:
-        yield noted
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)

@@ -1,10 +1,9 @@
-"""Starting the program, with a BLAS that uses what the CPU has.
+"""The entry point of the program. It restarts the program once if OpenBLAS chose kernels for a lesser CPU.
 
-OpenBLAS chooses its kernels once, when NumPy is imported, by what it takes the CPU for. Where that is less than the CPU
-is, matrix products run at half the speed: an OpenBLAS that does not know a new CPU, or an OPENBLAS_CORETYPE=Haswell
-that somebody has set for all programs of a machine. So the program looks which type was taken, and where the CPU can do
-better it starts itself anew, once, with the variable set to that, and says so. Only the program does: `import tinydnn`
-changes nothing. TINYDNN_BLAS=as-is leaves the BLAS as it is.
+OpenBLAS chooses its kernels for a core type when NumPy is imported. If the type is below the CPU's (an OpenBLAS older
+than the CPU, or OPENBLAS_CORETYPE=Haswell set for the whole machine), matrix products run at half the speed. The
+program then restarts itself with OPENBLAS_CORETYPE set to the better type, and reports it. `import tinydnn` never does
+this. TINYDNN_BLAS=as-is turns it off.
 """
 
 import os
@@ -20,9 +19,9 @@ from tinydnn.kernels.cpu.blas import RAISED_FROM, loaded_blas
 
 SWITCH, AS_IS = "TINYDNN_BLAS", "as-is"
 CORE_TYPE = "OPENBLAS_CORETYPE"
-BETTER = "SkylakeX"  # what OpenBLAS calls its kernels for these instruction sets
+BETTER = "SkylakeX"  # OpenBLAS's core type for these instruction sets
 NEEDED = frozenset({"AVX-512F", "AVX-512DQ", "AVX-512CD", "AVX-512BW", "AVX-512VL"})
-# A type that is not named here may be better than ours, now or in a later OpenBLAS.
+# Core types below SkylakeX. Any other may be better than it, now or in a later OpenBLAS.
 LESSER = frozenset({
     "Prescott", "Core2", "Nehalem", "Barcelona", "Sandybridge", "Bulldozer", "Piledriver", "Steamroller", "Excavator",
     "Haswell", "Zen",
@@ -30,7 +29,7 @@ LESSER = frozenset({
 
 
 def main() -> NoReturn:
-    """Run the command line, in a new image of this process where the BLAS needs it."""
+    """Run the command line, after a restart of this process if the BLAS needs one."""
     switch = os.environ.get(SWITCH)
     if switch not in (None, "", AS_IS):
         app.fail(f"{SWITCH}: expected {AS_IS} or nothing, found {switch!r}")
@@ -40,19 +39,19 @@ def main() -> NoReturn:
 
 
 def raise_core_type(cpuinfo: Path = CPUINFO) -> None:
-    """Start this program anew with a better core type, where there is one; else return."""
-    found = lesser_core_type(os.environ, cpuinfo)
-    if found is None or not sys.executable:
+    """Restart this program with a better core type; return if there is none or the restart fails."""
+    lesser = lesser_core_type(os.environ, cpuinfo)
+    if lesser is None or not sys.executable:
         return
-    environment = os.environ | {CORE_TYPE: BETTER, RAISED_FROM: found}
+    environment = os.environ | {CORE_TYPE: BETTER, RAISED_FROM: lesser}
     try:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
     except OSError:
-        return  # it is only slower
+        return  # slower, but works
 
 
 def lesser_core_type(environment: Mapping[str, str] = os.environ, cpuinfo: Path = CPUINFO) -> str | None:
-    """The core type that OpenBLAS takes where a better one is there and may be set; None elsewhere."""
+    """The core type that OpenBLAS chose, if the CPU supports a better one that may be set; else None."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return None
     if RAISED_FROM in environment or environment.get(SWITCH) == AS_IS:
@@ -64,7 +63,7 @@ def lesser_core_type(environment: Mapping[str, str] = os.environ, cpuinfo: Path 
 
 
 def blas_note() -> str:
-    """What was done about the core type, or could be; nothing where it is as it should be."""
+    """A note on a core type that was raised, or that could be; empty if OpenBLAS chose the right one."""
     blas = loaded_blas()
     if blas.raised_from:
         return (

@@ -1,6 +1,6 @@
 """The option `--threads`, which every command that computes has."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,14 +9,18 @@ from tinydnn.kernels.cpu.threads import set_thread_count
 
 
 def _set(count: int | None) -> int | None:
-    """Let so many threads work from now on; without the option, as many as TINYDNN_THREADS or the cores say."""
+    """Set the thread count; by default it is TINYDNN_THREADS or the number of cores."""
     if count is not None and count < 1:
         raise InputError(f"--threads: expected at least 1, found {count}")
     set_thread_count(count)
     return count
 
 
-Threads = Annotated[
-    int | None,
-    typer.Option("--threads", callback=_set, help="Threads; TINYDNN_THREADS or all cores where not given."),
-]
+def threads_option(panel: str | None = None) -> Any:
+    """The Typer option `--threads`, in a panel of the help."""
+    return typer.Option(
+        "--threads", callback=_set, help="Threads; by default TINYDNN_THREADS or all cores.", rich_help_panel=panel
+    )
+
+
+Threads = Annotated[int | None, threads_option()]

@@ -1,4 +1,4 @@
-"""`tinydnn weights`: fetch published weights, and look into a file of them."""
+"""`tinydnn weights`: download published weights, and list the contents of a file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +9,16 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from tinydnn.cli.app import app
 from tinydnn.cli.display import console, say
 
-weights = typer.Typer(no_args_is_help=True, help="Fetch published weights, or look into a file of them.")
+weights = typer.Typer(no_args_is_help=True, help="Download published weights, or list the contents of a file.")
 app.add_typer(weights, name="weights")
 
 
 @weights.command()
 def download(
     network: Annotated[str, typer.Argument(help="vgg16, alexnet or squeezenet1_1.")],
-    folder: Annotated[Path | None, typer.Option("--to", help="Where the file goes; a cache where not given.")] = None,
+    folder: Annotated[Path | None, typer.Option("--to", help="Folder for the file; by default a cache.")] = None,
 ) -> None:
-    """Fetch the weights that torchvision publishes; stopped at any moment, the same command goes on where it was."""
+    """Download the weights that torchvision publishes. If interrupted, the same command resumes the download."""
     from tinydnn.weights import download as fetch
     from tinydnn.weights.published import LICENCE
 
@@ -28,21 +28,21 @@ def download(
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=None)
         path = fetch(network, folder, progress=lambda done, total: bar.update(task, completed=done, total=total))
-    say(f"{path}, checked. Licence: {LICENCE}.")
+    say(f"{path}, verified. Licence: {LICENCE}.")
     say(f"Use it with: tinydnn finetune DATA --from {network}" + ("" if folder is None else f" --weights {path}"))
 
 
 @weights.command()
 def show(file: Annotated[Path, typer.Argument(help="safetensors, .pth, Keras's HDF5 or a tinydnn model.")]) -> None:
-    """List names and shapes of what a file of weights holds, under the names used here."""
+    """List name, shape and dtype of each array in a file of weights, and the preprocessing of images."""
     from tinydnn.weights import read
 
-    found = read(file)
-    width = max(map(len, found.arrays), default=0)
-    for name, array in found.arrays.items():
-        say(f"{name:{width}}  {' x '.join(map(str, array.shape)) or 'one number'}  {array.dtype}")
-    numbers = sum(array.size for array in found.arrays.values())
-    order, scale = found.preprocessing.order, found.preprocessing.scale
-    say(f"{len(found.arrays)} arrays, {numbers:,} numbers; names as in {found.convention}")
-    mean, std = (", ".join(f"{one:g}" for one in part) for part in (found.preprocessing.mean, found.preprocessing.std))
-    say(f"Pictures: {order}, divided by {scale:g}, minus ({mean}), over ({std})")
+    source = read(file)
+    width = max(map(len, source.arrays), default=0)
+    for name, array in source.arrays.items():
+        say(f"{name:{width}}  {' x '.join(map(str, array.shape)) or 'scalar'}  {array.dtype}")
+    elements = sum(array.size for array in source.arrays.values())
+    say(f"{len(source.arrays)} arrays, {elements:,} elements; names as in {source.convention}")
+    preprocessing = source.preprocessing
+    mean, std = (", ".join(f"{c:g}" for c in values) for values in (preprocessing.mean, preprocessing.std))
+    say(f"Images: {preprocessing.order}, divided by {preprocessing.scale:g}, minus ({mean}), over ({std})")

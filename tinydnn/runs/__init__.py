@@ -1,8 +1,8 @@
-"""Training runs: what was asked for, the training itself, and the folder that holds its results."""
+"""Training runs: options, training, and the folder with the results."""
 
-from tinydnn.runs.evaluation import measure
-from tinydnn.runs.finetune import RANDOM, FinetuneOptions, FinetuneRun
-from tinydnn.runs.options import OPTIMIZERS, SCHEDULES, Options
+from tinydnn.runs.evaluation import evaluation_report
+from tinydnn.runs.finetune import FinetuneRun
+from tinydnn.runs.options import OPTIMIZERS, RANDOM, SCHEDULES, FinetuneOptions, Options
 from tinydnn.runs.run import Run
 
-__all__ = ["OPTIMIZERS", "RANDOM", "SCHEDULES", "FinetuneOptions", "FinetuneRun", "Options", "Run", "measure"]
+__all__ = ["OPTIMIZERS", "RANDOM", "SCHEDULES", "FinetuneOptions", "FinetuneRun", "Options", "Run", "evaluation_report"]

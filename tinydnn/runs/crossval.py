@@ -1,4 +1,4 @@
-"""Cross-validation: a run for each fold, and one report of them all."""
+"""Cross-validation: a run for each fold and a report on all of them."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -9,35 +9,35 @@ import numpy as np
 
 from tinydnn import plots
 from tinydnn.data.dataset import Dataset
-from tinydnn.data.split.folds import fold_numbers
+from tinydnn.data.split import fold_numbers
 from tinydnn.runs import files
-from tinydnn.runs.evaluation import MASK_NOTE, measure
+from tinydnn.runs.evaluation import MASK_NOTE, evaluation_report
 from tinydnn.runs.options import Options
 from tinydnn.runs.run import Run
 from tinydnn.training.evaluation import Evaluation
 
-REPORT, PICTURE = "crossval.json", "crossval.png"
+REPORT, PLOT = "crossval.json", "crossval.png"
 
 
 class CrossValidation:
-    """A folder with a run folder for each fold, `crossval.json` and two pictures.
+    """A folder with a run folder for each fold, `crossval.json` and two plots.
 
-    Each fold trains anew, on statistics of its own training part; a fold that is complete is not run again, and one
-    that was stopped goes on. Every slice is held out once, so the pooled figures count each slice once.
+    Each fold trains a new model, normalised with the statistics of its own training set. Complete folds are not run
+    again, interrupted ones are resumed. Every slice is held out once, so it counts once in the pooled metrics.
     """
 
     def __init__(self, folder: Path, options: Options, dataset: Dataset, run_type: type[Run] = Run) -> None:
         self.folder, self.dataset, self.run_type = folder, dataset, run_type
         self.options = replace(options, fold=1)
-        fold_numbers(dataset, by=options.split, folds=options.folds, seed=options.seed)  # says what is wrong, if it is
-        self.metrics: list[dict[str, Any]] = []
+        # Called for its checks alone.
+        fold_numbers(dataset, by=options.split, folds=options.folds, seed=options.seed)
 
     def fold_folder(self, fold: int) -> Path:
-        """Where the run of a fold is."""
+        """The folder of the run of a fold."""
         return self.folder / f"fold-{fold:02d}"
 
     def runs(self) -> Iterator[Run]:
-        """The run of each fold that is not complete, ready to be started."""
+        """Start and yield the run of each fold that is not complete."""
         for fold in range(1, self.options.folds + 1):
             run = self.run_type(self.fold_folder(fold), replace(self.options, fold=fold), self.dataset)
             run.start()
@@ -45,21 +45,18 @@ class CrossValidation:
                 yield run
 
     def finish(self) -> dict[str, Any]:
-        """Pool the predictions of all folds; write the report and the pictures, and return the report."""
-        numbers = range(1, self.options.folds + 1)
-        found = [
+        """Pool the predictions of all folds; write the report and the plots, and return the report."""
+        predictions = [
             files.read_predictions(self.fold_folder(fold) / files.PREDICTIONS, self.dataset.class_names)
-            for fold in numbers
+            for fold in range(1, self.options.folds + 1)
         ]
-        by_patient = self.options.split != "slice"
-        figures = [measure(one, self.dataset, indices, by_patient=by_patient) for indices, one in found]
-        indices = np.concatenate([indices for indices, _ in found])
+        indices = np.concatenate([fold_indices for fold_indices, _ in predictions])
         if len(set(indices.tolist())) != len(self.dataset):
             raise ValueError(f"{self.folder}: expected every slice to be held out once")
         pooled = Evaluation(
             float("nan"),
-            np.concatenate([one.labels for _, one in found]),
-            np.concatenate([one.probabilities for _, one in found]),
+            np.concatenate([evaluation.labels for _, evaluation in predictions]),
+            np.concatenate([evaluation.probabilities for _, evaluation in predictions]),
         )
         report = {
             "split": self.options.split,
@@ -68,32 +65,32 @@ class CrossValidation:
             "recipe": self.options.recipe,
             "model": self.options.model,
             "options": asdict(self.options),
-            "pooled": measure(pooled, self.dataset, indices, by_patient=by_patient),
-            "each_fold": figures,
+            "pooled": self._evaluation_report(pooled, indices),
+            "each_fold": [
+                self._evaluation_report(evaluation, fold_indices) for fold_indices, evaluation in predictions
+            ],
             "versions": files.versions(),
         }
-        self._draw(report)
+        self._plot(report)
         files.write_json(self.folder / REPORT, report)
         return report
 
-    def _draw(self, report: dict[str, Any]) -> None:
-        pooled = report["pooled"]
-        title = f"{self.options.folds} folds by {self.options.split}, {report['recipe'] or report['model']}"
+    def _evaluation_report(self, evaluation: Evaluation, indices: np.ndarray) -> dict[str, Any]:
+        return evaluation_report(evaluation, self.dataset, indices, new_patients=self.options.split != "slice")
+
+    def _plot(self, report: dict[str, Any]) -> None:
+        pooled, options = report["pooled"], self.options
+        title = f"{options.folds} folds by {options.split}, {options.recipe or options.model}"
         note = "Synthetic phantoms. " if self.dataset.synthetic else ""
-        note += "Every slice is held out once" + ("" if by_slice(report) else ", no patient is on both sides") + "."
+        note += "Every slice is held out once" + ("." if options.split == "slice" else ", no patient is on both sides.")
         if self.dataset.crop.uses_mask:
             note += f" {MASK_NOTE}"
         plots.confusion_matrix(
-            self.folder / files.CONFUSION_PICTURE,
+            self.folder / files.CONFUSION_PLOT,
             matrix=np.array(pooled["confusion_matrix"]),
             class_names=self.dataset.class_names,
             title=title,
             note=note,
             interval=pooled["accuracy_interval_95"],
         )
-        plots.folds(self.folder / PICTURE, report=report, class_names=self.dataset.class_names, title=title, note=note)
-
-
-def by_slice(report: dict[str, Any]) -> bool:
-    """Whether a patient may be on both sides."""
-    return bool(report["split"] == "slice")
+        plots.folds(self.folder / PLOT, report=report, class_names=self.dataset.class_names, title=title, note=note)

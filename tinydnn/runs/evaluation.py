@@ -1,4 +1,4 @@
-"""The figures of an evaluation: what they are, on how many slices and patients, and how sure they are."""
+"""The metrics of an evaluation, with their uncertainty over slices or patients."""
 
 from typing import Any
 
@@ -15,21 +15,23 @@ from tinydnn.metrics import (
 )
 from tinydnn.training.evaluation import Evaluation
 
-MASK_NOTE = "The slices are cropped by the tumour's mask, a doctor's drawing, at test time too."
+MASK_NOTE = "The slices are cropped by the tumour's mask, drawn by a doctor, at test time too."
 
 
-def measure(found: Evaluation, dataset: Dataset, indices: np.ndarray, *, by_patient: bool) -> dict[str, Any]:
-    """The report of `tinydnn.metrics` with what is known of the patients, ready for JSON.
+def evaluation_report(
+    evaluation: Evaluation, dataset: Dataset, indices: np.ndarray, *, new_patients: bool
+) -> dict[str, Any]:
+    """The classification report of the slices `indices`, with figures per patient, ready for JSON.
 
-    by_patient: whether none of the patients is in training too. Then, if every slice's patient is known, the interval
-    of the accuracy is a bootstrap over patients: the slices of one patient stand or fall together.
+    new_patients: whether none of the patients is in training. Then, if the patient of every slice is known, the
+    interval of the accuracy is a bootstrap over patients, because the slices of one patient are correlated.
     """
-    matrix = confusion_matrix(found.labels, found.predictions, len(dataset.class_names))
+    matrix = confusion_matrix(evaluation.labels, evaluation.predictions, len(dataset.class_names))
     patients = dataset.patients[indices]
     report = {
         **classification_report(matrix, dataset.class_names),
         "interval_over": "slices",
-        "loss": None if np.isnan(found.loss) else found.loss,
+        "loss": None if np.isnan(evaluation.loss) else evaluation.loss,
         "patients": len(set(patients.tolist()) - {""}),
         "per_patient": None,
         "synthetic": dataset.synthetic,
@@ -37,22 +39,22 @@ def measure(found: Evaluation, dataset: Dataset, indices: np.ndarray, *, by_pati
         "mask_used_at_test": dataset.crop.uses_mask,
     }
     if (patients != "").all():
-        report["per_patient"] = _per_patient(found, patients)
-        if by_patient:
-            right = found.predictions == found.labels
-            report["accuracy_interval_95"] = list(bootstrap_interval(right, patients))
+        report["per_patient"] = _per_patient(evaluation, patients)
+        if new_patients:
+            correct = evaluation.predictions == evaluation.labels
+            report["accuracy_interval_95"] = list(bootstrap_interval(correct, patients))
             report["interval_over"] = "patients"
     return report
 
 
-def _per_patient(found: Evaluation, patients: np.ndarray) -> dict[str, Any]:
-    """How many patients a vote over their slices classifies correctly."""
-    classes = found.probabilities.shape[1]
-    truth = mean_vote(np.eye(classes)[found.labels], patients)  # all slices of a patient have the same label
+def _per_patient(evaluation: Evaluation, patients: np.ndarray) -> dict[str, Any]:
+    """The share of patients whom a vote over their slices classifies correctly."""
+    classes = evaluation.probabilities.shape[1]
+    truth = mean_vote(np.eye(classes)[evaluation.labels], patients)  # all slices of a patient have the same label
     votes = {"mean_vote": mean_vote, "majority_vote": majority_vote}
-    right = {name: int((vote(found.probabilities, patients) == truth).sum()) for name, vote in votes.items()}
+    correct = {name: int((vote(evaluation.probabilities, patients) == truth).sum()) for name, vote in votes.items()}
     return {
         "patients": len(truth),
-        **{name: count / len(truth) for name, count in right.items()},
-        "mean_vote_interval_95": list(wilson_interval(right["mean_vote"], len(truth))),
+        **{name: count / len(truth) for name, count in correct.items()},
+        "mean_vote_interval_95": list(wilson_interval(correct["mean_vote"], len(truth))),
     }

@@ -1,134 +1,123 @@
-"""What a training run is asked to do."""
+"""The options of a training run and of a fine-tuning run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import isfinite
 from typing import ClassVar
 
 from tinydnn import ops, optim
-from tinydnn.data.augment.augmentation import parse
-from tinydnn.data.prepare.crop import Crop
-from tinydnn.errors import InputError
+from tinydnn.data.augment import parse_augmentation
+from tinydnn.data.crop import KINDS, Crop
 from tinydnn.layers import Parameter
-from tinydnn.models import MODELS
+from tinydnn.models import HEADS, MODELS, NETWORKS
+from tinydnn.runs.declarations import Limit, declarations, option, require, require_choice
 from tinydnn.training.views import VIEWS
 
-OPTIMIZERS = {"sgd": 0.02, "adam": 0.001}  # with the learning rate where none is given
+OPTIMIZERS = {"sgd": 0.02, "adam": 0.001}  # and the default learning rate of each
+DEFAULT_RATES = " and ".join(f"{lr} for {name}" for name, lr in OPTIMIZERS.items())
 SPLITS = ("slice", "patient")
+FOLD_SPLITS = (*SPLITS, "official")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
+RANDOM = "random"  # in place of a file of pretrained weights
+
+AT_LEAST_0 = Limit("at least 0", lambda value: value >= 0)
+AT_LEAST_1 = Limit("at least 1", lambda value: value >= 1)
+AT_LEAST_2 = Limit("at least 2", lambda value: value >= 2)
+PIXELS = Limit("16 to 1024 pixels", lambda value: 16 <= value <= 1024)
+INNER_SHARE = Limit("a number between 0 and 1", lambda value: 0 < value < 1)
+SHARE = Limit("at least 0 and below 1", lambda value: 0 <= value < 1)
+POSITIVE = Limit("a number above 0", lambda value: isfinite(value) and value > 0)
+NOT_NEGATIVE = Limit("a number of at least 0", lambda value: isfinite(value) and value >= 0)
 
 
 @dataclass(frozen=True)
 class Options:
-    """The choices of a run; with the data and the versions in `config.json`, they determine its result.
+    """The options of a run. With the data and the versions in `config.json`, they determine its result.
 
-    data: the path that was given, or None for phantoms. lr: the learning rate, or None for the optimiser's own.
-    recipe: where the other options came from. balance: see `tinydnn.training.loss`. augment: see
-    `tinydnn.data.augment.augmentation.parse`. views: of each test slice, see `tinydnn.training.views`. validation: the share of the
-    training part by which the best epoch is chosen; with 0 nothing is chosen, and the last epoch stands. fold: which of
-    the `folds` is held out, from 1; None for a single split.
+    fold: the fold of `folds` that is held out, from 1; None for a single split. See `tinydnn.training.loss` for
+    `balance`, `tinydnn.data.augment` for `augment` and `tinydnn.training.views` for `views`.
     Raises `InputError` that names the option, what was expected and what was found.
     """
 
-    data: str | None = None
-    recipe: str | None = None
-    model: str = "baseline"
-    epochs: int = 10
-    batch_size: int = 128
-    optimizer: str = "sgd"
-    lr: float | None = None
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    schedule: str = "one-cycle"
-    label_smoothing: float = 0.0
-    balance: bool = False
-    augment: str = "none"
-    views: int = 1
-    size: int = 256
-    crop: str = "none"
-    margin: float = 0.2
-    split: str = "slice"
-    test_fraction: float = 0.2
-    validation: float = 0.0
-    folds: int = 5
-    fold: int | None = None
-    normalise: str = "standard"
-    seed: int = 0
-    skip_broken: bool = False
-    device: str = "cpu"
-    precision: str = "fp32"
+    data: str | None = option(
+        None,
+        "Data",
+        "Folder of .mat files, zips, image folder or prepared file; phantoms if omitted.",
+        expected="a path",
+    )
+    recipe: str | None = option(None, "Run", "paper, fast, best or a .toml file; explicit options override it.")
+    model: str = option("baseline", "Model", "{choices}; baseline is the paper's.", choices=MODELS)
+    epochs: int = option(10, "Optimisation", "Number of epochs.", limit=AT_LEAST_1)
+    batch_size: int = option(128, "Optimisation", "Slices in a batch.", limit=AT_LEAST_1)
+    optimizer: str = option("sgd", "Optimisation", "{choices}.", choices=OPTIMIZERS)
+    lr: float | None = option(None, "Optimisation", f"Peak learning rate; by default {DEFAULT_RATES}.", limit=POSITIVE)
+    momentum: float = option(0.9, "Optimisation", "Momentum of sgd.", limit=SHARE)
+    weight_decay: float = option(0.0, "Optimisation", "L2 penalty on the weights.", limit=NOT_NEGATIVE)
+    schedule: str = option("one-cycle", "Optimisation", "{choices} learning rate.", choices=SCHEDULES)
+    label_smoothing: float = option(0.0, "Optimisation", "Share of each target spread over all classes.", limit=SHARE)
+    balance: bool = option(False, "Optimisation", "Train for equal class frequencies.")
+    augment: str = option(
+        "none", "Augmentation", "none, light, strong, changes such as rotate=15,flip, or both: light,cutout=0.3.",
+        expected="a preset or changes",
+    )  # fmt: skip
+    views: int = option(1, "Evaluation", "Views per test slice: 1, 2 (mirrored) or 10 (also shifted).", choices=VIEWS)
+    size: int = option(256, "Data", "Pixels per side that slices are resized to.", limit=PIXELS)
+    crop: str = option("none", "Data", "{choices}; the last two need the mask of the tumour.", choices=KINDS)
+    margin: float = option(0.2, "Data", "Margin around the tumour, as a share of its longer side.")
+    split: str = option("slice", "Evaluation", "slice (the paper's) or patient (no patient in both parts).")
+    test_fraction: float = option(0.2, "Evaluation", "Share of the slices in the test set.", limit=INNER_SHARE)
+    validation: float = option(
+        0.0, "Evaluation", "Share of the training set that selects the best epoch; 0: the last epoch.", limit=SHARE
+    )
+    folds: int = option(5, "Evaluation", "Number of folds.", limit=AT_LEAST_2)
+    fold: int | None = option(None, "Evaluation", "Fold that is held out.")
+    normalise: str = option(
+        "standard", "Data", "standard: (x - mean) / std; minmax: to [0, 1].", choices=("standard", "minmax")
+    )
+    seed: int = option(0, "Run", "Seed of split, weights, shuffling, augmentation and dropout.", limit=AT_LEAST_0)
+    skip_broken: bool = option(False, "Data", "Skip and list the files that cannot be read.")
+    device: str = option("cpu", "Hardware", "cpu, cuda or cuda:N.")
+    precision: str = option(
+        "fp32", "Hardware", "{choices}; tf32 is faster on a GPU, with products to 3 digits.", choices=ops.PRECISIONS
+    )
 
-    models: ClassVar[Mapping[str, object]] = MODELS
-    normalisations: ClassVar[tuple[str, ...]] = ("standard", "minmax")
     command: ClassVar[str] = "train"
 
     def __post_init__(self) -> None:
-        # These may come from a file, too.
-        require("data", self.data, isinstance(self.data, str | None), "a path")
-        require("device", self.device, isinstance(self.device, str), "a name")
-        require("recipe", self.recipe, isinstance(self.recipe, str | None), "a name")
-        require("augment", self.augment, isinstance(self.augment, str), "a preset or changes")
-        require("fold", self.fold, self.fold is None or type(self.fold) is int, "a whole number")
-        require("balance", self.balance, isinstance(self.balance, bool), "true or false")
-        for name in ("epochs", "batch_size", "size", "seed", "views", "folds"):
-            value = getattr(self, name)
-            require(name.replace("_", "-"), value, type(value) is int, "a whole number")
-        for name in ("momentum", "weight_decay", "test_fraction", "validation", "label_smoothing"):
-            value = getattr(self, name)
-            require(self.flag(name), value, isinstance(value, int | float) and value is not True, "a number")
-        require("lr", self.lr, isinstance(self.lr, int | float | None), "a number")
-        one_of(self.flag("model"), self.model, self.models)
-        one_of("optimizer", self.optimizer, OPTIMIZERS)
-        one_of("schedule", self.schedule, SCHEDULES)
-        one_of("precision", self.precision, ops.PRECISIONS)
+        # The values may come from a file, too: not even their types are certain.
+        declared = declarations(type(self))
+        for field in fields(self):
+            declared[field.name].check(field.name, field.type, getattr(self, field.name))
         on_cpu = self.device == "cpu" and self.precision != "fp32"
         require("precision", self.precision, not on_cpu, "fp32 on the CPU (tf32 is for --device cuda)")
-        one_of("split", self.split, SPLITS if self.fold is None else (*SPLITS, "official"))
-        one_of("normalise", self.normalise, self.normalisations)
-        require("epochs", self.epochs, self.epochs >= 1, "at least 1")
-        require("batch-size", self.batch_size, self.batch_size >= 1, "at least 1")
-        require("size", self.size, 16 <= self.size <= 1024, "16 to 1024 pixels")
-        require("seed", self.seed, self.seed >= 0, "at least 0")
-        require("test-fraction", self.test_fraction, 0 < self.test_fraction < 1, "a number between 0 and 1")
-        require("validation", self.validation, 0 <= self.validation < 1, "at least 0 and below 1")
-        require("views", self.views, self.views in VIEWS, f"one of {', '.join(map(str, VIEWS))}")
-        smoothing = self.label_smoothing
-        require("label-smoothing", smoothing, 0 <= smoothing < 1, "at least 0 and below 1")
-        require("folds", self.folds, self.folds >= 2, "at least 2")
+        require_choice("split", self.split, SPLITS if self.fold is None else FOLD_SPLITS)
         require("fold", self.fold, self.fold is None or 1 <= self.fold <= self.folds, f"1 to {self.folds}")
-        parse(self.augment), self.cropping
-        require("momentum", self.momentum, 0 <= self.momentum < 1, "at least 0 and below 1")
-        decay = self.weight_decay
-        require("weight-decay", decay, isfinite(decay) and decay >= 0, "a number of at least 0")
-        rate = self.learning_rate
-        require("lr", rate, isfinite(rate) and rate > 0, "a number above 0")
+        parse_augmentation(self.augment)
+        Crop(self.crop, self.margin)
 
-    def flag(self, name: str) -> str:
-        """What an option is called on the command line, without its dashes."""
-        return name.replace("_", "-")
-
-    def chosen(self, name: str) -> object:
-        """The value of an option, also where it was left open."""
-        return self.learning_rate if name == "lr" else getattr(self, name)
+    def effective(self, name: str) -> object:
+        """The value of an option, or for None the learning rate that it stands for."""
+        value = getattr(self, name)
+        return self.learning_rate if name == "lr" and value is None else value
 
     @property
     def learning_rate(self) -> float:
-        """The rate at the top of the schedule."""
+        """The peak of the schedule."""
         return OPTIMIZERS[self.optimizer] if self.lr is None else self.lr
 
     @property
     def cropping(self) -> Crop:
-        """What part of a slice is shown."""
+        """The crop of every slice."""
         return Crop(self.crop, self.margin)
 
     def make_optimizer(self, parameters: Mapping[str, Parameter]) -> optim.Optimizer:
-        """The optimiser that was asked for."""
+        """The optimizer of these parameters, at the peak learning rate."""
         if self.optimizer == "adam":
             return optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
         return optim.SGD(parameters, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
     def make_schedule(self, iterations: int) -> optim.Schedule:
-        """The learning rate over a training of so many iterations; "step" divides it by 10 after each third."""
+        """The learning rate of each of `iterations` iterations; "step" divides it by 10 after each third."""
         match self.schedule:
             case "step":
                 return optim.step(self.learning_rate, every=max(iterations // 3, 1))
@@ -139,11 +128,40 @@ class Options:
         return optim.constant(self.learning_rate)
 
 
-def one_of(option: str, found: str, known: Mapping[str, object] | tuple[str, ...]) -> None:
-    if not isinstance(found, str) or found not in known:
-        raise InputError(f"--{option}: expected one of {', '.join(known)}, found {found!r}")
+@dataclass(frozen=True)
+class FinetuneOptions(Options):
+    """The options of a fine-tuning run: `model` is a pretrained network, `lr` the learning rate of its layers.
 
+    weights: a file, "random", or None for the downloaded weights. freeze_to, unfreeze: see
+    `tinydnn.training.finetuning.parse_phases`.
+    """
 
-def require(option: str, found: object, good: bool, expected: str) -> None:
-    if not good:
-        raise InputError(f"--{option}: expected {expected}, found {found}")
+    recipe: str | None = option(None, "Run", "A .toml file of these options; explicit options override it.")
+    model: str = option("vgg16", "Model", "{choices}.", choices=NETWORKS, flag="from")
+    epochs: int = 15
+    batch_size: int = 32
+    lr: float = option(0.001, "Optimisation", "Peak learning rate of the network's own layers.", limit=POSITIVE)
+    schedule: str = option(
+        "one-cycle", "Optimisation", "{choices} learning rate, restarted in each phase.", choices=SCHEDULES
+    )
+    size: int = 128
+    normalise: str = option("network", "Data", "As the network was trained.", choices=("network",))
+    weights: str | None = option(
+        None, "Model", "File of its weights, or random; by default the downloaded ones.", expected="a path"
+    )
+    head: str = option("linear", "Model", "{choices} (mean of each channel).", choices=HEADS)
+    head_lr: float = option(0.001, "Optimisation", "Peak learning rate of the head.", limit=POSITIVE)
+    freeze_to: str = option(
+        "features", "Model", "Last frozen layer; features: the whole trunk; none.", expected="the name of a layer"
+    )
+    unfreeze: str = option(
+        "", "Model", "EPOCH:LAYER,…: from this epoch on, train the layers from this one on too.",
+        expected="the name of a layer",
+    )  # fmt: skip
+
+    command: ClassVar[str] = "finetune"
+
+    @property
+    def learning_rate(self) -> float:
+        """The peak of the schedule, at which the head learns; the layers of the network scale it by `lr / head_lr`."""
+        return self.head_lr

@@ -1,4 +1,4 @@
-"""Recipes: complete sets of options, each in a readable file of its own beside this one."""
+"""Recipes: sets of options, each in a TOML file."""
 
 import tomllib
 from dataclasses import fields
@@ -7,46 +7,36 @@ from typing import Any
 
 from tinydnn.errors import InputError
 from tinydnn.models import NETWORKS
-from tinydnn.runs.finetune import FinetuneOptions
-from tinydnn.runs.options import Options
+from tinydnn.runs.options import FinetuneOptions, Options
 
 FOLDER = Path(__file__).parent / "recipes"
-NOT_OF_A_RECIPE = {
-    "recipe",
-    "data",
-    "split",
-    "test_fraction",
-    "folds",
-    "fold",
-    "seed",
-    "skip_broken",
-    "device",
-    "precision",
-}
+NOT_IN_RECIPES = {
+    "recipe", "data", "split", "test_fraction", "folds", "fold", "seed", "skip_broken", "device", "precision",
+}  # fmt: skip
 
 
 def names() -> list[str]:
-    """The recipes that come with tinydnn."""
+    """The names of the recipes that come with tinydnn."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def read_recipe(name: str, kind: type[Options] = Options) -> dict[str, Any]:
-    """The options of a recipe for a kind of run, by its name or from a TOML file of one's own.
+    """The options of a recipe, by its name or from a TOML file, for options of a kind.
 
-    Raises `InputError` for a file that is not there, is no TOML, or sets what is no option of such a recipe.
+    Raises `InputError` for a missing or malformed file and for keys that are not options of such a recipe.
     """
     values = _read(name)
-    known = {field.name for field in fields(kind)} - NOT_OF_A_RECIPE
-    if unknown := sorted(values.keys() - known):
-        raise InputError(f"{name}: expected options of a recipe ({', '.join(sorted(known))}), found {unknown[0]}")
+    allowed = {field.name for field in fields(kind)} - NOT_IN_RECIPES
+    if unknown := sorted(values.keys() - allowed):
+        raise InputError(f"{name}: expected options of a recipe ({', '.join(sorted(allowed))}), found {unknown[0]}")
     return values
 
 
-def adapts(name: str) -> bool:
-    """Whether a recipe is one of `tinydnn finetune`: of a published network, or with an option of that alone."""
+def is_finetune_recipe(name: str) -> bool:
+    """Whether a recipe is for fine-tuning: it names a pretrained network or sets an option of fine-tuning."""
     values = _read(name)
-    alone = {field.name for field in fields(FinetuneOptions)} - {field.name for field in fields(Options)}
-    return values.get("model") in tuple(NETWORKS) or bool(values.keys() & alone)
+    finetune_only = {field.name for field in fields(FinetuneOptions)} - {field.name for field in fields(Options)}
+    return values.get("model") in tuple(NETWORKS) or not finetune_only.isdisjoint(values)
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -1,52 +1,51 @@
 """One training run and its folder."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from tinydnn import ops, plots
+from tinydnn import ops
 from tinydnn.backend import device_errors, to_device, use_device
 from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint, save_model
-from tinydnn.data.augment.augmentation import parse
+from tinydnn.checkpoint.patients import hash_patients
+from tinydnn.data.augment import parse_augmentation
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.data.preprocessing import normalisation_config
-from tinydnn.data.split.holdout import shared_patients
-from tinydnn.errors import InputError
-from tinydnn.kernels.cpu.threads import thread_count
+from tinydnn.data.split import shared_patients
 from tinydnn.models import MODELS
 from tinydnn.runs import files
-from tinydnn.runs.evaluation import MASK_NOTE, measure
+from tinydnn.runs.config import make_config, read_config, require_same_config
+from tinydnn.runs.evaluation import evaluation_report
 from tinydnn.runs.options import Options
-from tinydnn.runs.parts import parts
+from tinydnn.runs.partition import partition
+from tinydnn.runs.report import describe_run, plot_run
 from tinydnn.training.evaluation import Evaluation
-from tinydnn.training.trainer import Record, Step, Trainer, Validation
+from tinydnn.training.trainer import Protocol, Record, Step, Trainer, Validation
 
 
 class Run:
-    """A training run in a folder: config.json, history.csv, checkpoint.h5, model.h5, predictions.csv, metrics.json,
-    and two pictures.
+    """A training run in a folder with config.json, history.csv, checkpoint.h5, model.h5, predictions.csv,
+    metrics.json and two plots.
 
-    The checkpoint is written after every epoch and when asked for; the model, the figures and the pictures at the
-    end. Each file appears whole or not at all, metrics.json last: where it is, the run is complete.
+    The checkpoint is written after every epoch and by `save`; the model, the metrics and the plots at the end. Each
+    file is written atomically. metrics.json is the last: if it exists, the run is complete.
 
-    `shared` counts the test slices of patients who are in training too; None where the patients are unknown.
+    `shared` is the number of test slices of patients who are in training too; None where the patients are unknown.
     """
 
     def __init__(self, folder: Path, options: Options, dataset: Dataset) -> None:
         self.folder, self.options, self.dataset = folder, options, dataset
-        self.split = parts(options, dataset)
-        learned = np.concatenate([self.split.train, self.split.validation])
-        self.shared = shared_patients(dataset.patients, learned, self.split.test) if dataset.patient_count else None
+        self.split = partition(options, dataset)
+        patients = dataset.patients
+        self.shared = shared_patients(patients, self.split.non_test, self.split.test) if dataset.patient_count else None
         with device_errors(options.device):
             use_device(options.device)
             self.trainer = self.make_trainer()
 
     def make_trainer(self) -> Trainer:
-        """The training as it stands before its first iteration."""
+        """The trainer before its first iteration."""
         options, dataset = self.options, self.dataset
         model = MODELS[options.model](
             image_size=dataset.size,
@@ -61,205 +60,122 @@ class Run:
             options.make_schedule(options.epochs * self.batches),
             dataset,
             Normalisation.fit(dataset, self.split.train, cast(Any, options.normalise)),
-            **self.protocol(),
+            self.protocol(),
         )
 
     @property
     def batches(self) -> int:
-        """Iterations in an epoch; where not one batch is full, the trainer says so."""
+        """Iterations in an epoch. It is at least 1: the trainer refuses a batch larger than the training set."""
         return max(len(self.split.train) // self.options.batch_size, 1)
 
-    def protocol(self) -> dict[str, Any]:
-        """The arguments of a trainer that follow from split and options alone."""
+    def protocol(self) -> Protocol:
+        """The training protocol of the options: without a validation set, the test set is evaluated every epoch."""
         options = self.options
-        return {
-            "train": self.split.train,
-            "watch": self.split.validation if options.validation else self.split.test,
-            "batch_size": options.batch_size,
-            "epochs": options.epochs,
-            "seed": options.seed,
-            "device": options.device,
-            "augment": parse(options.augment),
-            "label_smoothing": options.label_smoothing,
-            "balance": options.balance,
-            "select": options.validation > 0,
-            "precision": options.precision,
-        }
+        return Protocol(
+            train=self.split.train,
+            held_out=self.split.validation if options.validation else self.split.test,
+            batch_size=options.batch_size,
+            epochs=options.epochs,
+            seed=options.seed,
+            augment=parse_augmentation(options.augment),
+            label_smoothing=options.label_smoothing,
+            balance=options.balance,
+            select_best=options.validation > 0,
+            device=options.device,
+            precision=options.precision,
+        )
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
-        """What is to be computed before the first iteration and takes a while: here nothing."""
+        """A hook for slow computations before the first iteration; no-op by default."""
 
     def notes(self) -> list[str]:
-        """What there is to say of the model before it is trained, a line each."""
+        """Lines about the model to print before training."""
         return []
 
     @property
     def complete(self) -> bool:
-        """Whether the run has come to its end."""
+        """Whether the run has finished."""
         return (self.folder / files.METRICS).exists()
 
-    def start(self) -> None:
-        """Begin in a folder that holds no run yet, or go on from the checkpoint of this very run.
+    @property
+    def steps(self) -> list[Step]:
+        """The records of all iterations so far."""
+        return [record for record in self.trainer.records if isinstance(record, Step)]
 
-        Raises `InputError` where the options, the data or the number of threads are not what the run began with: each
-        would make it end otherwise.
+    def start(self) -> None:
+        """Begin in a folder that holds no run yet, or resume this very run from its checkpoint.
+
+        Raises `InputError` unless options, data, normalisation and thread count are those the run began with.
         """
-        config = self._config()
+        config = make_config(self.options, self.dataset, self.trainer, self.implementations())
         path = self.folder / files.CONFIG
         if path.exists():
-            before = files.read_config(self.folder, type(self.options))
-            for name, then in before["options"].items():
-                if name != "data" and then != config["options"][name]:
-                    raise InputError(
-                        f"{self.folder}: expected {name} {then!r}, with which this run began, found "
-                        f"{config['options'][name]!r}"
-                    )
-            if before["data"]["content"] != config["data"]["content"]:
-                raise InputError(f"{self.folder}: the data is not what this run began with; its contents have changed")
-            if before["normalisation"] != config["normalisation"]:
-                raise InputError(
-                    f"{self.folder}: expected the normalisation {before['normalisation']}, with which this run began, "
-                    f"found {config['normalisation']}; are the weights another file's?"
-                )
-            if before["threads"] != thread_count():
-                raise InputError(
-                    f"{self.folder}: expected {before['threads']} threads, with which this run began, found "
-                    f"{thread_count()}; sums would differ in their last bits. Use --threads {before['threads']}"
-                )
+            require_same_config(self.folder, read_config(self.folder, type(self.options)), config)
         else:
             files.write_json(path, config)
-        files.remove_leftovers(self.folder)
+        files.remove_partial_files(self.folder)
         if (self.folder / files.CHECKPOINT).exists():
             load_checkpoint(self.folder / files.CHECKPOINT, self.trainer)
 
     def records(self) -> Iterator[Record]:
-        """Train to the end and yield what happens; a checkpoint follows every epoch."""
+        """Train to the end and yield each record; write a checkpoint after every epoch."""
         for record in self.trainer.run():
             if isinstance(record, Validation):
                 self.save()
             yield record
 
     def save(self) -> None:
-        """Write the checkpoint, and the history up to it. Diverged weights raise `InputError` and are not written."""
+        """Write the checkpoint and the history. Diverged weights raise `InputError` and are not written."""
         self.trainer.require_finite_weights()
-        save_checkpoint(self.folder / files.CHECKPOINT, self.trainer, self._saved())
+        save_checkpoint(self.folder / files.CHECKPOINT, self.trainer, self._saved_model())
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
 
     def finish(self) -> dict[str, Any]:
-        """Write the history, the model, the pictures and the figures; return the figures."""
-        if self.trainer.select:
-            self.trainer.take_best()
-        found = self._judge()
-        metrics = measure(found, self.dataset, self.split.test, by_patient=self.options.split != "slice")
-        metrics |= self.described()
-        files.write_predictions(self.folder / files.PREDICTIONS, found, self.dataset, self.split.test)
+        """Write the history, the model, the plots and the metrics; return the metrics."""
+        if self.trainer.protocol.select_best:
+            self.trainer.restore_best_state()
+        evaluation = self._evaluate()
+        new_patients = self.options.split != "slice"
+        metrics = evaluation_report(evaluation, self.dataset, self.split.test, new_patients=new_patients)
+        metrics |= self.describe()
+        files.write_predictions(self.folder / files.PREDICTIONS, evaluation, self.dataset, self.split.test)
         # Again, because a run that was killed between checkpoint and history is resumed without another epoch.
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
-        save_model(self.folder / files.MODEL, self._saved())
-        self._draw(metrics)
+        save_model(self.folder / files.MODEL, self._saved_model())
+        plot_run(self, metrics)
         files.write_json(self.folder / files.METRICS, metrics)
         return metrics
 
-    def _saved(self) -> SavedModel:
-        trainer, options = self.trainer, self.options
-        return SavedModel(trainer.model, trainer.normalise, self.dataset.class_names, options.cropping, options.views)
-
-    def _judge(self) -> Evaluation:
-        """What the finished model makes of the test slices."""
-        if not self.trainer.select and self.options.views == 1:
-            if self.trainer.last_evaluation is None:  # the run was resumed after its last epoch
-                self.trainer.begin_epoch(self.trainer.epochs)
-                self.trainer.validate()
-            assert self.trainer.last_evaluation is not None
-            return self.trainer.last_evaluation
-        return self.trainer.judge(self.split.test, views=self.options.views)
-
-    def _draw(self, metrics: dict[str, Any]) -> None:
-        steps = [record for record in self.trainer.records if isinstance(record, Step)]
-        validations = [record for record in self.trainer.records if isinstance(record, Validation)]
-        name = f"recipe {self.options.recipe}" if self.options.recipe else self.options.model
-        title = f"{name}, {len(self.split.train)} slices to train, {len(self.split.test)} held out"
-        note = f"Split by {self.options.split}. " + ("Synthetic phantoms. " if self.dataset.synthetic else "")
-        if self.dataset.crop.uses_mask:
-            note += f"{MASK_NOTE} "
-        watched = "held-out slices" if not self.trainer.select else "test slices: the curve is of the validation part"
-        plots.training_progress(
-            self.folder / files.PROGRESS_PICTURE,
-            iterations=[step.iteration for step in steps],
-            loss=[step.loss for step in steps],
-            accuracy=[step.accuracy for step in steps],
-            validation_iterations=[one.iteration for one in validations],
-            validation_loss=[one.loss for one in validations],
-            validation_accuracy=[one.accuracy for one in validations],
-            iterations_per_epoch=self.trainer.iterations_per_epoch,
-            title=title,
-            note=f"{note}Nothing was chosen by the {watched}.",
-        )
-        plots.confusion_matrix(
-            self.folder / files.CONFUSION_PICTURE,
-            matrix=np.array(metrics["confusion_matrix"]),
-            class_names=self.dataset.class_names,
-            title=title,
-            note=note + self.shared_note(),
-            interval=metrics["accuracy_interval_95"],
-        )
+    def describe(self) -> dict[str, Any]:
+        """What metrics.json holds beside the metrics."""
+        return describe_run(self)
 
     def implementations(self) -> list[str]:
-        """Which implementation of which operation runs in the model, "operation: implementation", each once."""
-        picture = self.trainer.normalise(np.zeros((1, *self.dataset.images.shape[1:]), np.uint8))
+        """The implementations that run in the model, each "operation: implementation" once."""
+        image = self.trainer.normalise(np.zeros((1, *self.dataset.images.shape[1:]), np.uint8))
         with ops.trace() as calls, ops.precision(self.options.precision):
-            self.trainer.model(to_device(picture, self.options.device))
+            self.trainer.model(to_device(image, self.options.device))
         return list(dict.fromkeys(f"{call.operation}: {call.implementation}" for call in calls))
 
     def shared_note(self) -> str:
-        """How many test slices show a patient of the training part, in a sentence."""
+        """A sentence on the test slices whose patients are in training too."""
         if self.shared is None:
             return "Which patients they show is unknown."
         return f"{self.shared} of {len(self.split.test)} test slices show a patient who is in training too."
 
-    def described(self) -> dict[str, Any]:
-        """What a reader must know beside the figures."""
-        train_patients, test_patients = (
-            len(set(self.dataset.patients[part].tolist()) - {""}) for part in (self.split.train, self.split.test)
-        )
-        seconds = sum(record.seconds for record in self.trainer.records if isinstance(record, Step))
-        return {
-            "protocol": {
-                "split": self.options.split,
-                "test_fraction": self.options.test_fraction,
-                "fold": self.options.fold,
-                "folds": self.options.folds if self.options.fold else None,
-                "seed": self.options.seed,
-                "train_slices": len(self.split.train),
-                "validation_slices": len(self.split.validation),
-                "test_slices": len(self.split.test),
-                "train_patients": train_patients,
-                "test_patients": test_patients,
-                "test_slices_with_patient_in_training": self.shared,
-                "share_with_patient_in_training": None if self.shared is None else self.shared / len(self.split.test),
-            },
-            "iterations": self.trainer.iteration,
-            "training_seconds": round(seconds, 3),
-            "versions": files.versions(),
-        }
+    def _saved_model(self) -> SavedModel:
+        trainer, options = self.trainer, self.options
+        return SavedModel(
+            trainer.model, trainer.normalise, self.dataset.class_names, options.cropping, options.views,
+            training_patients=hash_patients(self.dataset.patients[self.split.non_test].tolist()),
+        )  # fmt: skip
 
-    def _config(self) -> dict[str, Any]:
-        dataset = self.dataset
-        return {
-            "command": self.options.command,
-            "options": asdict(self.options),
-            "data": {
-                "source": dataset.source,
-                "content": dataset.content,
-                "synthetic": dataset.synthetic,
-                "slices": len(dataset),
-                "patients": dataset.patient_count,
-                "class_names": dataset.class_names,
-                "skipped": dataset.skipped,
-            },
-            "normalisation": normalisation_config(self.trainer.normalise),
-            "iterations_per_epoch": self.trainer.iterations_per_epoch,
-            "implementations": self.implementations(),
-            "threads": thread_count(),
-            "versions": files.versions(),
-        }
+    def _evaluate(self) -> Evaluation:
+        """Evaluate the trained model on the test slices, unless the last epoch has done so."""
+        if self.trainer.protocol.select_best or self.options.views > 1:
+            return self.trainer.evaluate(self.split.test, views=self.options.views)
+        if self.trainer.last_evaluation is None:  # the run was resumed after its last epoch
+            self.trainer.begin_epoch(self.options.epochs)
+            self.trainer.validate()
+        assert self.trainer.last_evaluation is not None
+        return self.trainer.last_evaluation

@@ -1,0 +1,77 @@
+"""`config.json`: what a run began with, and the check that it is resumed with the same."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, cast
+
+from tinydnn.data.dataset import Dataset
+from tinydnn.data.normalise import normalisation_config
+from tinydnn.errors import InputError
+from tinydnn.kernels.cpu.threads import thread_count
+from tinydnn.runs.files import CONFIG, versions
+from tinydnn.runs.options import Options
+from tinydnn.training.trainer import Trainer
+
+
+def make_config(options: Options, dataset: Dataset, trainer: Trainer, implementations: list[str]) -> dict[str, Any]:
+    """The configuration of a run that is about to start, ready for JSON."""
+    return {
+        "command": options.command,
+        "options": asdict(options),
+        "data": {
+            "source": dataset.source,
+            "content": dataset.content,
+            "synthetic": dataset.synthetic,
+            "slices": len(dataset),
+            "patients": dataset.patient_count,
+            "class_names": dataset.class_names,
+            "skipped": dataset.skipped,
+        },
+        "normalisation": normalisation_config(trainer.normalise),
+        "iterations_per_epoch": trainer.iterations_per_epoch,
+        "implementations": implementations,
+        "threads": thread_count(),
+        "versions": versions(),
+    }
+
+
+def read_config(folder: Path, kind: type[Options] = Options) -> dict[str, Any]:
+    """Read the configuration of a run with options of a kind. Raises `InputError` if there is none or it is invalid."""
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text())
+        command = config.get("command", Options.command)
+        if command != kind.command:
+            raise ValueError(f"of `tinydnn {command}`, where one of `tinydnn {kind.command}` is needed")
+        missing = {field.name for field in fields(kind)} - config["options"].keys()
+        if missing:
+            raise ValueError(f"options: {', '.join(sorted(missing))} missing")
+        kind(**config["options"])
+        config["data"]["content"], config["threads"]
+    except FileNotFoundError:
+        raise InputError(f"{folder}: expected a run to resume, found no {CONFIG}") from None
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: expected the configuration of a run, found something else ({error})") from None
+    return cast(dict[str, Any], config)
+
+
+def require_same_config(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise `InputError` where options, data, normalisation or thread count differ: each would change the result."""
+    for name, value in before["options"].items():
+        if name != "data" and value != now["options"][name]:
+            raise InputError(
+                f"{folder}: expected {name} {value!r}, with which this run began, found {now['options'][name]!r}"
+            )
+    if before["data"]["content"] != now["data"]["content"]:
+        raise InputError(f"{folder}: the data is not what this run began with; its contents have changed")
+    if before["normalisation"] != now["normalisation"]:
+        raise InputError(
+            f"{folder}: expected the normalisation {before['normalisation']}, with which this run began, "
+            f"found {now['normalisation']}; are the weights another file's?"
+        )
+    if before["threads"] != now["threads"]:
+        raise InputError(
+            f"{folder}: expected {before['threads']} threads, with which this run began, found {now['threads']}; "
+            f"sums would differ in their last bits. Use --threads {before['threads']}"
+        )
