@@ -1,10 +1,10 @@
-"""The README's table of accuracy, from run folders: recipe by protocol, beside the published figures.
+"""The table of accuracy in benchmarks/README.md, by recipe and protocol, and the published results of others.
 
-    python benchmarks/accuracy.py RUN ...        read the folders of `tinydnn train` and `tinydnn crossval`, write both
-    python benchmarks/accuracy.py --check        say whether the README has what the results give
+    python benchmarks/accuracy.py RUN ...        read folders of `tinydnn train` and `tinydnn crossval`; write the table
+    python benchmarks/accuracy.py --check        compare the table with the results
 
-Runs that differ in their seed alone become one line: the mean of their accuracies, and the lowest and the highest. A
-cross-validation is a line by itself, with its interval. The results are kept in `benchmarks/results/accuracy.json`.
+Runs that differ in their seed only become one row: the mean, the lowest and the highest accuracy. A cross-validation is
+a row of its own, with its interval. The results are in `benchmarks/results/accuracy.json`.
 """
 
 import json
@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from readme import from_folders
+from readme import table_from_runs
 
-# Of the full set of 3064 slices. Where a figure was not read in the work itself, the last column says so.
+# On all 3064 slices. The last column says where a figure comes from, if not from the publication itself.
 PUBLISHED = (
     ("Hou and Zhang, transfer learning", "slice, 2451 and 613", "89.89", "the paper reproduced here"),
     ("always glioma", "", "46.5", "arithmetic"),
@@ -33,59 +33,59 @@ PUBLISHED = (
 
 
 def read(folders: list[Path]) -> list[dict[str, Any]]:
-    """A row for each cross-validation, and for all runs together that differ in nothing but their seed."""
-    rows, alike = [], defaultdict(list)
+    """A row for each cross-validation, and for each group of runs that differ in their seed only."""
+    rows, groups = [], defaultdict(list)
     for folder in folders:
         if (folder / "crossval.json").exists():
             report = json.loads((folder / "crossval.json").read_text())
-            shown = report["pooled"]
-            row = row_of([shown], report["recipe"] or report["model"], report["split"], f"{report['folds']} folds")
-            low, high = shown["accuracy_interval_95"]
-            rows.append(row | {"low": low, "high": high, "range": f"95 % over {shown['interval_over']}", "seeds": 1})
+            pooled = report["pooled"]
+            row = make_row([pooled], report["recipe"] or report["model"], report["split"], f"{report['folds']} folds")
+            low, high = pooled["accuracy_interval_95"]
+            rows.append(row | {"low": low, "high": high, "range": f"95 % over {pooled['interval_over']}", "seeds": 1})
         else:
             options = json.loads((folder / "config.json").read_text())["options"]
-            seed = options.pop("seed")
-            options.pop("data")
-            metrics = json.loads((folder / "metrics.json").read_text())
-            alike[json.dumps(options, sort_keys=True)].append((seed, metrics))
-    for text, found in alike.items():
-        options, shown = json.loads(text), [metrics for _, metrics in found]
+            group = json.dumps({k: v for k, v in options.items() if k not in ("seed", "data")}, sort_keys=True)
+            groups[group].append(json.loads((folder / "metrics.json").read_text()))
+    for group, metrics in groups.items():
+        options = json.loads(group)
         held_out = f"{options['test_fraction']:.0%} held out".replace("%", " %")
-        row = row_of(shown, options["recipe"] or options["model"], options["split"], held_out)
-        if len(shown) > 1:
-            accuracies = [metrics["accuracy"] for metrics in shown]
-            low, high, what = min(accuracies), max(accuracies), f"lowest and highest of {len(shown)} seeds"
+        row = make_row(metrics, options["recipe"] or options["model"], options["split"], held_out)
+        if len(metrics) > 1:
+            accuracies = [run["accuracy"] for run in metrics]
+            low, high, kind = min(accuracies), max(accuracies), f"lowest and highest of {len(metrics)} seeds"
         else:
-            (low, high), what = shown[0]["accuracy_interval_95"], f"95 % over {shown[0]['interval_over']}, one seed"
-        rows.append(row | {"low": low, "high": high, "range": what, "seeds": len(shown)})
+            low, high = metrics[0]["accuracy_interval_95"]
+            kind = f"95 % over {metrics[0]['interval_over']}, one seed"
+        rows.append(row | {"low": low, "high": high, "range": kind, "seeds": len(metrics)})
     return rows
 
 
-def row_of(shown: list[dict[str, Any]], recipe: str, split: str, protocol: str) -> dict[str, Any]:
-    """What the table says of one or several sets of figures: their means."""
-    votes = [one["per_patient"]["mean_vote"] for one in shown if one["per_patient"]]
+def make_row(metrics: list[dict[str, Any]], recipe: str, split: str, protocol: str) -> dict[str, Any]:
+    """The means of the metrics of one or several runs."""
+    votes = [run["per_patient"]["mean_vote"] for run in metrics if run["per_patient"]]
+    first = metrics[0]
     return {
         "recipe": recipe,
-        "crop": shown[0]["crop"],
-        "mask_used_at_test": shown[0]["mask_used_at_test"],
-        "synthetic": shown[0]["synthetic"],
+        "crop": first["crop"],
+        "mask_used_at_test": first["mask_used_at_test"],
+        "synthetic": first["synthetic"],
         "split": split,
         "protocol": protocol,
-        "accuracy": fmean(one["accuracy"] for one in shown),
+        "accuracy": fmean(run["accuracy"] for run in metrics),
         "per_patient": fmean(votes) if votes else None,
         "recall": {
-            name: fmean(one["per_class"][name]["recall"] or 0.0 for one in shown) for name in shown[0]["per_class"]
+            name: fmean(run["per_class"][name]["recall"] or 0.0 for run in metrics) for name in first["per_class"]
         },
-        "slices": shown[0]["slices"],
-        "patients": shown[0]["patients"],
+        "slices": first["slices"],
+        "patients": first["patients"],
     }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Our lines and the published ones."""
+    """The rows of tinydnn, then those of others."""
     names = ", ".join(rows[0]["recall"])
     lines = [
-        f"| recipe | protocol | test | accuracy % over slices | range | patients right by vote % | recall %: {names} |",
+        f"| recipe | protocol | test | accuracy % over slices | range | patients correct % | recall %: {names} |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda row: (row["mask_used_at_test"], row["split"], row["protocol"], row["accuracy"])):
@@ -93,21 +93,21 @@ def table(rows: list[dict[str, Any]]) -> str:
         crop = "" if row["crop"] == "none" else f", crop {row['crop']}"
         mask = " (mask used at test)" if row["mask_used_at_test"] else ""
         kind = "synthetic slices" if row["synthetic"] else "slices"
-        # A patient who is in training too is no new one: a vote says nothing there.
+        # A vote means nothing for patients who are in the training set too.
         votes = "-" if row["per_patient"] is None or row["split"] == "slice" else f"{100 * row['per_patient']:.1f}"
         lines.append(
             f"| {row['recipe']}{crop}{mask} | {row['split']}, {row['protocol']} | {row['slices']} {kind} of "
             f"{row['patients']} patients | **{100 * row['accuracy']:.1f}** | {100 * row['low']:.1f} to "
             f"{100 * row['high']:.1f} ({row['range']}) | {votes} | {recalls} |"
         )
-    lines += ["", "| published | protocol | accuracy % | how sure |", "|---|---|---|---|"]
+    lines += ["", "| published | protocol | accuracy % | source of the figure |", "|---|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in PUBLISHED]
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
-    """Write results and table, or compare the table; 1 where they differ."""
-    return from_folders("accuracy", read=read, table=table, about=__doc__)
+    """Write results and table, or compare the table; return 1 if it differs."""
+    return table_from_runs("accuracy", read=read, table=table, about=__doc__)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where contestants meet: processes that work one at a time, in turns, in shuffled order, and what is made of it."""
+"""The race: contestants run in processes of their own, one at a time, in turns and in shuffled order."""
 
 import json
 import random
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 class Contestant:
-    """A process that trains, and that does nothing between two questions."""
+    """A process that trains on request and is idle in between."""
 
     def __init__(self, name: str, batch: int, size: int, threads: int, start: Path) -> None:
         self.name, self.batch = name, batch
@@ -26,7 +26,7 @@ class Contestant:
         )  # fmt: skip
 
     def steps(self, count: int) -> dict[str, Any]:
-        """Losses and seconds of so many training steps, and the peak memory so far."""
+        """Run so many training steps; their losses and seconds, and the peak memory so far."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -38,11 +38,11 @@ class Contestant:
         if not answer:
             assert self._process.stderr is not None
             lines = self._process.stderr.read().strip().splitlines()
-            raise RuntimeError(lines[-1] if lines else "it ended without a word")
-        found: dict[str, Any] = json.loads(answer)
-        return found
+            raise RuntimeError(lines[-1] if lines else "it ended without a message")
+        result: dict[str, Any] = json.loads(answer)
+        return result
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """End the process."""
         self._process.kill()
         self._process.communicate()
@@ -50,7 +50,7 @@ class Contestant:
 
 @dataclass
 class Score:
-    """What is known of a contestant: losses of its first steps, seconds of the timed ones."""
+    """The results of a contestant: the losses of its first steps, the seconds of the timed ones."""
 
     name: str
     batch: int
@@ -60,20 +60,20 @@ class Score:
     peak_memory_mb: float = 0.0
     failure: str = ""
 
-    def rate(self, percent: float = 50) -> float:
-        """Images a second, of which `percent` of the steps were slower: 50 is the median."""
+    def images_per_s(self, percent: float = 50) -> float:
+        """Images per second; `percent` of the steps were slower, so 50 is the median."""
         return self.batch / float(np.percentile(self.seconds, 100 - percent))
 
     def row(self) -> dict[str, Any]:
-        """For the results file."""
+        """The row of the results file."""
         if self.failure:
             return {"name": self.name, "batch": self.batch, "failure": self.failure}
         return {
             "name": self.name,
             "batch": self.batch,
-            "images_per_s": self.rate(),
-            "p20": self.rate(20),
-            "p80": self.rate(80),
+            "images_per_s": self.images_per_s(),
+            "p20": self.images_per_s(20),
+            "p80": self.images_per_s(80),
             "peak_memory_mb": self.peak_memory_mb,
             "first_step_s": self.first_step,
             "steps": len(self.seconds),
@@ -84,9 +84,9 @@ class Score:
 def compete(
     names: list[str], batch: int, size: int, threads: int, start: Path, *, rounds: int, seconds: float, compared: int
 ) -> list[Score]:
-    """Let all contestants take `compared` steps; then, in each round, each about `seconds` of steps, in shuffled order.
+    """Let all contestants run `compared` steps; then, in each round, each about `seconds` of steps, in shuffled order.
 
-    One that cannot take part is listed with the reason.
+    The score of a contestant that cannot run has the reason as its `failure`.
     """
     scores = {name: Score(name, batch) for name in names}
     contestants = {name: Contestant(name, batch, size, threads, start) for name in names}
@@ -95,25 +95,25 @@ def compete(
         for name, contestant in list(contestants.items()):
             try:
                 first = contestant.steps(1)
-                others = contestant.steps(compared - 1)
+                rest = contestant.steps(compared - 1)
             except RuntimeError as error:
                 scores[name].failure = str(error)
-                contestants.pop(name).leave()
+                contestants.pop(name).close()
                 continue
-            scores[name].losses = first["losses"] + others["losses"]
+            scores[name].losses = first["losses"] + rest["losses"]
             scores[name].first_step = first["seconds"][0]
-            scores[name].seconds = others["seconds"]
+            scores[name].seconds = rest["seconds"]
         counts = {name: max(1, round(seconds / median(scores[name].seconds))) for name in contestants}
         for name in contestants:
-            scores[name].seconds = []  # those were for warming up
+            scores[name].seconds = []  # discard the warm-up
         for _ in range(rounds):
             for name in order.sample(list(contestants), len(contestants)):
-                found = contestants[name].steps(counts[name])
-                scores[name].seconds += found["seconds"]
-                scores[name].peak_memory_mb = found["peak_memory_mb"]
+                result = contestants[name].steps(counts[name])
+                scores[name].seconds += result["seconds"]
+                scores[name].peak_memory_mb = result["peak_memory_mb"]
     finally:
         for contestant in contestants.values():
-            contestant.leave()
+            contestant.close()
     return list(scores.values())
 
 

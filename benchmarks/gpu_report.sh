@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the GPU tests and every GPU benchmark, and leaves what they found in one folder:
+# Run the GPU tests and all GPU benchmarks, and leave the results in one folder:
 #
-#     benchmarks/gpu_report.sh [FOLDER]        (gpu-report where not given)
+#     benchmarks/gpu_report.sh [FOLDER]        (by default gpu-report)
 #
-# It needs CUDA 13's driver, CuPy, PyTorch and this package, and no network. Each part has a limit of its own, so that all of it
-# ends within 8 minutes; one that fails or runs out of time is named at the end, and the others run all the same.
+# It needs a driver for CUDA 13, CuPy, PyTorch and this package, and no network. Each part has its own time limit, so that
+# everything ends within 8 minutes. A part that fails or runs out of time is listed at the end; the others still run.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=$(realpath -m "${1:-gpu-report}")
@@ -12,7 +12,7 @@ mkdir -p "$out"
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" MPLBACKEND=Agg
 failed=()
 
-part() {  # NAME SECONDS COMMAND...
+part() {  # NAME LIMIT COMMAND...
     local name=$1 limit=$2 begin=$SECONDS
     shift 2
     printf '\n== %s (%ss so far)\n' "$name" "$SECONDS"
@@ -28,7 +28,7 @@ python -c 'from tinydnn.backend import check_device; check_device("cuda")' 2>"$o
 }
 nvidia-smi > "$out/nvidia-smi.txt" 2>&1
 
-part tests 140 python -m pytest -q -m gpu -p no:cacheprovider tests/kernels/cuda tests/test_gpu_step.py
+part tests 140 python -m pytest -q -m gpu -p no:cacheprovider tests/kernels/cuda tests/training/test_gpu_step.py
 
 race=(python benchmarks/train_step.py --device cuda --rounds 3 --seconds 0.4)
 eager="torch eager nchw tf32,torch eager channels-last tf32,torch eager nchw fp32,torch eager channels-last fp32"
@@ -43,18 +43,18 @@ part time-to-accuracy 60 python benchmarks/time_to_accuracy.py --json "$out/time
 typical=(conv2d:32x16x128x128,32x16x3x3 conv2d_relu_maxpool2d:32x16x128x128,32x16x3x3
     conv2d_relu_maxpool2d:32x1x256x256,16x1x3x3 conv2d_relu_maxpool2d:32x64x32x32,128x64x3x3
     maxpool2d:32x32x128x128 batchnorm2d:32x32x128x128 softmax_cross_entropy:128x3 linear:128x32768,128x32768)
-for one in "${typical[@]}"; do
-    [ "$SECONDS" -lt 390 ] || { failed+=("bench $one (no time left)"); continue; }
-    name="bench-${one%%:*}-${one#*:}"
+for case in "${typical[@]}"; do
+    [ "$SECONDS" -lt 390 ] || { failed+=("bench $case (no time left)"); continue; }
+    name="bench-${case%%:*}-${case#*:}"
     name=${name//,/-}
-    part "$name" 35 python -m tinydnn bench "${one%%:*}" --shape "${one#*:}" --device cuda --json "$out/$name.json"
+    part "$name" 35 python -m tinydnn bench "${case%%:*}" --shape "${case#*:}" --device cuda --json "$out/$name.json"
 done
 
-# Last, because tuning takes as long as it takes.
+# Last, because tuning may take all of the remaining time.
 part train-step-128-tuned $((475 - SECONDS)) "${race[@]}" --batch 128 --only "$tuned" \
     --json "$out/train-step-128-tuned.json"
 
-printf '\nAll of it took %ss; the results are in %s\n' "$SECONDS" "$out"
+printf '\nEverything took %ss; the results are in %s\n' "$SECONDS" "$out"
 if [ "${#failed[@]}" -gt 0 ]; then
     printf 'Failed: %s\n' "${failed[@]}"
     exit 1

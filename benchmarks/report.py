@@ -1,26 +1,24 @@
-"""The README's table of speed, and its picture, made from `benchmarks/results/train-step.json`.
+"""The table of training speed in benchmarks/README.md and its plot, from `results/train-step.json`.
 
-python benchmarks/report.py            write them
-python benchmarks/report.py --check    say whether the README has what the results give
+python benchmarks/report.py            write both
+python benchmarks/report.py --check    compare the table with the results
 """
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
-from readme import put
+from readme import RESULTS as FOLDER
+from readme import update_table
 
 from tinydnn.plots import canvas
 from tinydnn.plots.canvas import BLUE, GREY, MARGIN
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "train-step.json"
-PICTURE = ROOT / "benchmarks" / "results" / "train-step.png"
+RESULTS, PLOT = FOLDER / "train-step.json", FOLDER / "train-step.png"
 
 
 def table(results: dict[str, Any]) -> str:
-    """The rows of each batch size, fastest first, with what they were measured on."""
+    """The rows of each batch size, fastest first, and the machine."""
     lines = [
         "| batch | | images/s | 20 to 80 % of the steps | × best PyTorch | peak memory | of the arithmetic bound |",
         "|---|---|---|---|---|---|---|",
@@ -31,32 +29,32 @@ def table(results: dict[str, Any]) -> str:
             f"| {row['ratio_to_best_torch']:.2f} | {row['peak_memory_mb']:.0f} MB | {row['share_of_bound']:.0%} |"
         )
     machine, versions, settings = results["machine"], results["versions"], results["settings"]
-    others = ", ".join(f"{name} {version}" for name, version in versions.items() if version and name != "tinydnn")
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items() if version and name != "tinydnn")
     lines += [
         "",
-        f"{machine['cpu']}, {settings['threads']} threads, {settings['size']} × {settings['size']} pixels; {others}; "
-        f"BLAS core type {machine['core_type']}. The bound of {settings['bound']:.0f} images/s is "
-        f"{settings['flops_per_image'] / 1e9:.2f} GFLOP an image, zeros included, at the "
-        f"{results['peaks']['gflops']:.0f} GFLOP/s that a large matrix product was measured at.",
+        f"{machine['cpu']}, {settings['threads']} threads, {settings['size']} × {settings['size']} pixels; {packages}; "
+        f"BLAS core type {machine['core_type']}. The arithmetic bound is {settings['bound']:.0f} images/s: "
+        f"{settings['flops_per_image'] / 1e9:.2f} GFLOP per image, zeros included, at the "
+        f"{results['peaks']['gflops']:.0f} GFLOP/s measured for a large matrix product.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def ordered(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """By batch size, then fastest first; those that did not run are left to the results file."""
+    """The contestants that ran, by batch size, then fastest first."""
     ran = [row for row in results["rows"] if "failure" not in row]
     return sorted(ran, key=lambda row: (row["batch"], -row["images_per_s"]))
 
 
 def draw(results: dict[str, Any]) -> None:
-    """Bars of images/s, a group for each batch size."""
+    """Plot bars of images/s, grouped by batch size."""
     rows = ordered(results)
     width, body = 7.6, 0.36 * len(rows) + 0.6
     with canvas.style():
         note = f"{results['machine']['cpu']}, {results['settings']['threads']} threads; bars: median, lines: 20 to 80 %"
         size = results["settings"]["size"]
         title = f"The baseline network at {size} × {size} pixels: forward, backward, update"
-        figure = canvas.new_figure(width, body, "Images a second in training", title, note)
+        figure = canvas.new_figure(width, body, "Images per second in training", title, note)
         axes = canvas.axes_at(figure, 2.6, 0.5, width - 2.6 - 2 * MARGIN, body - 0.55)
         for k, row in enumerate(rows):
             ours = row["name"].startswith("tinydnn")
@@ -67,15 +65,15 @@ def draw(results: dict[str, Any]) -> None:
         axes.set(xlabel="images/s", xlim=(0, 1.12 * max(row["p80"] for row in rows)))
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(left=False)
-        canvas.save(figure, PICTURE)
+        canvas.save(figure, PLOT)
 
 
 def main() -> int:
-    """Write table and picture, or compare the table; 1 where they differ."""
+    """Write the table and the plot, or compare the table; return 1 if it differs."""
     results, check = json.loads(RESULTS.read_text()), "--check" in sys.argv[1:]
     if not check:
         draw(results)
-    return put("speed", table(results), check=check)
+    return update_table("speed", table(results), check=check)
 
 
 if __name__ == "__main__":

@@ -1,91 +1,95 @@
-"""The README's table of transfer learning, from run folders: which network, what of it learned, how good it is.
+"""The table of transfer learning in benchmarks/README.md: the network, the layers trained, and the accuracy.
 
-    python benchmarks/transfer.py RUN ...        read folders of `tinydnn finetune` and of its folds, write both
-    python benchmarks/transfer.py --check        say whether the README has what the results give
+    python benchmarks/transfer.py RUN ...        read folders of `tinydnn finetune` and of its folds; write the table
+    python benchmarks/transfer.py --check        compare the table with the results
 
-The results are kept in `benchmarks/results/transfer.json`.
+The results are in `benchmarks/results/transfer.json`.
 """
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from readme import from_folders
+from readme import table_from_runs
 
 NAMES = {"vgg16": "VGG-16", "alexnet": "AlexNet", "squeezenet1_1": "SqueezeNet 1.1"}
 
 
+OMITTED = ("data", "weights", "fold", "device", "skip_broken", "recipe")  # options that the results leave out
+
+
 def read(folders: list[Path]) -> list[dict[str, Any]]:
     """A row for each folder."""
-    return [row(folder) for folder in folders]
+    return [read_run(folder) for folder in folders]
 
 
-def row(folder: Path) -> dict[str, Any]:
-    """A row for a run, or for a cross-validation as a whole."""
+def read_run(folder: Path) -> dict[str, Any]:
+    """The results of a run, or those of a cross-validation with the phases of its first fold."""
     in_folds = (folder / "crossval.json").exists()
-    one = folder / "fold-01" if in_folds else folder
-    options = json.loads((one / "config.json").read_text())["options"]
-    metrics = json.loads((one / "metrics.json").read_text())
-    found = json.loads((folder / "crossval.json").read_text())["pooled"] if in_folds else metrics
-    left_out = ("data", "weights", "fold", "device", "skip_broken", "recipe")
+    run = folder / "fold-01" if in_folds else folder
+    options = json.loads((run / "config.json").read_text())["options"]
+    metrics = json.loads((run / "metrics.json").read_text())
+    results = json.loads((folder / "crossval.json").read_text())["pooled"] if in_folds else metrics
     return {
-        "options": {name: value for name, value in options.items() if name not in left_out},
+        "options": {name: value for name, value in options.items() if name not in OMITTED},
         "weights": "random" if options["weights"] == "random" else "ImageNet",
         "folds": options["folds"] if in_folds else None,
-        "accuracy": found["accuracy"],
-        "interval": found["accuracy_interval_95"],
-        "interval_over": found["interval_over"],
-        "slices": found["slices"],
-        "patients": found["patients"],
-        "patients_right": found["per_patient"]["mean_vote"],
+        "accuracy": results["accuracy"],
+        "interval": results["accuracy_interval_95"],
+        "interval_over": results["interval_over"],
+        "slices": results["slices"],
+        "patients": results["patients"],
+        "patients_right": results["per_patient"]["mean_vote"],
         "phases": metrics["phases"],
         "feature_seconds": metrics["feature_seconds"],
     }
 
 
-def learned(phase: dict[str, Any]) -> str:
-    """What learns in a phase."""
+def trained_layers(phase: dict[str, Any]) -> str:
+    """The layers that are trained in a phase."""
     if phase["frozen_to"] is None:
         return "all"
     return "the head" if phase["frozen_to"] == "features" else f"all after {phase['frozen_to']}"
 
 
-def row_of(one: dict[str, Any]) -> str:
+def line(row: dict[str, Any]) -> str:
     """A line of the table."""
-    options = one["options"]
-    firsts = [phase["first_epoch"] for phase in one["phases"]]
-    ends = [*(first - 1 for first in firsts[1:]), options["epochs"]]
-    phases = zip(one["phases"], firsts, ends, strict=True)
-    shown = [(learned(phase), end - first + 1, phase["training_seconds"]) for phase, first, end in phases]
-    what = ", then ".join(f"{name}, {epochs} epochs" for name, epochs, _ in shown)
-    network = NAMES[options["model"]] + (", random weights" if one["weights"] == "random" else "")
+    options, phases = row["options"], row["phases"]
+    starts = [*(phase["first_epoch"] for phase in phases), options["epochs"] + 1]
+    trained = ", then ".join(
+        f"{trained_layers(phase)}, {end - begin} epochs"
+        for phase, (begin, end) in zip(phases, pairwise(starts), strict=True)
+    )
+    network = NAMES[options["model"]] + (", random weights" if row["weights"] == "random" else "")
     network += f", {options['size']} pixels"
     network += "" if options["crop"] == "none" else f", crop {options['crop']}"
     held_out = (
-        f"{one['folds']} folds" if one["folds"] else f"{options['test_fraction']:.0%} held out".replace("%", " %")
+        f"{row['folds']} folds" if row["folds"] else f"{options['test_fraction']:.0%} held out".replace("%", " %")
     )
-    low, high = (100 * limit for limit in one["interval"])
-    votes = "-" if options["split"] == "slice" else f"{100 * one['patients_right']:.1f}"
+    low, high = (100 * limit for limit in row["interval"])
+    votes = "-" if options["split"] == "slice" else f"{100 * row['patients_right']:.1f}"
+    seconds = " + ".join(f"{phase['training_seconds']:.0f}" for phase in phases)
     return (
-        f"| {network} | {what} | {options['split']}, {held_out} | {one['slices']} slices of "
-        f"{one['patients']} patients | **{100 * one['accuracy']:.1f}** | {low:.1f} to {high:.1f} "
-        f"({one['interval_over']}) | {votes} | {' + '.join(f'{seconds:.0f}' for _, _, seconds in shown)} |"
+        f"| {network} | {trained} | {options['split']}, {held_out} | {row['slices']} slices of "
+        f"{row['patients']} patients | **{100 * row['accuracy']:.1f}** | {low:.1f} to {high:.1f} "
+        f"({row['interval_over']}) | {votes} | {seconds} |"
     )
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """All lines, networks and splits together."""
+    """The whole table."""
     lines = [
-        "| network | what learns | protocol | test | accuracy % over slices | 95 % over | patients right % | s |",
+        "| network | trained layers | protocol | test | accuracy % | 95 % interval | patients correct % | s |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *map(row_of, rows)]) + "\n"
+    return "\n".join([*lines, *map(line, rows)]) + "\n"
 
 
 def main() -> int:
-    """Write results and table, or compare the table; 1 where they differ."""
-    return from_folders("transfer", read=read, table=table, about=__doc__)
+    """Write results and table, or compare the table; return 1 if it differs."""
+    return table_from_runs("transfer", read=read, table=table, about=__doc__)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An operation of your own: formula and gradient, proof, a second implementation, and training with it.
+"""Define an operation: formula and gradient, proof, a second implementation, and training with it.
 
 python examples/custom_operation.py
 """
@@ -13,7 +13,7 @@ from tinydnn.layers import Layer, Linear, Sequential
 from tinydnn.ops import checks, operation, softmax_cross_entropy
 from tinydnn.optim import SGD
 
-# 1. The operation. What it cannot take is refused by its check; the decorated function is its reference.
+# 1. The operation. Its check refuses invalid arguments; the decorated function is its reference.
 
 
 def check(x, *, beta=1.0):
@@ -38,18 +38,18 @@ def swish(x, *, beta=1.0):
     return z, backward
 
 
-# 2. Proof. And what a mistake would look like: here somebody forgot the second term.
+# 2. Proof, and what a mistake looks like: the second check forgets a term of the gradient.
 
 x = np.random.default_rng(0).standard_normal((4, 5))
 print(gradcheck(partial(swish, beta=1.5), x, name="swish"))
 print(gradcheck(lambda x: (swish(x)[0], lambda dz: dz * ops.sigmoid(x)[0]), x, name="swish, a term forgotten"))
 
-# 3. Other implementations: one of the new operation, and one of an operation that exists.
+# 3. Other implementations: one of the new operation, and one of an existing operation.
 
 
 @swish.implementation("tanh", priority=1)
 def swish_by_tanh(x, *, beta=1.0):
-    """The same with one call of tanh: σ(t) = (1 + tanh(t/2)) / 2."""
+    """The same formula with one call of tanh: σ(t) = (1 + tanh(t/2)) / 2."""
     sigma = 0.5 + 0.5 * np.tanh(0.5 * beta * x)
     z = x * sigma
     return z, lambda dz: dz * (sigma + beta * (z - z * sigma))
@@ -66,21 +66,21 @@ for function, name in ((swish, "tanh"), (ops.relu, "half-sum")):
         print(gradcheck(function, x))
         print(compare(function, function.implementations["reference"].function, x, dtype=np.float32))
 
-# 4. A layer around it, and a training step as for any other model.
+# 4. A layer for it, and the same training step as for any other model.
 
 
 class Swish(Layer):
-    """`swish` as a layer."""
+    """A layer that applies `swish`."""
 
     def __call__(self, x, *, training=False):
-        """x: any shape; the value: the same."""
+        """Apply to x of any shape; the value has the same shape."""
         return swish(x)
 
 
 rng = np.random.default_rng(0)
 model = Sequential(Linear(2, 16, rng=rng), Swish(), Linear(16, 2, rng=rng))
 points = rng.standard_normal((200, 2)).astype(np.float32)
-inside = ((points**2).sum(axis=1) < 1).astype(np.int64)  # which points lie in the unit circle
+inside = ((points**2).sum(axis=1) < 1).astype(np.int64)  # the class: whether a point lies in the unit circle
 optimizer = SGD(model.parameters(), lr=0.5)
 
 for step in range(301):

@@ -1,68 +1,67 @@
-"""Transfer learning with the engine's parts in your own hands: freeze, compute features once, train a head, thaw.
+"""Transfer learning with a loop of your own: freeze a trunk, cache its features, train a head, thaw the last layers.
 
     python examples/transfer_learning.py [WEIGHTS [DATA]]
 
-WEIGHTS is a file of SqueezeNet's weights (`tinydnn weights download squeezenet1_1` fetches it); without it they are
-random, which shows how it works and not what it is good for. DATA is whatever `tinydnn train` takes; without it, 300
-synthetic phantoms are drawn first. It ends with the slices of patients whom the network has never met.
+WEIGHTS is a file of SqueezeNet's weights (`tinydnn weights download squeezenet1_1`); without it they are random, which
+demonstrates the steps but not the accuracy. DATA is a dataset as for `tinydnn train`; by default 300 synthetic
+phantoms. At the end of each phase it classifies slices of patients that are not in the training set.
 """
 
 import sys
 
-from tinydnn import SGD, ops, weights
+from tinydnn import SGD, weights
 from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
+from tinydnn.data.normalise import TORCHVISION
 from tinydnn.data.prepare import cache
-from tinydnn.data.preprocessing import TORCHVISION
-from tinydnn.data.split.holdout import split
+from tinydnn.data.split import split
 from tinydnn.models import adapted
 from tinydnn.optim import one_cycle
-from tinydnn.training.features import kept
+from tinydnn.training.features import cached_features
+from tinydnn.training.step import training_step
 
 SIZE, BATCH, SEED = 96, 16, 0
-HEAD_EPOCHS, HEAD_RATE = 12, 0.003
-LAST_EPOCHS, LAST_RATE = 3, 0.001
+HEAD_EPOCHS, HEAD_LR = 12, 0.003
+LAST_EPOCHS, LAST_LR = 3, 0.001
 
 source = sys.argv[2] if len(sys.argv) > 2 else cache.phantoms(300, size=SIZE)
 dataset = Dataset.open(cache.prepared(source, size=SIZE))
 parts = split(dataset.labels, dataset.patients, by="patient", seed=SEED)
 
-# A trunk that others have trained, under a new head; its own way of looking at pictures comes with the weights.
+# A pretrained trunk with a new head. The file of weights determines the preprocessing of the images.
 model = adapted("squeezenet1_1", head="gap", image_size=SIZE, classes=len(dataset.class_names), seed=SEED)
 preprocessing = TORCHVISION
 if len(sys.argv) > 1:
-    report = weights.load(model, sys.argv[1], part="features")
+    report = weights.load(model, sys.argv[1], module="features")
     preprocessing = report.preprocessing
     print(report)
 
 
-def train(chain, pictures, normalise, epochs, rate):
-    """Train what is not frozen, and say how many slices of unseen patients are right afterwards."""
-    optimizer = SGD(chain.parameters(), lr=rate, momentum=0.9)
-    rates = one_cycle(rate, iterations=epochs * (len(parts.train) // BATCH))
+def train(chain, features, epochs, lr):
+    """Train a chain of layers on cached features, and classify the features of the test set."""
+    optimizer = SGD(chain.parameters(), lr=lr, momentum=0.9)
+    schedule = one_cycle(lr, iterations=epochs * (len(parts.train) // BATCH))
     iteration = 0
     for epoch in range(epochs):
         for indices in epoch_batches(parts.train, BATCH, seed=SEED, epoch=epoch):
-            logits, backward = chain(normalise(pictures.read(indices)), training=True)
-            loss, loss_backward = ops.softmax_cross_entropy(logits, dataset.labels[indices])
-            backward(loss_backward(), need_dx=False)
-            optimizer.lr = rates(iteration)
-            optimizer.step()
+            optimizer.lr = schedule(iteration)
+            result = training_step(chain, optimizer.step, features.read(indices), dataset.labels[indices])
             iteration += 1
-    predictions = chain.predict(normalise(pictures.read(parts.test))).argmax(axis=1)
-    right = int((predictions == dataset.labels[parts.test]).sum())
+    predictions = chain.predict(features.read(parts.test)).argmax(axis=1)
+    correct = int((predictions == dataset.labels[parts.test]).sum())
     kind = "synthetic patients" if dataset.synthetic else "patients"
-    print(f"loss of the last batch {loss:.3f}; {right} of {len(parts.test)} slices of unseen {kind} are right")
+    print(f"loss of the last batch {result.total_loss:.3f}")
+    print(f"{correct} of {len(parts.test)} slices of held-out {kind} are classified correctly")
 
 
-# The trunk is frozen, so what it makes of a slice never changes: compute it once, and train the head on that.
+# The output of the frozen trunk is constant: compute it once for all slices, and train the head on it.
 model.freeze("features")
-front, head = model.split_at(model.frozen_front())
-print(f"{len(front.layers)} layers are frozen, {len(head.layers)} learn")
-train(head, kept(dataset, front, preprocessing), lambda x: x, HEAD_EPOCHS, HEAD_RATE)
+prefix, head = model.split_at(model.frozen_prefix())
+print(f"{len(prefix.layers)} layers are frozen, {len(head.layers)} are trained")
+train(head, cached_features(dataset, prefix, preprocessing), HEAD_EPOCHS, HEAD_LR)
 
-# Then the last module thaws, at a tenth of the head's rate. The front is shorter now, and its features are others.
+# Thaw the last module, at a tenth of the head's learning rate. The frozen prefix is shorter, with other features.
 model.unfreeze(from_layer="features.12", lr_scale=0.1)
 model.unfreeze(from_layer="head")
-front, rest = model.split_at(model.frozen_front())
-train(rest, kept(dataset, front, preprocessing), lambda x: x, LAST_EPOCHS, LAST_RATE)
+prefix, rest = model.split_at(model.frozen_prefix())
+train(rest, cached_features(dataset, prefix, preprocessing), LAST_EPOCHS, LAST_LR)

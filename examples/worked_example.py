@@ -1,8 +1,8 @@
-"""The paper's worked example with the engine's own parts: a 2-3-1 network learns from one pair of numbers.
+"""The paper's worked example with the engine's own layers: a 2-3-1 network learns from one pair of values.
 
 python examples/worked_example.py
 
-The output bias is chosen so that the first prediction is 0.7. `tinydnn worked-example` prints every number on the way.
+The output bias is chosen so that the first prediction is 0.7. `tinydnn worked-example` prints every intermediate value.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ into_hidden, into_output = Linear(2, 3, rng=rng), Linear(3, 1, rng=rng)
 hidden_units = Sequential(into_hidden, Sigmoid())
 model = Sequential(hidden_units, into_output, Sigmoid())
 
-# Round numbers in place of the random ones; σ(s) = 0.7 where s = log(0.7 / 0.3).
+# Round numbers replace the random weights; σ(s) = 0.7 for s = log(0.7 / 0.3).
 into_hidden.weight.value = np.array([[0.2, -0.4], [0.6, 0.3], [-0.5, 0.8]])
 into_hidden.bias.value = np.array([0.1, -0.2, 0.3])
 into_output.weight.value = np.array([[0.5, -0.3, 0.8]])

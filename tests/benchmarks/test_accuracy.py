@@ -1,4 +1,4 @@
-"""The table of accuracy: seeds become one line, a cross-validation keeps its interval, and the README has it."""
+"""The table of accuracy: seeds are averaged; a cross-validation keeps its interval."""
 
 import json
 
@@ -21,11 +21,11 @@ OPTIONS = {"recipe": "fast", "model": "regions", "split": "patient", "test_fract
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two runs that differ in their seed, one by slice, and a cross-validation with a crop."""
+    """Two runs that differ in their seed, a run by slice, and a cross-validation with a crop."""
     for name, seed, share, split in (
-        ("one", 0, 0.9, "patient"),
-        ("two", 1, 0.8, "patient"),
-        ("other", 0, 0.95, "slice"),
+        ("seed-0", 0, 0.9, "patient"),
+        ("seed-1", 1, 0.8, "patient"),
+        ("by-slice", 0, 0.95, "slice"),
     ):
         (tmp_path / name).mkdir()
         options = OPTIONS | {"seed": seed, "split": split, "data": name}
@@ -35,7 +35,7 @@ def folders(tmp_path):
     cropped = FIGURES | {"crop": "tumour-0.2", "mask_used_at_test": True}
     report = {"recipe": "best", "model": "regions", "split": "patient", "folds": 5, "pooled": cropped}
     (tmp_path / "cv" / "crossval.json").write_text(json.dumps(report))
-    return [tmp_path / name for name in ("one", "two", "other", "cv")]
+    return [tmp_path / name for name in ("seed-0", "seed-1", "by-slice", "cv")]
 
 
 def test_seeds_are_averaged_and_a_cross_validation_keeps_its_interval(folders):
@@ -43,14 +43,14 @@ def test_seeds_are_averaged_and_a_cross_validation_keeps_its_interval(folders):
 
     rows = {(row["recipe"], row["split"]): row for row in accuracy.read(folders)}
     assert len(rows) == 3
-    several = rows["fast", "patient"]
-    assert several["accuracy"] == pytest.approx(0.85)
-    assert (several["low"], several["high"], several["seeds"]) == (0.8, 0.9, 2)
+    averaged = rows["fast", "patient"]
+    assert averaged["accuracy"] == pytest.approx(0.85)
+    assert (averaged["low"], averaged["high"], averaged["seeds"]) == (0.8, 0.9, 2)
     pooled = rows["best", "patient"]
     assert (pooled["low"], pooled["high"], pooled["range"]) == (0.85, 0.94, "95 % over patients")
 
 
-def test_the_table_says_where_a_mask_was_used_and_gives_no_votes_by_slice(folders):
+def test_the_table_marks_masks_used_at_test_and_omits_votes_by_slice(folders):
     import accuracy
 
     lines = accuracy.table(accuracy.read(folders)).splitlines()

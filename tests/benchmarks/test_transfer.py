@@ -1,4 +1,4 @@
-"""The table of transfer learning: what learned in each phase, which weights, and no votes by slice."""
+"""The table of transfer learning: the layers trained in each phase, the weights, and no votes by slice."""
 
 import json
 
@@ -26,7 +26,7 @@ WHOLE = [{"first_epoch": 1, "frozen_to": None, "training_seconds": 5.0}]
 
 @pytest.fixture
 def folders(tmp_path):
-    """A run that thaws, one with random weights by slice, and folds."""
+    """A run that thaws, a run with random weights by slice, and folds."""
     thawed = {"weights": "random", "split": "slice", "crop": "head"}
     for name, options, metrics in (
         ("thaws", OPTIONS, FIGURES),
@@ -40,10 +40,10 @@ def folders(tmp_path):
     return [tmp_path / name for name in ("thaws", "random", "folds")]
 
 
-def test_each_line_says_what_learned_and_how_it_was_tested(folders):
+def test_each_line_has_the_trained_layers_and_the_protocol(folders):
     import transfer
 
-    thaws, random, folds = map(transfer.row_of, transfer.read(folders))
+    thaws, random, folds = map(transfer.line, transfer.read(folders))
     assert thaws == (
         "| VGG-16, 128 pixels | the head, 3 epochs, then all after features.23, 4 epochs | patient, 20 % held out "
         "| 100 slices of 20 patients | **90.0** | 85.0 to 94.0 (patients) | 75.0 | 1 + 100 |"
@@ -53,24 +53,23 @@ def test_each_line_says_what_learned_and_how_it_was_tested(folders):
     assert "| patient, 5 folds | 100 slices of 20 patients | **90.0** |" in folds
 
 
-def test_the_command_writes_results_and_table_and_says_where_they_differ(folders, tmp_path, monkeypatch, capsys):
+def test_the_script_writes_the_table(folders, tmp_path, monkeypatch, capsys):
     import readme
     import transfer
 
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- transfer: begin -->\nold\n<!-- transfer: end -->\nafter\n")
-    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
     monkeypatch.setattr(readme, "README", page)
-    monkeypatch.setattr(readme, "ROOT", tmp_path)
+    monkeypatch.setattr(readme, "RESULTS", tmp_path)
 
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["transfer.py", *map(str, arguments)])
         return transfer.main()
 
     assert run(*folders) == run("--check") == 0
-    rows = "\n".join(map(transfer.row_of, transfer.read(folders)))
+    rows = "\n".join(map(transfer.line, transfer.read(folders)))
     assert page.read_text().startswith("before\n<!-- transfer: begin -->\n| network |")
     assert page.read_text().endswith(f"|\n{rows}\n<!-- transfer: end -->\nafter\n")
     page.write_text(page.read_text().replace("90.0", "99.0"))
     assert run("--check") == 1
-    assert capsys.readouterr().out == "README.md: the table of transfer is not what the results give\n"
+    assert capsys.readouterr().out == "README.md: the table transfer differs from the results\n"
