@@ -13,8 +13,9 @@ def _check(
     x: Array, w: Array, b: Bias, *, stride: int = 1, padding: int = 0, window: int = 2, pool_stride: int | None = None
 ) -> None:
     conv2d.check(x, w, b, stride=stride, padding=padding)
-    convolved = tuple(output_size(x.shape[i] + 2 * padding, w.shape[i], stride) for i in (2, 3))
-    checks.pooling("conv2d_relu_maxpool2d", window, pool_stride, convolved)
+    height = output_size(x.shape[2] + 2 * padding, w.shape[2], stride)
+    width = output_size(x.shape[3] + 2 * padding, w.shape[3], stride)
+    checks.pooling("conv2d_relu_maxpool2d", window, pool_stride, (height, width))
 
 
 @operation(check=_check)

@@ -31,8 +31,11 @@ class Arguments(SimpleNamespace):
     """The arguments of a call by name, defaults included: `arguments.x`, `arguments.stride`."""
 
     def device(self) -> str:
-        """The device of the arrays. The operation's check has made sure that there is only one."""
-        return device_of(next((value for value in vars(self).values() if hasattr(value, "dtype")), None))
+        """The device of the arrays, which is the same for all after the operation's check."""
+        for value in vars(self).values():
+            if hasattr(value, "dtype"):
+                return device_of(value)
+        return device_of(None)
 
 
 Supports: TypeAlias = Callable[[Arguments], bool]
@@ -198,10 +201,13 @@ class Operation(Generic[P]):
         situation = device, context.current_precision(), context.in_inference_mode()
         if situation not in self._ranked:
             self._ranked[situation] = self._rank(*situation)
-        return next(one for one in self._ranked[situation] if one.supports(arguments))
+        for implementation in self._ranked[situation]:
+            if implementation.supports(arguments):
+                return implementation
+        return self.implementations[REFERENCE]
 
     def _rank(self, device: str, precision: str, inference: bool) -> list[Implementation]:
-        """The implementations that may run without a request, by descending priority; the reference comes last."""
+        """The implementations that may run without a request, by descending priority, without the reference."""
 
         def priority(one: Implementation) -> int:
             return one.inference_priority if inference and one.inference_priority is not None else one.priority
@@ -211,7 +217,7 @@ class Operation(Generic[P]):
             for one in self.implementations.values()
             if priority(one) > 0 and one.precision in ("fp32", precision) and one.device in (device, "any")
         ]
-        return [*sorted(candidates, key=priority, reverse=True), self.implementations[REFERENCE]]
+        return sorted(candidates, key=priority, reverse=True)
 
 
 def operation(*, check: Callable[P, None]) -> Callable[[Function[P]], Operation[P]]:

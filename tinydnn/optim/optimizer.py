@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from tinydnn.backend import Array, array_module, device_of
 from tinydnn.layers import Parameter
 from tinydnn.optim.flat import FlatStep
 
-CHUNK = 1 << 14  # numbers
+CHUNK = 1 << 14  # elements
 
 
 class Optimizer(ABC):
@@ -55,7 +56,7 @@ class Optimizer(ABC):
         self.lr, self.weight_decay = float(lr), float(weight_decay)
         self.step_counts = dict.fromkeys(self.parameters, 0)
         self.state: dict[str, dict[str, Array]] = {
-            name: {key: array_module(one.value).zeros_like(one.value) for key, one in self.parameters.items()}
+            name: {key: array_module(item.value).zeros_like(item.value) for key, item in self.parameters.items()}
             for name in state
         }
         self._flat: FlatStep | None = None
@@ -103,16 +104,17 @@ class Optimizer(ABC):
             if not parameter.lr_scale:
                 continue
             assert parameter.grad is not None
-            parameter.value = _contiguous(parameter.value)
+            xp = array_module(parameter.value)
+            parameter.value = xp.ascontiguousarray(parameter.value)  # only then a flat view of it can be written to
             arrays = [parameter.value.reshape(-1), parameter.grad.reshape(-1)]
             for averages in self.state.values():
-                averages[name] = _contiguous(averages[name])
+                averages[name] = xp.ascontiguousarray(averages[name])
                 arrays.append(averages[name].reshape(-1))
             arguments = self.scalars(self.lr * parameter.lr_scale, self.step_counts[name]) | constants
             # A chunk at a time stays in the cache from the first line of the rule to the last.
-            chunk = CHUNK if array_module(parameter.value) is np else len(arrays[0])
+            chunk = CHUNK if xp is np else len(arrays[0])
             for start in range(0, len(arrays[0]), chunk):
-                self.update(*[array[start : start + chunk] for array in arrays], **arguments)
+                self.update(*map(itemgetter(slice(start, start + chunk)), arrays), **arguments)
 
     def _flat_step(self) -> FlatStep | None:
         """All parameters and states in flat buffers, where the update rule has an implementation for their device.
@@ -129,8 +131,3 @@ class Optimizer(ABC):
         if self._flat is not None and self._flat.holds(self.parameters, self.state):
             return self._flat
         return FlatStep(rule, self.parameters, self.state, len(scalars[0]))
-
-
-def _contiguous(array: Array) -> Array:
-    """The array itself if it is C-contiguous, so that a flat view of it can be written to; else a copy."""
-    return array if array.flags.c_contiguous else array.copy(order="C")

@@ -119,10 +119,7 @@ class Run:
 
     def records(self) -> Iterator[Record]:
         """Train to the end and yield each record; write a checkpoint after every epoch."""
-        for record in self.trainer.run():
-            if isinstance(record, Validation):
-                self.save()
-            yield record
+        return self.trainer.run(after_epoch=self.save)
 
     def save(self) -> None:
         """Write the checkpoint and the history. Diverged weights raise `InputError` and are not written."""

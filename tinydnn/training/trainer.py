@@ -128,14 +128,17 @@ class Trainer:
         self.best_state: dict[str, Array] = {}
         self.last_evaluation: Evaluation | None = None
 
-    def run(self) -> Iterator[Record]:
+    def run(self, after_epoch: Callable[[], None] = lambda: None) -> Iterator[Record]:
         """Train to the end from the current iteration; yield a `Step` per iteration and a `Validation` per epoch.
 
-        Raises `InputError` if a loss is not finite.
+        after_epoch: called before each `Validation` is yielded, for example to write a checkpoint. Raises `InputError`
+        if a loss is not finite.
         """
         if self._validation_is_due():
             self.begin_epoch(self.iteration // self.iterations_per_epoch)
-            yield self._append(self.validate())
+            record = self._append(self.validate())
+            after_epoch()
+            yield record
         while self.iteration < self.iterations:
             epoch = self.iteration // self.iterations_per_epoch + 1
             self.begin_epoch(epoch)
@@ -156,7 +159,9 @@ class Trainer:
                 seconds = perf_counter() - start
                 yield self._append(Step(epoch, self.iteration, self.optimizer.lr, loss, accuracy, seconds))
                 start = perf_counter()
-            yield self._append(self.validate())
+            record = self._append(self.validate())
+            after_epoch()
+            yield record
 
     def begin_epoch(self, epoch: int) -> None:
         """Hook: runs before an epoch, which counts from 1, or before the rest of it. Does nothing by default."""
