@@ -228,7 +228,7 @@ def test_a_gpu_kernel_that_writes_to_its_inputs_is_reported(cupy):
 
     try:
         findings = check("relu", "writes on a gpu", "cuda").findings
-        assert "writes to its inputs" in {finding.what for finding in findings}
+        assert "writes to its inputs" in {finding.kind for finding in findings}
     finally:
         del ops.relu.implementations["writes on a gpu"]
 

@@ -1,4 +1,4 @@
-"""A person's file of kernels is run, and what is wrong with it is told in one line."""
+"""A user's file of kernels is loaded, or refused with one line that names the fault."""
 
 import pytest
 
@@ -16,12 +16,12 @@ def sigmoid(x):
 
 
 @pytest.fixture(autouse=True)
-def _as_before():
+def _unregister():
     yield
     ops.sigmoid.implementations.pop("mine", None)
 
 
-def test_it_tells_what_the_file_registered_and_how_long_that_took(tmp_path):
+def test_load_returns_the_registered_names_and_the_seconds(tmp_path):
     path = tmp_path / "kernel.py"
     path.write_text(GOOD)
     loaded = load(path, "sigmoid")
@@ -31,7 +31,7 @@ def test_it_tells_what_the_file_registered_and_how_long_that_took(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("x = 1\n\nx.y\n", "line 3: AttributeError: 'int' object has no attribute 'y'"),
         ("def f(:\n", "line 1: SyntaxError"),
@@ -42,16 +42,16 @@ def test_it_tells_what_the_file_registered_and_how_long_that_took(tmp_path):
         (GOOD.replace('"mine"', '"reference"'), "expected a new name"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_in_one_line(tmp_path, text, told):
+def test_a_faulty_file_is_refused_in_one_line(tmp_path, text, message):
     path = tmp_path / "kernel.py"
     path.write_text(text)
     with pytest.raises(InputError) as raised:
         load(path, "sigmoid")
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert str(raised.value).startswith(str(path))
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected a Python file with a kernel, found nothing there"):
         load(tmp_path / "none.py", "sigmoid")
     with pytest.raises(InputError, match="found a folder"):

@@ -1,4 +1,4 @@
-"""What is read of the machine: from the file in which Linux describes its CPUs, and from the BLAS that is loaded."""
+"""The machine is read from Linux's description of its CPUs and from the loaded BLAS."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ ARM = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd sve\n\nprocessor\
 
 @pytest.fixture
 def described(tmp_path):
-    """A function that reads the machine as if its CPUs were described by a text."""
+    """A function that reads the machine from the text of a cpuinfo file."""
 
     def read(text):
         path = tmp_path / "cpuinfo"
@@ -33,19 +33,19 @@ def described(tmp_path):
     return read
 
 
-def test_name_and_instruction_sets_are_those_of_the_first_cpu(described):
+def test_the_first_cpu_gives_name_and_instruction_sets(described):
     found = described(INTEL)
     assert found.cpu == "Xeon of a test"
     assert found.instruction_sets == ("AVX", "AVX2", "FMA", "AVX-512F", "AVX-512VL")
 
 
-def test_a_cpu_without_a_name_has_that_of_its_kind(described):
+def test_a_cpu_without_a_name_gets_the_name_of_its_architecture(described):
     found = described(ARM)
     assert found.cpu == (platform.processor() or platform.machine())
     assert found.instruction_sets == ("NEON", "SVE")
 
 
-def test_where_linux_is_not_the_cpu_has_a_name_all_the_same(tmp_path):
+def test_without_cpuinfo_the_cpu_has_a_name_too(tmp_path):
     found = machine(tmp_path / "none")
     assert found.cpu == (platform.processor() or platform.machine())
     assert found.instruction_sets == ()
@@ -61,13 +61,13 @@ def test_versions_cores_and_threads_are_those_of_this_process():
     assert found.instruction_sets == instruction_sets()
 
 
-@pytest.mark.skipif(not hasattr(os, "getloadavg"), reason="the system counts no load")
+@pytest.mark.skipif(not hasattr(os, "getloadavg"), reason="the system reports no load")
 @pytest.mark.parametrize(("share", "busy"), [(0.0, False), (0.2, False), (0.6, True), (3.0, True)])
-def test_a_machine_that_does_much_else_is_busy(monkeypatch, share, busy):
+def test_a_loaded_machine_is_busy(monkeypatch, share, busy):
     monkeypatch.setattr(os, "getloadavg", lambda: (share * os.cpu_count(), 0.0, 0.0))
     assert machine().load == pytest.approx(share)
     assert machine().busy == busy
 
 
-def test_what_is_not_installed_has_no_version():
+def test_a_missing_package_has_no_version():
     assert installed("no-such-package-of-tinydnn") is None

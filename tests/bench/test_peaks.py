@@ -1,4 +1,4 @@
-"""The two measured rates: of the right size, of this dtype, and with one BLAS thread in each of ours."""
+"""The peaks have a plausible size, use the dtype, and run one BLAS thread in each of our threads."""
 
 from time import perf_counter
 
@@ -11,9 +11,9 @@ from tinydnn.bench.peaks import peaks
 
 
 def blas_threads():
-    """Of the BLAS that NumPy uses; SciPy may have brought one of its own."""
-    loaded = [one for one in threadpool_info() if one["user_api"] == "blas"]
-    return [one["num_threads"] for one in loaded if "numpy" in one["filepath"] or len(loaded) == 1]
+    """The thread counts of NumPy's BLAS; SciPy may load another one."""
+    loaded = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return [pool["num_threads"] for pool in loaded if "numpy" in pool["filepath"] or len(loaded) == 1]
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +31,18 @@ def test_no_ordinary_product_is_much_faster_than_the_peak(measured):
     assert 2 * 1024**3 / min(seconds) / 1e9 < 1.5 * measured.gflops
 
 
-def test_a_copy_is_read_and_written(measured):
+def test_a_copy_counts_bytes_read_and_written(measured):
     x = np.ones(64 << 20, np.uint8)
     start = perf_counter()
-    x.copy()  # with the pages of the copy fetched in between: slower than the peak
+    x.copy()  # maps new pages on the way, so slower than the peak
     assert 0.5 < 2 * x.nbytes / (perf_counter() - start) / 1e9 < 1.5 * measured.gbytes
 
 
 def test_the_products_have_the_dtype_and_one_blas_thread_each(monkeypatch):
-    seen = []
+    calls = []
 
     def multiply(a, b, out):
-        seen.append((a.dtype, b.dtype, out.dtype, *blas_threads()))
+        calls.append((a.dtype, b.dtype, out.dtype, *blas_threads()))
 
     monkeypatch.setattr(module, "_copy_rate", lambda: 1.0)
     monkeypatch.setattr(module, "_SECONDS", 0)
@@ -50,7 +50,7 @@ def test_the_products_have_the_dtype_and_one_blas_thread_each(monkeypatch):
     before = blas_threads()
     peaks("float64")
     double = np.dtype(np.float64)
-    assert set(seen) == {(double, double, double, *[1] * len(before))}
+    assert set(calls) == {(double, double, double, *[1] * len(before))}
     assert blas_threads() == before
 
 

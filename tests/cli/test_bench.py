@@ -34,7 +34,7 @@ def good(tmp_path):
     return str(path)
 
 
-def test_bench_prints_machine_case_checks_and_times_and_writes_them(tmp_path, good):
+def test_bench_prints_and_writes_machine_checks_and_times(tmp_path, good):
     out, plot = tmp_path / "bench.json", tmp_path / "roofline.png"
     done = run(
         "bench", "relu", "--load", good, "--shape", "2x4x16x16", "--json", str(out), "--plot", str(plot), "--train"
@@ -134,7 +134,7 @@ def relu(x):
         ("<", "x.size", "argument 2: expected int32, found int64"),
     ],
 )
-def test_a_cuda_kernel_is_checked_without_a_gpu(condition, size, message, tmp_path):
+def test_a_cuda_kernel_is_checked_emulated(condition, size, message, tmp_path):
     if shutil.which("g++") is None:
         pytest.skip("the emulated GPU needs g++, which is not installed")
     file = tmp_path / "mine.py"

@@ -33,7 +33,7 @@ def test_info_prints_a_line_for_each_property_and_writes_json(tmp_path):
     ("arguments", "variables", "origin"),
     [(["--threads", "3"], {}, "3 (--threads)"), ([], {"TINYDNN_THREADS": "2"}, "2 (TINYDNN_THREADS)")],
 )
-def test_info_prints_the_origin_of_the_number_of_threads(arguments, variables, origin):
+def test_info_prints_the_origin_of_the_threads(arguments, variables, origin):
     assert origin in run(*arguments, **variables).stdout
 
 

@@ -53,7 +53,7 @@ def test_an_equal_or_unknown_type_is_left_alone(cpu, openblas, taken):
 
 
 @pytest.mark.parametrize("missing", AVX512.split())
-def test_a_cpu_without_one_of_the_instruction_sets_keeps_its_type(cpu, openblas, missing):
+def test_a_cpu_that_lacks_an_extension_keeps_its_type(cpu, openblas, missing):
     openblas("Haswell")
     assert start.lesser_core_type({}, cpu(AVX512.replace(missing, ""))) is None
 
@@ -79,7 +79,7 @@ def test_another_blas_is_left_alone(cpu, openblas):
     assert start.lesser_core_type({}, cpu(AVX512)) is None
 
 
-def test_the_program_restarts_with_its_own_command_line(cpu, openblas, monkeypatch):
+def test_a_restart_uses_the_same_command_line(cpu, openblas, monkeypatch):
     started = []
     monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
     for name in ("OPENBLAS_CORETYPE", "TINYDNN_BLAS", RAISED_FROM):

@@ -1,4 +1,4 @@
-"""One implementation is held to another, in value and gradients."""
+"""`compare` checks the value and gradients of one implementation against another."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ def normal(shape):
 X, W, B = normal((2, 3, 5, 5)), normal((3, 3, 3, 3)), normal(3)
 
 
-def test_compare_holds_value_and_gradients_to_the_reference():
+def test_compare_checks_value_and_gradients_against_the_reference():
     function, reference = (
         partial(ops.conv2d.implementations[name].function, padding=1) for name in ("im2col", "reference")
     )
@@ -26,6 +26,11 @@ def test_compare_holds_value_and_gradients_to_the_reference():
         assert report.dtype == dtype
         assert [check.argument for check in report.checks] == ["value", "x", "w", "b"]
         assert report.worst.error < most
+
+
+def test_the_report_names_the_implementation_of_the_function_alone():
+    with ops.use(conv2d="im2col"):
+        assert compare(ops.conv2d, ops.conv2d.implementations["reference"].function, X, W, B).implementation == "im2col"
 
 
 COMPARED = {
@@ -39,7 +44,7 @@ COMPARED = {
 
 
 @pytest.mark.parametrize("kind", COMPARED)
-def test_compare_says_what_differs(kind):
+def test_compare_names_the_difference(kind):
     function, argument, verdict, reason = COMPARED[kind]
     worst = compare(function, lambda x: (x, lambda dz: dz), normal((3, 4)), names=["x"]).worst
     assert (worst.argument, worst.verdict) == (argument, verdict)

@@ -17,7 +17,7 @@ def verdicts(report) -> dict[str, str]:
     return {check.argument: check.verdict for check in report.checks}
 
 
-def test_a_layer_is_checked_in_float64_and_left_as_it_was():
+def test_a_layer_is_checked_in_float64_and_does_not_change():
     layer = layers.Conv2d(3, 4, 3, rng=np.random.default_rng(0))
     before = layer.weight.value
     report = gradcheck_layer(layer, X)
@@ -26,14 +26,14 @@ def test_a_layer_is_checked_in_float64_and_left_as_it_was():
     assert layer.weight.value.dtype == np.float32
 
 
-def test_dropout_draws_the_same_mask_throughout_and_the_layers_generator_stays():
+def test_dropout_draws_the_same_mask_and_keeps_its_generator():
     layer = layers.Dropout(0.5, rng=np.random.default_rng(0))
     before = layer.random_state()
     assert gradcheck_layer(layer, normal((6, 7))).ok
     assert layer.random_state() == before
 
 
-def test_a_layer_that_forgets_a_gradient_is_caught():
+def test_a_layer_with_a_wrong_gradient_is_caught():
     class Forgetful(layers.Linear):
         def __call__(self, x, *, training=False):
             z, backward = super().__call__(x, training=training)
@@ -49,10 +49,10 @@ def test_a_layer_that_forgets_a_gradient_is_caught():
     assert verdicts(report) == {"x": "ok", "weight": "ok", "bias": "wrong"}
 
 
-def test_a_fault_deep_in_a_model_is_named_by_its_parameter():
+def test_a_fault_in_a_model_is_reported_for_its_parameter():
     class Conv2d(layers.Conv2d):
-        def setting_gradients(self, op_backward):
-            right = super().setting_gradients(op_backward)
+        def layer_backward(self, op_backward):
+            right = super().layer_backward(op_backward)
 
             def backward(dz, need_dx=True):
                 dx = right(dz, need_dx=need_dx)

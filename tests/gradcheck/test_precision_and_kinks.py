@@ -1,11 +1,12 @@
-"""Lower precision and kinks are told from wrong gradients, and hide none."""
+"""Low precision and kinks are distinguished from wrong gradients, and hide none."""
 
 import numpy as np
 import pytest
 
 from tinydnn import ops
 from tinydnn.gradcheck import Verdict, gradcheck
-from tinydnn.gradcheck.numeric import derivative, noise
+from tinydnn.gradcheck.numeric import derivative
+from tinydnn.gradcheck.precision import noise
 
 
 def normal(shape):
@@ -17,7 +18,7 @@ X = normal((2, 3, 5, 5))
 
 @pytest.mark.parametrize("inside", ["forward", "backward, of dz", "backward, of w"])
 @pytest.mark.parametrize("seed", range(5))
-def test_float32_inside_is_told_from_a_wrong_gradient(inside, seed):
+def test_float32_inside_is_not_reported_as_a_wrong_gradient(inside, seed):
     def rounded(array):
         return array.astype(np.float32).astype(np.float64)
 
@@ -40,7 +41,7 @@ def test_a_value_in_float32_is_a_wrong_dtype():
     assert (worst.argument, worst.verdict) == ("value", Verdict.DTYPE)
 
 
-def test_a_function_that_draws_at_random_is_caught():
+def test_a_random_function_is_caught():
     rng = np.random.default_rng(0)
     worst = gradcheck(lambda x: ops.dropout(x, rng.random(x.shape) < 0.5, rate=0.5), X).worst
     assert worst.verdict is Verdict.PRECISION
@@ -48,7 +49,7 @@ def test_a_function_that_draws_at_random_is_caught():
 
 
 def zigzag(x):
-    """Up and down with the slopes 3 and 1, and a kink every 0.00001."""
+    """A zigzag with the slopes 3 and 1, and a kink every 0.00001."""
     phase = x % 2e-5
     return 2 * x + np.minimum(phase, 2e-5 - phase), lambda dz: dz * np.where(phase < 1e-5, 3, 1)
 
@@ -84,7 +85,7 @@ def test_extrapolation_makes_the_derivative_of_a_curve_exact():
 
 
 @pytest.mark.parametrize(("dtype", "least", "most"), [(np.float64, 0, 1e-14), (np.float32, 1e-9, 1e-6)])
-def test_noise_tells_the_precision(dtype, least, most):
+def test_noise_shows_the_precision(dtype, least, most):
     x = normal(100)
     values = [np.sin((x * (1 + k * 1e-7)).astype(dtype)).astype(np.float64) for k in range(5)]
     assert least < noise(values) < most or noise(values) == least

@@ -1,4 +1,4 @@
-"""The survey covers all that there is, and so does the command that shows it."""
+"""The survey and its command cover every operation, layer and model."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_the_survey_refuses_an_unknown_name():
         list(survey(["conv3d"]))
 
 
-def test_the_survey_goes_on_after_an_implementation_that_raises(monkeypatch):
+def test_the_survey_continues_after_an_exception(monkeypatch):
     monkeypatch.setattr(ops.relu, "implementations", dict(ops.relu.implementations))
 
     @ops.relu.implementation("broken")
@@ -41,7 +41,7 @@ def test_the_survey_goes_on_after_an_implementation_that_raises(monkeypatch):
 
     rows = {(row.implementation, row.dtype): row for row in survey(["relu"])}
     assert rows["reference", "float64"].verdict == Verdict.OK
-    assert rows["broken", "float64"].verdict == Verdict.RAISED
+    assert rows["broken", "float64"].verdict == Verdict.RAISES
     assert "RuntimeError: out of order" in rows["broken", "float64"].failed[0].worst.reason
 
 
@@ -54,7 +54,7 @@ def test_the_command_prints_a_table_and_succeeds():
     assert any(row[:2] == ["Linear", "threads"] for row in rows)
 
 
-def test_the_command_fails_where_a_gradient_is_wrong_and_says_where(monkeypatch):
+def test_the_command_fails_and_names_a_wrong_gradient(monkeypatch):
     monkeypatch.setattr(ops.relu, "implementations", dict(ops.relu.implementations))
 
     @ops.relu.implementation("wrong")
@@ -63,7 +63,7 @@ def test_the_command_fails_where_a_gradient_is_wrong_and_says_where(monkeypatch)
 
     result = CliRunner().invoke(app, ["gradcheck", "relu"])
     assert result.exit_code == 1
-    assert "relu: pictures (wrong, float64)\n  x: wrong sign" in result.output
+    assert "relu: images (wrong, float64)\n  x: wrong sign" in result.output
 
 
 def test_the_command_refuses_an_unknown_operation():

@@ -42,7 +42,7 @@ def test_an_implementation_keeps_the_contract(case, name, dtype):
 
 
 @pytest.mark.parametrize(("operation", "name"), FIRST_CASES)
-def test_backward_refuses_an_upstream_gradient_of_another_shape(operation, name):
+def test_backward_refuses_dz_of_another_shape(operation, name):
     case = FIRST_CASES[operation, name]
     value, backward = case.function(name)(*case.arrays())
     if value.shape:

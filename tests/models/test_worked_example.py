@@ -114,7 +114,7 @@ def test_the_error_falls(example, network):
     assert example.error_after < example.error
 
 
-def test_after_many_iterations_the_prediction_approaches_the_label(example, network):
+def test_after_many_steps_the_prediction_nears_the_label(example, network):
     later = {}
     for iteration in range(1, 10001):
         network = step(*network)

@@ -1,1 +1,1 @@
-"""The bench: check a kernel, then time it, then place it beside others and the machine's limits."""
+"""The bench: check kernels, time them, and compare them with each other and with the machine's peaks."""

@@ -1,8 +1,4 @@
-"""Whether a kernel is right, on shapes that kernels stumble over, before anybody asks whether it is fast.
-
-Each case of `tinydnn.gradcheck.cases` that the kernel supports goes through the probes of `tinydnn.bench.probes` until
-one of them finds a fault.
-"""
+"""Check an implementation before it is timed: the contract of `tinydnn.gradcheck.implementation`, case by case."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,27 +6,28 @@ from time import perf_counter
 
 from tinydnn import ops
 from tinydnn.bench.loading import describe, where
-from tinydnn.bench.probes import PROBES
-from tinydnn.bench.subject import Fault, Subject
 from tinydnn.gradcheck.cases import CASES, Case
+from tinydnn.gradcheck.implementation import CONTRACT, DTYPES, Candidate
+from tinydnn.gradcheck.passes import ContractError
+from tinydnn.gradcheck.report import Verdict
 
-ENOUGH = 3  # findings; more say no more
+MOST_FINDINGS = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault: what it is in a few words, and a line with the case, what was expected and what was found."""
+    """A violation of the contract. kind: in a few words. detail: the case, what was expected and found."""
 
-    what: str
+    kind: str
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.detail}"
+        return f"{self.kind}: {self.detail}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check found. `cases`: how many were tried. `first_call`: its seconds, with what had to be compiled."""
+    """The outcome of a check. cases: how many were tried. first_call: its seconds, with compilation."""
 
     operation: str
     implementation: str
@@ -41,40 +38,46 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found, on at least one case."""
+        """Whether at least one case was tried and none failed."""
         return not self.findings
 
 
 def check(operation: str, implementation: str, device: str = "cpu") -> Outcome:
-    """Put an implementation through every case that it supports, up to the third fault."""
-    found = ops.operations()[operation].implementations[implementation]
+    """Check an implementation on every case that it supports, until there are `MOST_FINDINGS` kinds of findings."""
+    tested = ops.operations()[operation].implementations[implementation]
     findings: dict[str, Finding] = {}
     tried, first_call = 0, 0.0
+    device_kind = "cpu" if device == "cpu" else "cuda"
     for case in CASES:
-        if case.operation != operation or len(findings) == ENOUGH:
+        if case.operation != operation or len(findings) == MOST_FINDINGS or not case.is_stable_in(tested.precision):
             continue
         try:
-            subject = Subject(case, found, device)
-            if not subject.dtypes or not case.decides_alike(found.precision):
+            dtypes = [dtype for dtype in DTYPES if implementation in case.implementations(device_kind, dtype)]
+            if not dtypes:
                 continue
             tried += 1
+            candidates = [Candidate(case, tested, dtype, device) for dtype in dtypes]
             start = perf_counter()
-            subject.run("float32")
+            candidates[-1].forward()
             first_call = first_call or perf_counter() - start
-            for probe in PROBES:
-                probe(subject)
-        except Fault as fault:
-            findings.setdefault(fault.what, Finding(fault.what, f"{_told(case)}: {fault}"))
+            for candidate in candidates:
+                for clause in CONTRACT:
+                    clause(candidate)
+        except ContractError as error:
+            name, verdict = error.check.argument, error.check.verdict
+            wrong = "wrong value" if name == "value" else f"wrong d{name}"
+            kind = wrong if verdict is Verdict.WRONG else str(verdict)
+            findings.setdefault(kind, Finding(kind, f"{_describe(case)}: {name}: {error.check.reason}"))
         except Exception as error:
-            place = where(error, Path(found.function.__code__.co_filename))
-            findings.setdefault("raises", Finding("raises", f"{_told(case)}: {describe(error)} ({place})"))
+            place = where(error, Path(tested.function.__code__.co_filename))
+            findings.setdefault("raises", Finding("raises", f"{_describe(case)}: {describe(error)} ({place})"))
     if not tried:
-        detail = f"expected a kernel that supports at least one of the {operation} cases, found none that it does"
+        detail = f"expected an implementation that supports at least one of the cases of {operation}, found none"
         findings["supports nothing"] = Finding("supports nothing", detail)
-    return Outcome(operation, implementation, tried, tuple(findings.values()), first_call, found.forward_only)
+    return Outcome(operation, implementation, tried, tuple(findings.values()), first_call, tested.forward_only)
 
 
-def _told(case: Case) -> str:
+def _describe(case: Case) -> str:
     shapes = ", ".join(
         f"{name} {'x'.join(map(str, shape))}" for name, shape in zip(case.names, case.shapes, strict=True) if shape
     )

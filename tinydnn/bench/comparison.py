@@ -1,4 +1,4 @@
-"""Kernels of one operation at one size: checked, then timed, then placed beside a baseline and the machine's peaks."""
+"""Time kernels of one operation at one size, and compare them with a baseline and with the machine's peaks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import numpy as np
 from tinydnn import ops
 from tinydnn.backend import Array, array_module, to_device
 from tinydnn.bench.costs import Cost, bench_case, costs
-from tinydnn.bench.gpu import race_on_gpu
+from tinydnn.bench.gpu import measure_on_gpu
 from tinydnn.bench.peaks import Peaks
-from tinydnn.bench.timing import SECONDS, Pass, Sample, Timing, race
+from tinydnn.bench.timing import SECONDS, Pass, Sample, Timing, measure
 from tinydnn.bench.verdict import Verdict, suspicion, verdict
 from tinydnn.gradcheck.cases import Case, Shape
 
@@ -21,7 +21,11 @@ DIRECTIONS = ("forward", "backward")
 
 @dataclass(frozen=True)
 class Line:
-    """One direction of one kernel. `share`: of the peak that bounds it. `label`: what really ran."""
+    """The result for one kernel in one direction, forward or backward.
+
+    label: the implementation that ran. share: of the peak that bounds the kernel. ratio: speed relative to the
+    baseline. cpu, launches: as in `Timing`.
+    """
 
     name: str
     label: str
@@ -37,7 +41,7 @@ class Line:
     launches: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: times in seconds."""
+        """The fields for JSON; times in seconds."""
         times = {name: getattr(self.sample, name) for name in ("median", "p20", "p80", "noise")}
         rest = {name: value for name, value in vars(self).items() if name != "sample"}
         return {**rest, "verdict": str(self.verdict), "runs": len(self.sample.seconds), **times}
@@ -45,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was measured of an operation at a size."""
+    """The measurements of one operation at one size."""
 
     case: Case
     dtype: str
@@ -55,16 +59,16 @@ class Comparison:
     lines: tuple[Line, ...]
 
 
-def able(
+def split_supported(
     operation: str, names: Sequence[str], shapes: tuple[Shape, ...], device: str = "cpu", dtype: str = "float64"
 ) -> tuple[list[str], list[str]]:
-    """Those that cover the case, and those that do not."""
-    covering = bench_case(operation, shapes).implementations("cpu" if device == "cpu" else "cuda", dtype)
-    return [name for name in names if name in covering], [name for name in names if name not in covering]
+    """The names of the implementations that support the bench case, and of those that do not."""
+    supported = bench_case(operation, shapes).implementations("cpu" if device == "cpu" else "cuda", dtype)
+    return [name for name in names if name in supported], [name for name in names if name not in supported]
 
 
 def default_baseline(operation: str, names: Sequence[str]) -> str:
-    """The plain way to be fast in NumPy, where there is one: what a kernel of one's own has to beat."""
+    """The implementation that a new kernel has to beat: the plain fast one in NumPy or CuPy, if there is one."""
     preferred = ("im2col", "im2col cublas", "fused", "pairs", "threads", "reference")
     return next((name for name in preferred if name in names), names[0])
 
@@ -81,23 +85,23 @@ def compare(
     device: str = "cpu",
     tf32: Peaks | None = None,
 ) -> Comparison:
-    """Time the named implementations, which all cover the case; the baseline is one of them.
+    """Time the named implementations, which must all support the bench case; the baseline is one of them.
 
-    `tf32`: the peaks of those whose products are TF32's.
+    peaks, tf32: the machine's peaks for float32 products, and for TF32 products.
     """
     case = bench_case(operation, shapes)
     arrays = [x if x is None else to_device(np.ascontiguousarray(x, dtype), device) for x in case.arrays()]
     labels = {name: _label(case, name, arrays) for name in names}
-    passes = {name: a_pass(case, name, arrays) for name in names}
-    timings = race(passes, seconds=seconds) if device == "cpu" else race_on_gpu(passes, seconds=seconds)
-    both = costs(case, dtype)
+    passes = {name: make_pass(case, name, arrays) for name in names}
+    timings = (measure if device == "cpu" else measure_on_gpu)(passes, seconds=seconds)
+    directed_costs = costs(case, dtype)
     lines = []
-    for which, (cost, direction) in enumerate(zip(both, DIRECTIONS, strict=True)):
+    for k, (cost, direction) in enumerate(zip(directed_costs, DIRECTIONS, strict=True)):
         samples: dict[str, Sample] = {name: getattr(timing, direction) for name, timing in timings.items()}
         for name, sample in samples.items():
             inexact = ops.operations()[operation].implementations[name].precision == "tf32"
             _, bound = cost.bound(tf32 if inexact and tf32 is not None else peaks)
-            others = [one.median for other, one in samples.items() if other != name]
+            others = [sample.median for other, sample in samples.items() if other != name]
             lines.append(
                 Line(
                     name,
@@ -110,17 +114,17 @@ def compare(
                     samples[baseline].median / sample.median,
                     Verdict.BASELINE if name == baseline else verdict(sample, samples[baseline]),
                     suspicion(sample.median, bound, others),
-                    None if (cpu := timings[name].cpu) is None else cpu[which],
-                    timings[name].launches[which],
+                    None if (cpu := timings[name].cpu) is None else cpu[k],
+                    timings[name].launches[k],
                 )
             )
-    return Comparison(case, dtype, baseline, both, timings, tuple(lines))
+    return Comparison(case, dtype, baseline, directed_costs, timings, tuple(lines))
 
 
-def a_pass(case: Case, name: str, arrays: list[Array | None]) -> Pass:
-    """As a layer calls it; parts of a fused operation's reference run as they would by themselves.
+def make_pass(case: Case, name: str, arrays: list[Array | None]) -> Pass:
+    """A pass as a layer runs it; within a fused operation's reference, the default implementations run.
 
-    What else the operation is given is there beforehand, and the upstream gradient after the first run.
+    The other arguments are made beforehand, and the upstream gradient in the first run.
     """
     extras = case.extras(*arrays)
     upstream: list[Array] = []
@@ -136,7 +140,7 @@ def a_pass(case: Case, name: str, arrays: list[Array | None]) -> Pass:
 
 
 def _label(case: Case, name: str, arrays: list[Array | None]) -> str:
-    run = a_pass(case, name, arrays)
+    run = make_pass(case, name, arrays)
     with ops.trace() as calls:
         run()
     return calls[0].implementation

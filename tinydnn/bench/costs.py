@@ -1,4 +1,4 @@
-"""What an operation of a given size costs at least: multiplications and additions, and bytes that must move."""
+"""The least work of an operation of a given size: FLOPs of its mathematics and bytes that must move."""
 
 from dataclasses import dataclass, replace
 from math import prod
@@ -12,23 +12,23 @@ from tinydnn.gradcheck.cases import CASES, Case, Shape
 
 @dataclass(frozen=True)
 class Cost:
-    """FLOPs of the mathematics, zeros included, and bytes of all arrays that go in and come out, each once."""
+    """FLOPs (products with zeros of the padding count) and bytes of all inputs and outputs, each counted once."""
 
     flops: int
     bytes: int
 
     @property
     def intensity(self) -> float:
-        """FLOPs for each byte."""
+        """FLOPs per byte."""
         return self.flops / self.bytes
 
     def bound(self, peaks: Peaks) -> tuple[str, float]:
-        """What limits it, "arithmetic" or "memory", and the seconds that it takes at least."""
+        """The limiting resource, "arithmetic" or "memory", and a lower bound on the seconds."""
         arithmetic, memory = self.flops / peaks.gflops / 1e9, self.bytes / peaks.gbytes / 1e9
         return ("arithmetic", arithmetic) if arithmetic >= memory else ("memory", memory)
 
 
-# The baseline network's typical layers: what goes in first, and the kernel or matrix where there is one.
+# Shapes of x, and of w if there is one, in typical layers of the baseline network.
 DEFAULTS: dict[str, tuple[Shape, ...]] = {
     "conv2d": ((8, 16, 128, 128), (32, 16, 3, 3)),
     "conv2d_relu": ((8, 16, 128, 128), (32, 16, 3, 3)),
@@ -36,9 +36,9 @@ DEFAULTS: dict[str, tuple[Shape, ...]] = {
     "linear": ((32, 32768), (128, 32768)),
     "softmax_cross_entropy": ((1024, 10),),
 }
-PICTURES: Shape = (8, 32, 128, 128)
-# FLOPs for each number that goes in, forward and backward, of the operations without a matrix.
-PER_NUMBER = {
+IMAGES: Shape = (8, 32, 128, 128)
+# FLOPs per element of x, forward and backward, of the operations without w; (1, 1) by default.
+FLOPS_PER_ELEMENT = {
     "batchnorm2d": (4, 9),
     "moments": (4, 3),
     "sigmoid": (4, 3),
@@ -48,12 +48,12 @@ PER_NUMBER = {
 
 
 def bench_case(operation: str, shapes: tuple[Shape, ...] = ()) -> Case:
-    """The operation on x (and w) of these shapes, or on those of a typical layer; convolutions keep the size.
+    """The operation on x (and w) of these shapes, those of a typical layer by default; convolutions keep the size.
 
-    Raises `InputError` for a number of shapes that the operation does not take.
+    Raises `InputError` for more shapes, or another number of axes, than the operation takes.
     """
     template = next(case for case in CASES if case.operation == operation)
-    default = DEFAULTS.get(operation, (PICTURES,))
+    default = DEFAULTS.get(operation, (IMAGES,))
     shapes = shapes + default[len(shapes) :]
     if len(shapes) != len(default):
         raise InputError(f"--shape: expected at most {len(default)} shapes for {operation}, found {len(shapes)}")
@@ -71,10 +71,10 @@ def bench_case(operation: str, shapes: tuple[Shape, ...] = ()) -> Case:
 
 
 def costs(case: Case, dtype: str) -> tuple[Cost, Cost]:
-    """Of the forward and of the backward pass; backward, products are needed twice, for two gradients."""
+    """The costs of the forward and the backward pass. Backward computes two products: for dx and for dw."""
     arrays = [x if x is None else x.astype(dtype) for x in case.arrays()]
     size = int(case.function("reference")(*arrays)[0].size)
-    given, item = sum(x.size for x in arrays if x is not None), np.dtype(dtype).itemsize
+    inputs, itemsize = sum(x.size for x in arrays if x is not None), np.dtype(dtype).itemsize
     x, *others = (shape for shape in case.shapes if shape is not None)
     if case.operation == "linear":
         forward = 2 * prod(x) * others[0][0]
@@ -82,8 +82,8 @@ def costs(case: Case, dtype: str) -> tuple[Cost, Cost]:
     elif others and len(others[0]) == 4:
         w, padding = others[0], case.options["padding"]
         convolved = x[0] * w[0] * prod(x[2 + i] + 2 * padding - w[2 + i] + 1 for i in (0, 1))
-        pooling = 2 * convolved if "maxpool2d" in case.operation else 0  # a comparison each, and ReLU's
-        forward, backward = (products * prod(w[1:]) * convolved + pooling for products in (2, 4))
+        pooling = 2 * convolved if "maxpool2d" in case.operation else 0  # ReLU and pooling: a comparison per pixel each
+        forward, backward = (flops * prod(w[1:]) * convolved + pooling for flops in (2, 4))
     else:
-        forward, backward = (each * prod(x) for each in PER_NUMBER.get(case.operation, (1, 1)))
-    return Cost(forward, (given + size) * item), Cost(backward, (2 * given + size) * item)
+        forward, backward = (flops * prod(x) for flops in FLOPS_PER_ELEMENT.get(case.operation, (1, 1)))
+    return Cost(forward, (inputs + size) * itemsize), Cost(backward, (2 * inputs + size) * itemsize)

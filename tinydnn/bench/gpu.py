@@ -1,7 +1,7 @@
-"""A GPU under the bench: what it is, how fast it can be, and how long kernels take on it.
+"""The bench on a GPU: its properties, its peaks, and the times of kernels.
 
-Times are those between two events on the GPU. Before each, its second-level cache is filled with other numbers, which
-also gives Python the time to be ahead of the GPU with its launches; where it is not, the time beside it says so.
+Times are measured between two events on the GPU. Before each, the L2 cache is filled with other data, which also lets
+Python run ahead of the GPU with its launches. If it cannot, the CPU time reported beside the GPU time shows it.
 """
 
 import random
@@ -15,16 +15,17 @@ import numpy as np
 
 from tinydnn.bench.machine import installed
 from tinydnn.bench.peaks import Peaks
-from tinydnn.bench.timing import LEAST_ROUNDS, ROUNDS, SECONDS, Pass, Sample, Timing
+from tinydnn.bench.timing import MIN_ROUNDS, ROUNDS, SECONDS, Pass, Sample, Timing
+from tinydnn.gradcheck.passes import as_tuple
 
-SIDE = 8192  # of the matrices whose product gives the peak
+SIDE = 8192  # of the square matrices whose product is timed
 COPIED = 1 << 30  # bytes
 TRIES = 5
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """The present device. memory and l2 in bytes."""
+    """The current device. memory, l2: bytes."""
 
     name: str
     multiprocessors: int
@@ -36,33 +37,33 @@ class Gpu:
 
 
 def gpu() -> Gpu:
-    """Read what the driver tells of the present device."""
+    """Read the properties of the current device from the driver."""
     import cupy
 
     runtime = cupy.cuda.runtime
-    told = runtime.getDeviceProperties(cupy.cuda.Device().id)
+    properties = runtime.getDeviceProperties(cupy.cuda.Device().id)
     packages = (installed(name) for name in ("cupy-cuda13x", "cupy-cuda12x", "cupy"))
     return Gpu(
-        name=told["name"].decode(),
-        multiprocessors=int(told["multiProcessorCount"]),
-        memory=int(told["totalGlobalMem"]),
-        l2=int(told["l2CacheSize"]),
+        name=properties["name"].decode(),
+        multiprocessors=int(properties["multiProcessorCount"]),
+        memory=int(properties["totalGlobalMem"]),
+        l2=int(properties["l2CacheSize"]),
         driver=_version(runtime.driverGetVersion()),
         cuda=_version(runtime.runtimeGetVersion()),
-        cupy=next((found for found in packages if found), "unknown"),
+        cupy=next((version for version in packages if version), "unknown"),
     )
 
 
 def gpu_peaks(dtype: str = "float32", *, precision: str = "fp32", side: int = SIDE, copied: int = COPIED) -> Peaks:
-    """The rate of a large matrix product and of a large copy (bytes read and written), the best of some tries.
+    """Measure the peaks: a large matrix product, and a large copy (bytes read plus bytes written), best of `TRIES`.
 
-    For "fp32" the product is that of the ordinary cores, or a third of TF32's where that is more: three TF32 products
-    are as good as one of float32.
+    For "fp32" the peak is the rate of float32 products or a third of the TF32 rate, whichever is larger, because three
+    TF32 products are as exact as one in float32.
     """
     import cupy
 
     a, b = (cupy.ones((side, side), dtype) for _ in range(2))
-    z, source, into = cupy.empty_like(a), cupy.ones(copied, np.uint8), cupy.empty(copied, np.uint8)
+    z, source, target = cupy.empty_like(a), cupy.ones(copied, np.uint8), cupy.empty(copied, np.uint8)
     flops = 2 * side**3 / 1e9
     rates = {"fp32": flops / _best(lambda: cupy.matmul(a, b, out=z))}
     if dtype == "float32":
@@ -71,11 +72,11 @@ def gpu_peaks(dtype: str = "float32", *, precision: str = "fp32", side: int = SI
         with tf32_products(a):
             rates["tf32"] = flops / _best(lambda: cupy.matmul(a, b, out=z))
         rates["fp32"] = max(rates["fp32"], rates["tf32"] / 3)
-    return Peaks(rates[precision], 2 * copied / 1e9 / _best(lambda: cupy.copyto(into, source)))
+    return Peaks(rates[precision], 2 * copied / 1e9 / _best(lambda: cupy.copyto(target, source)))
 
 
 def seconds_of(work: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Seconds between two events around the work, seconds that Python took to launch it, and what it returned."""
+    """The seconds between two events around the work, the seconds that Python took to launch it, and its result."""
     import cupy
 
     begin, end = cupy.cuda.Event(), cupy.cuda.Event()
@@ -88,11 +89,11 @@ def seconds_of(work: Callable[[], Any]) -> tuple[float, float, Any]:
     return cupy.cuda.get_elapsed_time(begin, end) / 1e3, cpu, returned
 
 
-def race_on_gpu(passes: Mapping[str, Pass], *, seconds: float = SECONDS, seed: int = 0) -> dict[str, Timing]:
-    """As `tinydnn.bench.timing.race`, on the present device."""
+def measure_on_gpu(passes: Mapping[str, Pass], *, seconds: float = SECONDS, seed: int = 0) -> dict[str, Timing]:
+    """As `tinydnn.bench.timing.measure`, on the current device."""
     import cupy
 
-    order, other_numbers = random.Random(seed), cupy.zeros(4 * gpu().l2, np.uint8)
+    order, evicting = random.Random(seed), cupy.zeros(4 * gpu().l2, np.uint8)
     first, temporary, launches = {}, {}, {}
     gpu_times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in passes}
     cpu_times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in passes}
@@ -104,15 +105,15 @@ def race_on_gpu(passes: Mapping[str, Pass], *, seconds: float = SECONDS, seed: i
             first[name] = perf_counter() - begin
             temporary[name] = _temporary(run)
             launches[name] = _launches(run)
-        for done in range(ROUNDS):
+        for rounds in range(ROUNDS):
             for name in order.sample(list(passes), len(passes)):
-                if done >= LEAST_ROUNDS and sum(gpu_times[name][0]) + sum(gpu_times[name][1]) > seconds:
+                if rounds >= MIN_ROUNDS and sum(gpu_times[name][0]) + sum(gpu_times[name][1]) > seconds:
                     continue
                 work: Callable[[], Any] = passes[name]
                 for direction in (0, 1):
-                    other_numbers.fill(done)
-                    took, cpu, returned = seconds_of(work)
-                    gpu_times[name][direction].append(took)
+                    evicting.fill(rounds)
+                    elapsed, cpu, returned = seconds_of(work)
+                    gpu_times[name][direction].append(elapsed)
                     cpu_times[name][direction].append(cpu)
                     if direction == 0:
                         value, work = returned
@@ -136,7 +137,7 @@ def _best(work: Callable[[], Any]) -> float:
 
 
 def _temporary(run: Pass) -> int:
-    """Bytes that both passes take from a pool of their own beyond what they return."""
+    """The bytes that both passes allocate from a fresh memory pool beyond their results."""
     import cupy
 
     pool = cupy.cuda.MemoryPool()
@@ -144,16 +145,16 @@ def _temporary(run: Pass) -> int:
         value, back = run()
         returned = back()
         cupy.cuda.get_current_stream().synchronize()
-        kept = value.nbytes + sum(getattr(one, "nbytes", 0) for one in _as_list(returned))
-        return max(0, int(pool.total_bytes()) - kept)
+        results = value.nbytes + sum(getattr(array, "nbytes", 0) for array in as_tuple(returned))
+        return max(0, int(pool.total_bytes()) - results)
 
 
 def _launches(run: Pass) -> tuple[int | None, int | None]:
-    """How many kernels, copies and fills each pass starts: the nodes of its graph. None where it cannot be captured."""
+    """The kernels, copies and fills that each pass launches: the nodes of its CUDA graph. None if capture fails."""
     try:
         forward, (_, back) = _nodes(run)
         return forward, _nodes(back)[0]
-    except Exception:  # a pass that looks at its numbers, or needs memory anew, cannot be captured
+    except Exception:  # a pass that reads values back, or allocates new memory, cannot be captured
         return None, None
 
 
@@ -168,10 +169,6 @@ def _nodes(work: Callable[[], Any]) -> tuple[int | None, Any]:
         graph = stream.end_capture()
     nodes = re.findall(r'^\s*"?graph_\d+_node_\d+"?\s*\[', graph.debug_dot_str(), re.MULTILINE)
     return len(nodes) or None, returned
-
-
-def _as_list(returned: Any) -> list[Any]:
-    return list(returned) if isinstance(returned, tuple) else [returned]
 
 
 def _version(number: int) -> str:

@@ -1,4 +1,4 @@
-"""A person's own file of kernels."""
+"""Load a user's file of kernels."""
 
 import importlib.util
 import sys
@@ -13,7 +13,7 @@ from tinydnn.errors import InputError
 
 @dataclass(frozen=True)
 class Loaded:
-    """Which implementations of the operation a file has registered, and how long it took to run it."""
+    """The implementations of the operation that a file registered, and the seconds that loading it took."""
 
     path: Path
     names: tuple[str, ...]
@@ -23,7 +23,7 @@ class Loaded:
 def load(path: Path, operation: str) -> Loaded:
     """Run the Python file, which registers implementations of `operation`.
 
-    Raises `InputError`, in one line with the file's line, where it cannot be read, raises, or registers none.
+    Raises `InputError`, one line that names the line of the file, if it cannot be read, raises, or registers none.
     """
     if not path.is_file():
         raise InputError(
@@ -35,7 +35,7 @@ def load(path: Path, operation: str) -> Loaded:
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: expected a Python file, with a name that ends in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # so that dataclasses and Numba find it
+    sys.modules[name] = module  # dataclasses and Numba look it up
     start = perf_counter()
     try:
         spec.loader.exec_module(module)
@@ -43,7 +43,7 @@ def load(path: Path, operation: str) -> Loaded:
         raise InputError(f"{where(error, path)}: {describe(error)}") from error
     seconds = perf_counter() - start
     now = ops.operations()[operation].implementations
-    names = tuple(one for one, implementation in now.items() if known.get(one) is not implementation)
+    names = tuple(key for key, implementation in now.items() if known.get(key) is not implementation)
     if not names:
         how = f'@ops.{operation}.implementation("mine")'
         raise InputError(f"{path}: expected an implementation of {operation}, as in {how}, found none")
@@ -56,7 +56,7 @@ def describe(error: BaseException) -> str:
 
 
 def where(error: BaseException, path: Path) -> str:
-    """The file, with the line of it in which the exception arose where there is one."""
+    """The path, with the line of the file that raised the exception if there is one."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return f"{path}, line {error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]

@@ -1,4 +1,4 @@
-"""The machine that computes: what can be read of it, without measuring anything."""
+"""The properties of this machine, read without measuring anything."""
 
 import os
 import platform
@@ -12,9 +12,9 @@ from tinydnn.kernels.cpu.blas import loaded_blas
 from tinydnn.kernels.cpu.threads import available_cores, thread_count
 
 CPUINFO = Path("/proc/cpuinfo")
-BUSY = 0.25  # of the cores
+BUSY = 0.25  # load per core
 
-# The flags of Linux, and how people call what they stand for.
+# The flags in /proc/cpuinfo and the usual names.
 _INSTRUCTION_SETS = {
     "avx": "AVX",
     "avx2": "AVX2",
@@ -34,11 +34,10 @@ _INSTRUCTION_SETS = {
 
 @dataclass(frozen=True)
 class Machine:
-    """What computes. Versions are None, and texts empty, where something is not there or not known.
+    """The machine. A version is None if the package is not installed; a string is empty if it is not known.
 
-    cores: those that this process may use. threads: those that work on a batch. core_type: the CPU that the BLAS
-    takes this one for, which decides its kernels. load: processes that wanted a core during the last minute, over
-    all cores of the machine; those of this process count.
+    cores: available to this process. threads: that work on a batch. core_type: the CPU type for which the BLAS chose
+    its kernels. load: the load average of the last minute, divided by the cores of the machine.
     """
 
     cpu: str
@@ -54,17 +53,16 @@ class Machine:
 
     @property
     def busy(self) -> bool:
-        """Whether so much else ran in the last minute that measured times are doubtful."""
+        """Whether the load of the last minute makes measured times doubtful."""
         return self.load > BUSY
 
 
 def machine(cpuinfo: Path = CPUINFO) -> Machine:
-    """Read what can be read; `cpuinfo` is the file in which Linux describes its CPUs."""
-    described = _first_cpu(cpuinfo)
+    """Read the properties of this machine; `cpuinfo` is the file in which Linux describes its CPUs."""
     blas = loaded_blas()
     return Machine(
-        cpu=described.get("model name") or platform.processor() or platform.machine(),
-        instruction_sets=_instruction_sets(described),
+        cpu=_first_cpu(cpuinfo).get("model name") or platform.processor() or platform.machine(),
+        instruction_sets=instruction_sets(cpuinfo),
         cores=available_cores(),
         threads=thread_count(),
         blas=blas.name,
@@ -77,25 +75,22 @@ def machine(cpuinfo: Path = CPUINFO) -> Machine:
 
 
 def instruction_sets(cpuinfo: Path = CPUINFO) -> tuple[str, ...]:
-    """What of the extensions that matter to arithmetic the CPU has, and the system lets one use."""
-    return _instruction_sets(_first_cpu(cpuinfo))
+    """The vector and matrix extensions that the CPU has and the system enables."""
+    fields = _first_cpu(cpuinfo)
+    flags = {*fields.get("flags", "").split(), *fields.get("Features", "").split()}
+    return tuple(name for flag, name in _INSTRUCTION_SETS.items() if flag in flags)
 
 
 def installed(package: str) -> str | None:
-    """The version of a package, which is not imported for that; None where it is not installed."""
+    """The version of a package, read without importing it; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def _instruction_sets(described: dict[str, str]) -> tuple[str, ...]:
-    flags = {*described.get("flags", "").split(), *described.get("Features", "").split()}
-    return tuple(name for flag, name in _INSTRUCTION_SETS.items() if flag in flags)
-
-
 def _first_cpu(cpuinfo: Path) -> dict[str, str]:
-    """The fields of the first CPU in the file; none where there is no such file."""
+    """The fields of the first CPU in the file; empty if the file does not exist."""
     try:
         text = cpuinfo.read_text(errors="replace")
     except OSError:

@@ -1,8 +1,8 @@
-"""The same comparison at several sizes."""
+"""Repeat a comparison at several sizes."""
 
 from collections.abc import Sequence
 
-from tinydnn.bench.comparison import Comparison, able, compare
+from tinydnn.bench.comparison import Comparison, compare, split_supported
 from tinydnn.bench.costs import bench_case
 from tinydnn.bench.peaks import Peaks
 from tinydnn.gradcheck.cases import Shape
@@ -15,14 +15,14 @@ SECONDS = 0.7  # for each kernel at each size
 def sweep_sizes(
     operation: str, names: Sequence[str], baseline: str, peaks: Peaks, dtype: str, device: str = "cpu"
 ) -> list[Comparison]:
-    """Pictures of other sizes, or other numbers of rows, in place of the typical layer's."""
+    """Compare the implementations on images of other sizes, or on other numbers of rows, than the typical layer's."""
     comparisons = []
     for shapes in _shapes(operation):
-        here, _ = able(operation, names, shapes, device, dtype)
-        if here:
-            beside = baseline if baseline in here else here[0]
+        supported, _ = split_supported(operation, names, shapes, device, dtype)
+        if supported:
+            here = baseline if baseline in supported else supported[0]
             comparisons.append(
-                compare(operation, here, beside, peaks, shapes=shapes, dtype=dtype, seconds=SECONDS, device=device)
+                compare(operation, supported, here, peaks, shapes=shapes, dtype=dtype, seconds=SECONDS, device=device)
             )
     return comparisons
 

@@ -1,7 +1,7 @@
-"""How long kernels take: in turns, in shuffled order, each with cold caches, and with the spread that was seen.
+"""Measure how long kernels take, with the spread of the times.
 
-Whatever disturbs one kernel then disturbs the others as often. What is compiled or loaded at the first call is done
-before.
+The kernels run in turns, in shuffled order and with cold caches, so a disturbance hits all of them equally often. The
+first call, which compiles and loads, is timed separately.
 """
 
 import random
@@ -15,61 +15,65 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tinydnn.backend import Array
-from tinydnn.gradcheck.contract import as_tuple
+from tinydnn.gradcheck.passes import as_tuple
 from tinydnn.kernels.cpu import memory
 
 ROUNDS = 30
 SECONDS = 4.0  # for each kernel; a slow one gets fewer rounds
-LEAST_ROUNDS = 3
+MIN_ROUNDS = 3
 
 Pass: TypeAlias = Callable[[], tuple[Array, Callable[[], Any]]]
-"""A forward pass, which returns the value and the backward pass."""
+"""A forward pass, which returns the value and a function that runs the backward pass."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds of single runs."""
+    """The seconds of each run."""
 
     seconds: tuple[float, ...]
 
     @property
     def median(self) -> float:
-        """Half of the runs were faster."""
+        """Half of the runs took less."""
         return float(np.median(self.seconds))
 
     @property
     def p20(self) -> float:
-        """A fifth of the runs were faster."""
+        """A fifth of the runs took less."""
         return float(np.percentile(self.seconds, 20))
 
     @property
     def p80(self) -> float:
-        """A fifth of the runs were slower."""
+        """A fifth of the runs took more."""
         return float(np.percentile(self.seconds, 80))
 
     @property
     def noise(self) -> float:
-        """The middle three fifths of the runs differ by this share of the median."""
+        """The spread of the middle three fifths of the runs, relative to the median."""
         return (self.p80 - self.p20) / self.median
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one kernel: first call with all that it had to compile or load, both passes, and bytes of temporary memory."""
+    """The times of one kernel. first_call: seconds, with compilation. temporary: bytes of memory beyond the results.
+
+    cpu, launches: on a GPU only, for the forward and the backward pass. cpu: seconds that Python took to launch the
+    work. launches: None if they cannot be counted.
+    """
 
     first_call: float
     forward: Sample
     backward: Sample
     temporary: int
-    cpu: tuple[float, float] | None = None  # on a GPU: seconds of Python and launches, forward and backward
-    launches: tuple[int | None, int | None] = (None, None)  # on a GPU, where they can be counted
+    cpu: tuple[float, float] | None = None
+    launches: tuple[int | None, int | None] = (None, None)
 
 
-def race(
+def measure(
     passes: Mapping[str, Pass], *, seconds: float = SECONDS, clock: Callable[[], float] = perf_counter, seed: int = 0
 ) -> dict[str, Timing]:
-    """Time the kernels against each other: at most `ROUNDS` rounds, and about `seconds` for each."""
-    order, cold = random.Random(seed), _Eviction()
+    """Time the kernels in turns: at most `ROUNDS` rounds, and about `seconds` for each kernel."""
+    order, caches = random.Random(seed), _Caches()
     first: dict[str, float] = {}
     forward: dict[str, list[float]] = {name: [] for name in passes}
     backward: dict[str, list[float]] = {name: [] for name in passes}
@@ -78,15 +82,15 @@ def race(
         run()[1]()
         first[name] = clock() - begin
     temporary = {name: _temporary(run) for name, run in passes.items()}
-    for done in range(ROUNDS):
+    for rounds in range(ROUNDS):
         for name in order.sample(list(passes), len(passes)):
-            if done >= LEAST_ROUNDS and sum(forward[name]) + sum(backward[name]) > seconds:
+            if rounds >= MIN_ROUNDS and sum(forward[name]) + sum(backward[name]) > seconds:
                 continue
-            cold.evict()
+            caches.evict()
             begin = clock()
             value, back = passes[name]()
             forward[name].append(clock() - begin)
-            cold.evict()
+            caches.evict()
             begin = clock()
             back()
             backward[name].append(clock() - begin)
@@ -98,34 +102,35 @@ def race(
 
 
 def _temporary(run: Pass) -> int:
-    """The most memory during both passes beyond what they return, as Python's allocators see it.
+    """The peak memory of both passes beyond their results, as counted by Python's allocators.
 
-    Memory that stays from call to call counts as if it were new.
+    Memory that is reused from call to call counts as if it were new.
     """
-    memory.forget()
+    memory.release()
     tracemalloc.start()
     try:
         value, back = run()
         _, forward_peak = tracemalloc.get_traced_memory()
-        gradients = [one for one in as_tuple(back()) if isinstance(one, np.ndarray)]
+        gradients = [gradient for gradient in as_tuple(back()) if isinstance(gradient, np.ndarray)]
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    return max(0, max(forward_peak - value.nbytes, peak - value.nbytes - sum(one.nbytes for one in gradients)))
+    returned = sum(gradient.nbytes for gradient in gradients)
+    return max(0, forward_peak - value.nbytes, peak - value.nbytes - returned)
 
 
-class _Eviction:
-    """Fills the caches with other numbers."""
+class _Caches:
+    """The CPU's caches; `evict` fills them with other data."""
 
     def __init__(self) -> None:
-        self._numbers = np.zeros(2 * last_cache_bytes(), np.uint8)
+        self._data = np.zeros(2 * last_cache_bytes(), np.uint8)
 
     def evict(self) -> None:
-        self._numbers += 1
+        self._data += 1
 
 
 def last_cache_bytes() -> int:
-    """The size of the largest cache, as Linux tells it; 32 MiB where it does not."""
+    """The size of the largest cache as reported by Linux, at most 256 MiB; 32 MiB if it is not reported."""
     sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
     units = {"K": 1 << 10, "M": 1 << 20}
     known = [int(size[:-1]) * units[size[-1]] for size in sizes if size[-1] in units]

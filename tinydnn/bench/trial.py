@@ -1,4 +1,4 @@
-"""The last proof of a kernel: training with it goes as training with the reference goes."""
+"""The last test of a kernel: training with it gives the same losses as training with the references."""
 
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from tinydnn.data.normalise import Normalisation
 from tinydnn.data.prepare import cache
 from tinydnn.models import baseline_cnn
 from tinydnn.optim import SGD
+from tinydnn.training.step import training_step
 
 SIZE, BATCH, STEPS, PHANTOMS = 32, 16, 8, 60
 AGREEMENT = 1e-3
@@ -18,35 +19,37 @@ AGREEMENT = 1e-3
 
 @dataclass(frozen=True)
 class Trial:
-    """Losses of the steps with the kernel and with references alone, and whether the kernel ran at all."""
+    """The losses of the same steps with the kernel and with references alone; ran: whether the kernel ran at all."""
 
-    own: list[float]
+    kernel: list[float]
     reference: list[float]
     ran: bool
 
     @property
     def difference(self) -> float:
-        """The largest relative difference of the losses of a step."""
-        own, reference = np.array(self.own), np.array(self.reference)
-        return float(np.max(np.abs(own - reference) / np.abs(reference)))
+        """The largest relative difference between the losses of a step."""
+        kernel, reference = np.array(self.kernel), np.array(self.reference)
+        return float(np.max(np.abs(kernel - reference) / np.abs(reference)))
 
 
 def trial(operation: str, name: str, *, steps: int = STEPS, device: str = "cpu") -> Trial:
-    """Train the baseline network on phantoms from the same seed, once with the kernel wherever it covers the layer."""
+    """Train the baseline network on phantoms twice from the same seed: with the kernel in every layer that it supports,
+    and with references alone.
+    """
     path = cache.prepared(cache.phantoms(PHANTOMS, size=SIZE), size=SIZE)
     dataset = Dataset.open(path)
     x = to_device(Normalisation.fit(dataset, np.arange(PHANTOMS))(dataset.read(np.arange(PHANTOMS))), device)
     y = to_device(dataset.labels, device)
     references = dict.fromkeys(ops.operations(), "reference")
-    if operation == "conv2d_relu_maxpool2d":  # else the parts are chosen, and run one by one
-        for part in ("conv2d", "relu", "maxpool2d"):
-            del references[part]
+    if operation == "conv2d_relu_maxpool2d":  # Sequential does not fuse layers whose implementations are chosen
+        for fused in ("conv2d", "relu", "maxpool2d"):
+            del references[fused]
     with ops.trace() as calls, ops.use(**references | {operation: name}):
-        own = _losses(x, y, steps)
+        losses = _losses(x, y, steps)
     with ops.use(**references):
         reference = _losses(x, y, steps)
-    kernel = ops.operations()[operation].implementations[name]
-    return Trial(own, reference, any((one.operation, one.implementation) == (operation, kernel.label) for one in calls))
+    ran = ops.Call(operation, ops.operations()[operation].implementations[name].label) in calls
+    return Trial(losses, reference, ran)
 
 
 def _losses(x: Array, y: Array, steps: int) -> list[float]:
@@ -56,9 +59,6 @@ def _losses(x: Array, y: Array, steps: int) -> list[float]:
     losses = []
     for step in range(steps):
         chosen = array_module(x).arange(step * BATCH, (step + 1) * BATCH) % len(x)
-        logits, backward = model(x[chosen], training=True)
-        loss, loss_backward = ops.softmax_cross_entropy(logits, y[chosen])
-        backward(loss_backward(), need_dx=False)
-        optimizer.step()
-        losses.append(float(loss))
+        result = training_step(model, optimizer.step, x[chosen], y[chosen])
+        losses.append(float(result.total_loss))
     return losses

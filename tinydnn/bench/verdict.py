@@ -1,16 +1,16 @@
-"""What two samples of times allow to say."""
+"""Verdicts: what two samples of times allow us to conclude."""
 
 from enum import StrEnum
 
 from tinydnn.bench.timing import Sample
 
-ALIKE = 0.03  # medians that differ by less are the same for all that anybody will notice
+ALIKE = 0.03  # relative difference of medians below which nobody notices
 NOISY = 0.25
-RATIO = 10  # times the best of the others
+RATIO = 10  # times as fast as the best of the others: hard to believe
 
 
 class Verdict(StrEnum):
-    """A kernel beside the baseline."""
+    """A kernel compared with the baseline."""
 
     FASTER = "FASTER"
     SLOWER = "SLOWER"
@@ -20,24 +20,24 @@ class Verdict(StrEnum):
 
 
 def verdict(sample: Sample, baseline: Sample) -> Verdict:
-    """FASTER or SLOWER where the middle three fifths of the times do not overlap, and differ by what one would notice.
+    """FASTER or SLOWER if the middle three fifths of the times do not overlap and the medians differ noticeably.
 
-    SAME where the medians are alike and neither is noisy; else UNCLEAR.
+    SAME if the medians are alike and neither sample is noisy; else UNCLEAR.
     """
-    apart = sample.median / baseline.median - 1
-    if sample.p80 < baseline.p20 and apart < -ALIKE:
+    difference = sample.median / baseline.median - 1
+    if sample.p80 < baseline.p20 and difference < -ALIKE:
         return Verdict.FASTER
-    if sample.p20 > baseline.p80 and apart > ALIKE:
+    if sample.p20 > baseline.p80 and difference > ALIKE:
         return Verdict.SLOWER
-    if abs(apart) <= ALIKE and max(sample.noise, baseline.noise) <= NOISY:
+    if abs(difference) <= ALIKE and max(sample.noise, baseline.noise) <= NOISY:
         return Verdict.SAME
     return Verdict.UNCLEAR
 
 
 def suspicion(seconds: float, bound: float, others: list[float]) -> str:
-    """Why a time is hard to believe; nothing where it is not.
+    """Why a time is hard to believe; empty if it is credible.
 
-    `bound`: seconds that the machine's measured peaks leave. `others`: those of the other kernels.
+    bound: the least seconds that the measured peaks allow. others: the seconds of the other kernels.
     """
     if seconds < bound:
         return (

@@ -1,4 +1,4 @@
-"""Proof of gradients: the analytic one against the numeric one, and why they differ."""
+"""Gradient checks: analytic gradients against numeric derivatives, with a diagnosis where they differ."""
 
 from tinydnn.gradcheck.check import gradcheck
 from tinydnn.gradcheck.compare import compare

@@ -1,4 +1,4 @@
-"""The gradient of one argument, compared with derivatives along lines."""
+"""Compare the gradient of one argument with numeric derivatives along lines."""
 
 import math
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinydnn.backend import Array, array_module
-from tinydnn.gradcheck.contract import Function, Pass, Point
 from tinydnn.gradcheck.diagnosis import diagnose
 from tinydnn.gradcheck.numeric import Line, derivative, direction, unit
+from tinydnn.gradcheck.passes import Function, Point
 from tinydnn.gradcheck.report import Check, Verdict
 
-DIRECTIONS = 4  # random ones, for each argument
-COMPONENTS = 4  # single ones, for each argument
+DIRECTIONS = 4  # random directions for each argument
+COMPONENTS = 4  # sampled single components for each argument
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument x of a function, and its gradient as the pass `done` gave it."""
+    """Argument number `number` of `function`, x, and its analytic gradient at `point`, for the upstream gradient dz."""
 
     name: str
     number: int
@@ -25,14 +25,15 @@ class Argument:
     gradient: Array
     function: Function
     point: Point
-    done: Pass
+    value: Array
+    dz: Array
     tolerance: float
 
     def check(self, rng: np.random.Generator) -> Check:
-        """Compare the gradient with differences along random directions and single components."""
+        """Compare analytic and numeric derivatives along random directions and sampled components."""
         random = [self.line(direction(self.x, rng)) for _ in range(DIRECTIONS)]
         sampled = rng.choice(self.x.size, min(COMPONENTS, self.x.size), replace=False)
-        lines = random + [self.line(self.component(int(flat))) for flat in sampled]
+        lines = random + [self.line(self.component(int(k))) for k in sampled]
         smooth = [line for line in lines if line.numeric.smooth]
         error = max((line.error for line in smooth), default=math.inf)
         if all(line.both_zero for line in random):
@@ -46,27 +47,27 @@ class Argument:
             return Check(self.name, Verdict.KINK, error, reason)
         return Check(self.name, Verdict.OK, error)
 
-    def line(self, along: Array) -> Line:
-        """The analytic and the numeric derivative in the direction `along`."""
+    def line(self, d: Array) -> Line:
+        """The derivatives of L = Σ dz · value along d: a = Σ gradient · d, n by central differences."""
         xp = array_module(self.x)
-        usual = float(xp.sqrt((self.gradient**2).mean() * (along**2).sum()))
-        magnitude = float(xp.abs(self.done.dz * self.done.value).sum())
+        size = float(xp.sqrt((self.gradient**2).mean() * (d**2).sum()))
+        magnitude = float(xp.abs(self.dz * self.value).sum())
 
         def moved(t: float) -> float:
-            """L(x + t·along) − L(x); the difference comes before the sum, so what does not change adds no rounding."""
-            inputs = [*self.point[: self.number], self.x + t * along, *self.point[self.number + 1 :]]
-            value, _ = self.function(*inputs)
-            return float(((value - self.done.value) * self.done.dz).sum())
+            """L(x + t·d) − L(x). Subtracting before summing keeps unchanged outputs from adding rounding errors."""
+            inputs = [*self.point[: self.number], self.x + t * d, *self.point[self.number + 1 :]]
+            z, _ = self.function(*inputs)
+            return float(((z - self.value) * self.dz).sum())
 
-        numeric = derivative(moved, size=usual, tolerance=self.tolerance, magnitude=magnitude)
-        return Line(float((self.gradient * along).sum()), numeric, usual)
+        numeric = derivative(moved, size=size, tolerance=self.tolerance, magnitude=magnitude)
+        return Line(float((self.gradient * d).sum()), numeric, size)
 
-    def component(self, flat: int) -> Array:
-        """The direction of the component at position `flat` in reading order."""
-        along = array_module(self.x).zeros(self.x.size)
-        along[flat] = unit(self.x)
-        return along.reshape(self.x.shape)
+    def component(self, k: int) -> Array:
+        """The direction of component k in reading order."""
+        d = array_module(self.x).zeros(self.x.size)
+        d[k] = unit(self.x)
+        return d.reshape(self.x.shape)
 
-    def partial(self, flat: int) -> float:
-        """The numeric derivative by the component at position `flat` in reading order."""
-        return self.line(self.component(flat)).numeric.value / unit(self.x)
+    def partial(self, k: int) -> float:
+        """The numeric partial derivative of L with respect to component k in reading order."""
+        return self.line(self.component(k)).numeric.value / unit(self.x)

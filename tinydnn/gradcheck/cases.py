@@ -1,4 +1,4 @@
-"""What every operation is checked on: shapes that kernels stumble over."""
+"""The cases on which every operation is checked: shapes and options at which kernels typically fail."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array, array_module
-from tinydnn.gradcheck.contract import Function, argument_names
+from tinydnn.gradcheck.passes import Function, argument_names
 
 Shape = tuple[int, ...]
 
 
-def _nothing(*arrays: Array) -> tuple[()]:
+def _no_extras(*arrays: Array) -> tuple[()]:
     return ()
 
 
@@ -21,15 +21,15 @@ def _nothing(*arrays: Array) -> tuple[()]:
 class Case:
     """One call of an operation.
 
-    `shapes`: those of the arguments that have a gradient, None for one that is left out. `extras` makes the
-    arguments after them, which have none. `options`: the keyword arguments.
+    shapes: of the arguments that have a gradient; None for one that is left out. extras: a function that makes the
+    arguments after them, which have none. options: the keyword arguments.
     """
 
     operation: str
     label: str
     shapes: tuple[Shape | None, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
-    extras: Callable[..., tuple[Any, ...]] = _nothing
+    extras: Callable[..., tuple[Any, ...]] = _no_extras
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.label}"
@@ -45,24 +45,23 @@ class Case:
         return [None if shape is None else rng.standard_normal(shape) for shape in self.shapes]
 
     def implementations(self, device: str = "cpu", dtype: str = "float64") -> list[str]:
-        """The names of the implementations on `device` that support this case."""
+        """The names of the implementations for `device` ("cpu" or "cuda") that support this case."""
         arrays = [x if x is None else x.astype(dtype) for x in self.arrays()]
         operation = ops.operations()[self.operation]
-        call = operation.bind(*arrays, *self.extras(*arrays), **self.options)
-        return [name for name in operation.names(device) if operation.implementations[name].supports(call)]
+        arguments = operation.bind(*arrays, *self.extras(*arrays), **self.options)
+        return [name for name in operation.names(device) if operation.implementations[name].supports(arguments)]
 
-    def decides_alike(self, precision: str) -> bool:
-        """Whether products of this precision can be held to the reference's gradients.
+    def is_stable_in(self, precision: str) -> bool:
+        """Whether rounding to this precision leaves the argmax of every pooling window unchanged.
 
-        Of many outputs that are pooled there is one where the rounding of TF32 changes who wins, and then gradients go
-        another way.
+        Among many pooled outputs TF32 changes one, so the gradient takes another path than the reference's.
         """
         return precision == "fp32" or "maxpool2d" not in self.operation or "many channels" not in self.label
 
     def function(self, implementation: str) -> Function:
         """The operation as a function of the arguments that have a gradient, by the named implementation.
 
-        Operations that it calls in turn run their references.
+        The operations that it calls run their references.
         """
         choices = {**dict.fromkeys(ops.operations(), "reference"), self.operation: implementation}
 
@@ -106,17 +105,17 @@ _CONVOLUTIONS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "same size": ((2, 3, 5, 7), (4, 3, 3, 3), {"padding": 1}),
     "stride 2, rows left over": ((2, 2, 8, 6), (3, 2, 3, 3), {"stride": 2}),
     "stride 2, padding 1": ((3, 2, 7, 4), (2, 2, 3, 3), {"stride": 2, "padding": 1}),
-    "pixels that no window sees": ((2, 2, 8, 7), (3, 2, 2, 2), {"stride": 3}),
+    "pixels outside every window": ((2, 2, 8, 7), (3, 2, 2, 2), {"stride": 3}),
     "padding as large as the kernel": ((2, 2, 3, 4), (3, 2, 2, 2), {"padding": 2}),
     "kernel higher than wide": ((2, 3, 6, 5), (2, 3, 4, 2), {"padding": 1}),
     "kernel wider than high": ((2, 3, 4, 7), (2, 3, 1, 3), {"padding": 1}),
-    "kernel as large as the picture": ((2, 3, 4, 5), (2, 3, 4, 5), {}),
+    "kernel as large as the image": ((2, 3, 4, 5), (2, 3, 4, 5), {}),
     "one pixel": ((3, 4, 1, 1), (5, 4, 1, 1), {}),
     "one pixel in padding": ((2, 2, 1, 1), (3, 2, 3, 3), {"padding": 1}),
-    "one channel, one picture": ((1, 1, 5, 4), (1, 1, 3, 3), {"padding": 1}),
+    "one channel, one image": ((1, 1, 5, 4), (1, 1, 3, 3), {"padding": 1}),
     "one row": ((2, 3, 1, 9), (2, 3, 1, 3), {}),
     "more channels than a vector holds": ((2, 17, 5, 6), (18, 17, 3, 3), {"padding": 1}),
-    "five pictures": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
+    "five images": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
     "large kernel": ((2, 2, 7, 8), (3, 2, 5, 5), {"padding": 2}),
     "large kernel, stride 4": ((2, 3, 19, 24), (5, 3, 11, 11), {"stride": 4, "padding": 2}),
     "1 × 1, stride 2": ((2, 5, 6, 7), (4, 5, 1, 1), {"stride": 2}),
@@ -129,11 +128,11 @@ _CONVOLUTIONS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "many channels, high": ((2, 31, 13, 3), (24, 31, 3, 3), {"padding": 1}),
 }
 
-# Of so few outputs ReLU may cut off all.
-_FEW_OUTPUTS = ("one pixel", "one pixel in padding", "kernel as large as the picture")
-_ACTIVATED = {label: one for label, one in _CONVOLUTIONS.items() if label not in _FEW_OUTPUTS}
+# With so few outputs all may be negative, and ReLU's gradient zero.
+_FEW_OUTPUTS = ("one pixel", "one pixel in padding", "kernel as large as the image")
+_ACTIVATED = {label: case for label, case in _CONVOLUTIONS.items() if label not in _FEW_OUTPUTS}
 
-# Each block with a convolution that leaves at least 2 × 2 pixels, and poolings that leave rows over or overlap.
+# Every convolution leaves at least 2 × 2 pixels to pool; some poolings overlap, some leave rows over.
 _BLOCKS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "same size": ((2, 3, 6, 8), (4, 3, 3, 3), {"padding": 1}),
     "rows left over": ((2, 2, 7, 5), (3, 2, 3, 3), {"padding": 1}),
@@ -142,11 +141,11 @@ _BLOCKS: dict[str, tuple[Shape, Shape, dict[str, int]]] = {
     "stride 2": ((2, 2, 9, 8), (3, 2, 3, 3), {"stride": 2, "padding": 1}),
     "kernel higher than wide": ((2, 3, 8, 5), (2, 3, 4, 2), {"padding": 1}),
     "kernel wider than high": ((2, 3, 5, 9), (2, 3, 2, 5), {"padding": 1}),
-    "one channel, one picture": ((1, 1, 4, 6), (1, 1, 3, 3), {"padding": 1}),
+    "one channel, one image": ((1, 1, 4, 6), (1, 1, 3, 3), {"padding": 1}),
     "one window": ((3, 2, 2, 2), (4, 2, 1, 1), {}),
     "overlapping pooling": ((2, 2, 7, 6), (3, 2, 3, 3), {"padding": 1, "window": 3, "pool_stride": 2}),
     "more channels than a vector holds": ((2, 17, 5, 6), (18, 17, 3, 3), {"padding": 1}),
-    "five pictures": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
+    "five images": ((5, 2, 4, 5), (3, 2, 3, 3), {"padding": 1}),
     "many channels": ((2, 25, 7, 6), (33, 25, 3, 3), {"padding": 1}),
     "many channels, much padding": ((3, 32, 6, 9), (24, 32, 3, 3), {"padding": 2}),
     "many channels, no padding": ((1, 24, 7, 6), (24, 24, 3, 3), {}),
@@ -164,28 +163,28 @@ _POOLINGS: dict[str, tuple[Shape, dict[str, int]]] = {
     "overlapping": ((2, 2, 7, 6), {"window": 3, "stride": 2}),
     "every position": ((2, 2, 5, 4), {"window": 2, "stride": 1}),
     "with gaps": ((2, 2, 8, 7), {"window": 2, "stride": 3}),
-    "window as large as the picture": ((3, 2, 4, 4), {"window": 4}),
+    "window as large as the image": ((3, 2, 4, 4), {"window": 4}),
     "one pixel": ((3, 2, 1, 1), {"window": 1}),
-    "one channel, one picture": ((1, 1, 4, 2), {}),
+    "one channel, one image": ((1, 1, 4, 2), {}),
     "2 × 2 of many channels": ((2, 33, 3, 4), {}),
-    "2 × 2 of five pictures": ((5, 2, 2, 8), {}),
+    "2 × 2 of five images": ((5, 2, 2, 8), {}),
     "2 × 2 of one row of windows": ((2, 3, 2, 9), {}),
     "overlapping, many channels": ((2, 17, 8, 7), {"window": 3, "stride": 2}),
     "overlapping, whole vectors of channels": ((3, 16, 5, 9), {"window": 3, "stride": 2}),
     "with gaps, many channels": ((2, 20, 8, 9), {"window": 2, "stride": 3}),
 }
 
-_PICTURES: dict[str, Shape] = {
+_IMAGES: dict[str, Shape] = {
     "H ≠ W": (2, 3, 4, 5),
     "one pixel": (2, 3, 1, 1),
-    "one picture": (1, 1, 3, 2),
+    "one image": (1, 1, 3, 2),
     "one row": (3, 2, 1, 4),
     "one column": (3, 2, 5, 1),
     "many channels": (2, 33, 3, 2),
-    "five pictures": (5, 2, 2, 2),
+    "five images": (5, 2, 2, 2),
 }
 
-_ANY_SHAPE: dict[str, Shape] = {"pictures": (2, 3, 4, 5), "rows": (5, 4), "one number": (1, 1), "a line": (7,)}
+_ANY_SHAPE: dict[str, Shape] = {"images": (2, 3, 4, 5), "rows": (5, 4), "one element": (1, 1), "a line": (7,)}
 _ANY_SHAPE |= {"one channel": (3, 1, 5, 7), "one column": (9, 1), "many channels": (2, 33, 3, 2)}
 
 _LINEAR = {
@@ -212,12 +211,12 @@ def _cases() -> Iterator[Case]:
     for operation in ("maxpool2d", "avgpool2d"):
         for label, (x, options) in _POOLINGS.items():
             yield Case(operation, label, (x,), options)
-    for label, x in _PICTURES.items():
+    for label, x in _IMAGES.items():
         yield Case("global_avgpool2d", label, (x,))
         yield Case("moments", label, (x,))
         regions = (x[0], x[1] + 1, *x[2:])
         yield Case("region_vote", label, (regions,))
-        yield Case("region_vote", f"{label}, evened out", (regions,), {"least": 0.5})
+        yield Case("region_vote", f"{label}, least = 0.5", (regions,), {"least": 0.5})
         yield Case("region_cross_entropy", label, (regions,), extras=_regions)
         for batch_statistics, extras in ((True, _batch_moments), (False, _running_moments)):
             kind = "batch statistics" if batch_statistics else "running statistics"

@@ -1,26 +1,26 @@
-"""Why a gradient is wrong: each usual mistake is recognised by what it does to the right gradient."""
+"""Why is a gradient wrong? Each common mistake transforms the correct gradient in a way that can be recognised."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
 
 from tinydnn.backend import Array, array_module
 from tinydnn.gradcheck.numeric import Line
 from tinydnn.gradcheck.report import Verdict
 
-# Each component takes four evaluations; beyond this many the reason is not worth the wait.
-LARGEST = 2000
+LARGEST = 2000  # components: a full numeric gradient takes four evaluations or more for each, so beyond it takes long
 
 
 def diagnose(gradient: Array, random: list[Line], partial: Callable[[int], float]) -> tuple[Verdict, str]:
-    """The verdict on a wrong gradient, and the reason as far as it can be told.
+    """The verdict on a wrong gradient, and the reason as far as it can be determined.
 
-    `random`: the derivatives along random directions. `partial(k)`: the numeric one of component k in reading order.
+    random: the derivatives along random directions. partial(k): the numeric derivative with respect to component k in
+    reading order.
     """
     if not gradient.any():
         return Verdict.ZERO, "expected a gradient, found only zeros"
     if all(line.numerically_zero for line in random):
         return Verdict.WRONG, "the value does not depend on this argument, but its gradient is not zero"
-    factor = _factor(random)
+    factor = _factor([(line.analytic, line.numeric.value) for line in random])
     if factor is not None and abs(factor + 1) < 1e-3:
         return Verdict.SIGN, "right with the opposite sign"
     if factor is not None and abs(factor - 1) > 1e-3:
@@ -30,40 +30,34 @@ def diagnose(gradient: Array, random: list[Line], partial: Callable[[int], float
     return _pattern(gradient, partial)
 
 
-def _factor(lines: list[Line]) -> float | None:
-    """The c with analytic = c · numeric along all lines: the least-squares ratio Σ a·n / Σ n², if it leaves nothing."""
-    pairs = [(line.analytic, line.numeric.value) for line in lines]
+def _factor(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """The least-squares factor c = Σ a·n / Σ n² of a = c · n, if it leaves no residual; else None."""
     c = sum(a * n for a, n in pairs) / sum(n * n for _, n in pairs)
-    left_over = sum((a - c * n) ** 2 for a, n in pairs) / sum(a * a for a, _ in pairs)
-    return c if left_over < 1e-8 else None
+    residual = sum((a - c * n) ** 2 for a, n in pairs) / sum(a * a for a, _ in pairs)
+    return c if residual < 1e-8 else None
 
 
 def _pattern(gradient: Array, partial: Callable[[int], float]) -> tuple[Verdict, str]:
-    """How the gradient differs from the numeric one, which is computed in full for this purpose."""
+    """How the gradient differs from the full numeric gradient, component by component."""
     xp = array_module(gradient)
-    numeric = xp.asarray([partial(flat) for flat in range(gradient.size)]).reshape(gradient.shape)
+    numeric = xp.asarray([partial(k) for k in range(gradient.size)]).reshape(gradient.shape)
     tolerance = 1e-6 * float(xp.abs(numeric).max())
     for verdict, reason, ours, theirs in _mistakes(gradient, numeric):
         if bool((xp.abs(ours - theirs) <= tolerance).all()) and bool((xp.abs(theirs) > tolerance).any()):
             return verdict, reason
-    apart = xp.abs(gradient - numeric)
-    worst = tuple(int(axis) for axis in xp.unravel_index(apart.argmax(), apart.shape))
+    difference = xp.abs(gradient - numeric)
+    worst = tuple(int(axis) for axis in xp.unravel_index(difference.argmax(), difference.shape))
     return Verdict.WRONG, (
-        f"{int((apart > tolerance).sum())} of {gradient.size} components are off; the worst at {worst}: "
+        f"{int((difference > tolerance).sum())} of {gradient.size} components are off; the worst at {worst}: "
         f"expected {float(numeric[worst]):.9g}, found {float(gradient[worst]):.9g}"
     )
 
 
 def _mistakes(gradient: Array, numeric: Array) -> Iterator[tuple[Verdict, str, Array, Array]]:
-    """Each usual mistake: the verdict, the reason, and two arrays that are equal where it was made."""
-    for one, other in combinations(range(gradient.ndim), 2):
-        if gradient.shape[one] == gradient.shape[other] > 1:
-            yield (
-                Verdict.TRANSPOSED,
-                f"right with axes {one} and {other} exchanged",
-                gradient.swapaxes(one, other),
-                numeric,
-            )
+    """For each common mistake: the verdict, the reason, and two arrays that are equal if it was made."""
+    for i, j in combinations(range(gradient.ndim), 2):
+        if gradient.shape[i] == gradient.shape[j] > 1:
+            yield Verdict.TRANSPOSED, f"right with axes {i} and {j} exchanged", gradient.swapaxes(i, j), numeric
     if gradient.ndim < 2:
         return
     yield Verdict.FLIPPED, "right with the last two axes reversed", gradient[..., ::-1, ::-1], numeric
@@ -74,5 +68,5 @@ def _mistakes(gradient: Array, numeric: Array) -> Iterator[tuple[Verdict, str, A
 
 
 def _from(shift: int) -> slice:
-    """The part of an axis that an array moved by `shift` shares with the one that was not."""
+    """Where an axis of an array moved by `shift` overlaps the axis of the unmoved array."""
     return slice(shift, None) if shift >= 0 else slice(None, shift)

@@ -1,4 +1,4 @@
-"""The gradients of a layer or a whole model."""
+"""`gradcheck_layer`: check the gradients of a layer or a whole model."""
 
 from copy import deepcopy
 
@@ -16,15 +16,15 @@ def gradcheck_layer(
 ) -> Report:
     """Check the gradients of x and of every parameter, as `gradcheck` does for the arguments of a function.
 
-    A copy in float64 is checked; the layer itself stays as it is. What is random in training (dropout) draws the
-    same numbers in every evaluation.
+    This checks a copy in float64; the layer itself does not change. Random layers (dropout) draw the same values in
+    every evaluation.
     """
     copy = deepcopy(layer).astype(np.float64)
     parameters = copy.parameters()
-    drawn = copy.random_state()
+    random_state = copy.random_state()
 
     def function(x: Array, *values: Array) -> tuple[Array, Backward]:
-        copy.set_random_state(drawn)
+        copy.set_random_state(random_state)
         for parameter, value in zip(parameters.values(), values, strict=True):
             parameter.value = value
         z, layer_backward = copy(x, training=training)

@@ -1,4 +1,4 @@
-"""What layers and models are checked on."""
+"""The cases on which layers and models are checked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tinydnn.layers import Layer
 
 @dataclass(frozen=True)
 class LayerCase:
-    """A layer or model, the shape of its input, and whether it trains."""
+    """A layer or model, the shape of its input, and whether it runs in training mode."""
 
     name: str
     make: Callable[[], Layer]
@@ -32,9 +32,9 @@ def _rng() -> np.random.Generator:
 
 
 def _concat() -> Layer:
-    one = layers.Sequential(layers.Conv2d(3, 2, 1, rng=_rng()), layers.Sigmoid())
-    three = layers.Sequential(layers.Conv2d(3, 4, 3, padding=1, rng=_rng()))
-    return layers.Concat(one, three)
+    pointwise = layers.Sequential(layers.Conv2d(3, 2, 1, rng=_rng()), layers.Sigmoid())
+    spatial = layers.Sequential(layers.Conv2d(3, 4, 3, padding=1, rng=_rng()))
+    return layers.Concat(pointwise, spatial)
 
 
 LAYER_CASES = (

@@ -1,4 +1,4 @@
-"""What a gradient check found."""
+"""The outcome of a gradient check."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from tinydnn.ops import Call
 
 
 class Verdict(StrEnum):
-    """The outcome of a check; everything but OK leaves the gradient unproven."""
+    """The outcome of a check. Every verdict but OK leaves the gradient unproven."""
 
     OK = "ok"
     KINK = "inconclusive: kink"
+    # How a gradient is wrong
     BOTH_ZERO = "both zero"
     ZERO = "zero gradient"
     SIGN = "wrong sign"
@@ -22,23 +23,33 @@ class Verdict(StrEnum):
     FLIPPED = "flipped"
     SHIFTED = "shifted"
     WRONG = "wrong"
+    # How a function violates the contract of an operation
+    CONSTANT = "constant answer"
+    RETURN = "wrong return"
+    NOT_AN_ARRAY = "not an array"
     SHAPE = "wrong shape"
     DTYPE = "wrong dtype"
-    PRECISION = "lower precision"
+    STRIDES = "wrong strides"
+    PRECISION = "low precision"
     NOT_LINEAR = "not linear"
     NOT_FINITE = "not finite"
-    WROTE = "wrote to its inputs"
-    NEED_DX = "need_dx ignored"
-    RAISED = "raised an error"
+    UNWRITTEN = "unwritten elements"
+    WRITES = "writes to its inputs"
+    ALIASED = "shares memory"
+    RANDOM = "not deterministic"
+    OVERWRITTEN = "results do not last"
+    STATEFUL = "backward remembers"
+    NEED_DX = "ignores need_dx"
+    RAISES = "raises"
 
 
 class GradientError(AssertionError):
-    """A gradient check failed; the message says where and why."""
+    """A gradient check failed. The message is the report."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome for one argument (or for "value", "dz"): the worst relative error, the verdict and the reason."""
+    """The outcome for one argument (or for "value", "dz"): the largest relative error, the verdict and its reason."""
 
     argument: str
     verdict: Verdict
@@ -48,7 +59,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome for one function: which one, which implementations ran in it, and one `Check` per argument."""
+    """The outcome for one function: its name, the implementations that ran, and one `Check` per argument."""
 
     name: str
     implementation: str
@@ -59,20 +70,20 @@ class Report:
     def of(
         cls, function: Callable[..., Any], name: str | None, calls: Iterable[Call], dtype: str, checks: Iterable[Check]
     ) -> Self:
-        """The report on `function`, named after it where `name` is None, in which these operations ran."""
+        """The report on `function` (whose own name is the default), with the implementations of the traced `calls`."""
         inner = function.func if isinstance(function, partial) else function
-        ran = dict.fromkeys(call.implementation for call in calls)
+        implementations = dict.fromkeys(call.implementation for call in calls)
         name = name or str(getattr(inner, "__name__", "function"))
-        return cls(name, ", ".join(ran) or "none", dtype, tuple(checks))
+        return cls(name, ", ".join(implementations) or "none", dtype, tuple(checks))
 
     @property
     def ok(self) -> bool:
-        """Whether every argument's gradient is proven."""
+        """Whether every gradient is proven."""
         return all(check.verdict is Verdict.OK for check in self.checks)
 
     @property
     def worst(self) -> Check:
-        """The check that speaks for all: the first that failed, else the one of the largest error."""
+        """The first check that failed, else the one with the largest error."""
         failed = [check for check in self.checks if check.verdict is not Verdict.OK]
         return failed[0] if failed else max(self.checks, key=lambda check: check.error)
 
@@ -82,7 +93,7 @@ class Report:
             raise GradientError(str(self))
 
     def __str__(self) -> str:
-        """The report for a person: a line for the function and one for each argument."""
+        """One line for the function and one for each argument."""
         lines = [f"{self.name} ({self.implementation}, {self.dtype})"]
         for check in self.checks:
             reason = f": {check.reason}" if check.reason else ""

@@ -1,4 +1,4 @@
-"""Every implementation of every operation, and every layer and model, on all that it is checked on."""
+"""Check every implementation of every operation, and every layer and model, on all of their cases."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tinydnn.gradcheck.report import Check, Report, Verdict
 
 @dataclass(frozen=True)
 class Row:
-    """The reports on all cases of one operation, layer or model, by one implementation in one dtype."""
+    """The reports on all cases of one operation, layer or model, with one implementation in one dtype."""
 
     subject: str
     implementation: str
@@ -24,7 +24,7 @@ class Row:
 
     @property
     def failed(self) -> tuple[Report, ...]:
-        """The reports that leave something unproven."""
+        """The reports with an unproven gradient."""
         return tuple(report for report in self.reports if not report.ok)
 
     @property
@@ -39,15 +39,16 @@ class Row:
 
 
 def subjects() -> list[str]:
-    """All that `survey` can check, by name: operations, layers, models."""
+    """The names that `survey` accepts: operations, layers and models."""
     return [*ops.operations(), *dict.fromkeys(case.name for case in LAYER_CASES)]
 
 
 def survey(names: Iterable[str] = ()) -> Iterator[Row]:
-    """Check the named subjects, or all; a row comes as soon as it is done. Raises `InputError` for an unknown name.
+    """Check the named subjects, all by default, and yield each row as soon as it is done.
 
-    Operations: gradients in float64 against differences; value and gradients in float32 against the reference in
-    float64. Layers and models: gradients in float64, by the implementations that run by themselves.
+    Operations: gradients in float64 against numeric derivatives; value and gradients in float32 against the reference
+    in float64. Layers and models: gradients in float64, with the implementations that run by default. Raises
+    `InputError` for an unknown name.
     """
     chosen = list(names) or subjects()
     for name in chosen:
@@ -83,8 +84,9 @@ def _against_reference(case: Case, implementation: str) -> Report:
 
 
 def _attempt(case: Case, implementation: str, dtype: str, check: Callable[[Case, str], Report]) -> Report:
+    """The report of the check. An exception, whatever the implementation raises, becomes a failed report."""
     try:
         return check(case, implementation)
-    except Exception as error:  # whatever a kernel under test may raise is a finding, and the others go on
-        fault = Check("value", Verdict.RAISED, float("inf"), f"{type(error).__name__}: {error}")
-        return Report(str(case), implementation, dtype, (fault,))
+    except Exception as error:
+        failed = Check("value", Verdict.RAISES, float("inf"), f"{type(error).__name__}: {error}")
+        return Report(str(case), implementation, dtype, (failed,))

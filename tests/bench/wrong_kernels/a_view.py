@@ -1,4 +1,4 @@
-"""Works in place on x and then puts it back, and returns x itself where nothing was cut off."""
+"""Returns x itself as the value."""
 
 import numpy as np
 
@@ -9,5 +9,5 @@ EXPECTED = "shares memory"
 
 @ops.maxpool2d.implementation("wrong", supports=lambda call: call.window == 1)
 def maxpool2d(x, *, window=2, stride=None):
-    """Pooling over single pixels changes nothing, so it gives x back."""
+    """Pooling over single pixels changes nothing, so the value is x."""
     return x, np.copy

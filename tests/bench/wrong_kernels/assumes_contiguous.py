@@ -1,4 +1,4 @@
-"""Reads the memory of x from its first byte on, whatever the strides are."""
+"""Reads the memory of x from its first byte on and ignores the strides."""
 
 import ctypes
 
@@ -11,7 +11,7 @@ EXPECTED = "wrong strides"
 
 @ops.relu.implementation("wrong")
 def relu(x):
-    """Looks at x as C would that was given a pointer."""
+    """Reads x through a pointer, as C code would."""
     lowest = np.lib.array_utils.byte_bounds(x)[0]
     memory = (ctypes.c_char * x.nbytes).from_address(lowest)
     z = np.maximum(np.frombuffer(memory, x.dtype).reshape(x.shape), 0)

@@ -1,4 +1,4 @@
-"""Is wrong in the last column alone."""
+"""Wrong in the last column only."""
 
 from tinydnn import ops
 

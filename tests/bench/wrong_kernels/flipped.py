@@ -1,4 +1,4 @@
-"""Turns the kernel round, as mathematicians convolve."""
+"""Flips the kernel, as convolution is defined in mathematics."""
 
 from tinydnn import ops
 

@@ -1,4 +1,4 @@
-"""Lets a hundredth of what is negative through."""
+"""Passes a hundredth of negative values."""
 
 import numpy as np
 

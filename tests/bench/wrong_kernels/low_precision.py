@@ -1,4 +1,4 @@
-"""Computes in float32 whatever it was given."""
+"""Computes in float32 for every dtype."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Computes the gradient of x also where nobody needs it."""
+"""Computes dx even with need_dx=False."""
 
 from tinydnn import ops
 

@@ -1,4 +1,4 @@
-"""Forgets the bias."""
+"""Omits the bias."""
 
 from tinydnn import ops
 

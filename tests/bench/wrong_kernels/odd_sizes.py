@@ -1,4 +1,4 @@
-"""Is wrong in pictures of odd width alone."""
+"""Wrong for images of odd width only."""
 
 from tinydnn import ops
 

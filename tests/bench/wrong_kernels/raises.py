@@ -1,4 +1,4 @@
-"""Divides by nothing."""
+"""Divides by zero."""
 
 from tinydnn import ops
 

@@ -1,4 +1,4 @@
-"""Adds a little noise, another each time."""
+"""Adds a little random noise."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Adds up the gradients of all its calls."""
+"""Accumulates the gradients of all calls of backward."""
 
 import numpy as np
 

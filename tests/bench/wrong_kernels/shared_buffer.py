@@ -1,4 +1,4 @@
-"""Returns the same memory at every call."""
+"""Returns the same memory in every call."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Forgets the gradient of the bias."""
+"""Omits the gradient of the bias."""
 
 from tinydnn import ops
 

@@ -1,4 +1,4 @@
-"""Writes what is positive and hopes that the rest of fresh memory is zero."""
+"""Writes only positive values and relies on fresh memory being zero."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ EXPECTED = "unwritten elements"
 
 @ops.relu.implementation("wrong")
 def relu(x):
-    """As memory that is fresh from the system is zero, it often works."""
+    """Works often, because memory fresh from the system is zero."""
     z = np.empty(x.shape, x.dtype)
-    fresh = np.isnan(z).sum() == 0  # stands for luck: without a NaN the rest is zero
+    fresh = np.isnan(z).sum() == 0  # stands in for fresh memory: without a NaN the rest is set to zero
     np.copyto(z, 0, where=fresh)
     np.copyto(z, x, where=x > 0)
     return z, lambda dz: dz * (x > 0)

@@ -1,4 +1,4 @@
-"""Works in place."""
+"""Writes to x."""
 
 from tinydnn import ops
 

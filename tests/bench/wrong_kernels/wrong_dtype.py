@@ -1,4 +1,4 @@
-"""Computes in float64 whatever it was given."""
+"""Computes in float64 for every dtype."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Right but for the gradient of the kernel, which it halves."""
+"""Halves dw; the rest is right."""
 
 from tinydnn import ops
 

@@ -1,4 +1,4 @@
-"""Right but for the gradient of x, whose kernel it does not turn round."""
+"""Computes dx without flipping the kernel; the rest is right."""
 
 from tinydnn import ops
 

@@ -1,4 +1,4 @@
-"""Its gradient is that of the identity."""
+"""Returns the gradient of the identity."""
 
 import numpy as np
 

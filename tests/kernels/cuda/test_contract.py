@@ -18,7 +18,6 @@ from tinydnn.gradcheck.implementation import (
 )
 from tinydnn.gradcheck.layouts import channels_last, contiguous, reversed_axes
 from tinydnn.gradcheck.numeric import generator
-from tinydnn.gradcheck.passes import Forward
 
 CANDIDATES = [
     Candidate(case, implementation, dtype, "cuda")
@@ -58,7 +57,7 @@ def test_the_bits_do_not_depend_on_the_memory_layout(candidate, device):
     results = []
     with emulated("random") if device.name == "emulated" else nullcontext():
         for layout in (contiguous, channels_last, reversed_axes):
-            forward = Forward.run(candidate, candidate.case.names, candidate.inputs(layout))
+            forward = candidate.forward(layout)
             results.append((forward.value, *forward.gradients(forward.upstream(generator(0)))))
     # The moments and the products of the linear layer are not computed by these kernels, and round differently.
     loose = candidate.case.operation in ("batchnorm2d", "linear")

@@ -1,4 +1,4 @@
-"""Answers for the first picture of a batch, and gives the others the same."""
+"""Computes the first image of a batch and repeats its value for the others."""
 
 from tinydnn import ops
 

@@ -1,0 +1,195 @@
+"""The contract that an implementation of an operation must keep, as clauses that each test one property.
+
+Kernels fail in typical ways, so every clause runs on every case of `tinydnn.gradcheck.cases` that the implementation
+supports. A clause raises `ContractError` at the first violation.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tinydnn.backend import Array, array_module, to_device
+from tinydnn.gradcheck.cases import Case
+from tinydnn.gradcheck.check import gradcheck
+from tinydnn.gradcheck.compare import deviations, rounding_tolerance
+from tinydnn.gradcheck.contract import expect_dx_skipped, takes_need_dx
+from tinydnn.gradcheck.layouts import LAYOUTS, Layout, contiguous
+from tinydnn.gradcheck.numeric import generator
+from tinydnn.gradcheck.passes import ContractError, Forward, Gradients, Point, bits
+from tinydnn.gradcheck.report import Verdict
+from tinydnn.kernels.cpu import memory
+from tinydnn.ops import Backward, Implementation
+
+DTYPES = ("float64", "float32")
+TF32_TOLERANCE = 5e-3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An implementation under test: on one case, in one dtype, on one device ("cpu", "cuda" or "cuda:N")."""
+
+    case: Case
+    implementation: Implementation
+    dtype: str
+    device: str = "cpu"
+
+    def __call__(self, *arrays: Array | None) -> tuple[Array, Backward]:
+        """Call the implementation itself, as a function of the arguments that have a gradient."""
+        return self.implementation.function(*arrays, *self.case.extras(*arrays), **self.case.options)
+
+    @property
+    def tolerance(self) -> float:
+        """The largest error allowed, relative to the reference in float64."""
+        return TF32_TOLERANCE if self.implementation.precision == "tf32" else rounding_tolerance(self.dtype)
+
+    def inputs(self, layout: Layout = contiguous, seed: int = 0) -> list[Array | None]:
+        """Random arguments on the device."""
+        arrays = self.case.arrays(seed)
+        return [x if x is None else layout(to_device(x.astype(self.dtype), self.device)) for x in arrays]
+
+    def forward(self, layout: Layout = contiguous, seed: int = 0) -> Forward:
+        """Run the forward pass on `inputs`."""
+        return Forward.run(self, self.case.names, self.inputs(layout, seed))
+
+    def passes(self, layout: Layout = contiguous, seed: int = 0) -> tuple[Forward, Array, Gradients]:
+        """Run both passes, with a random dz; `layout` applies to it too."""
+        forward = self.forward(layout, seed)
+        dz = layout(forward.upstream(generator(seed)))
+        return forward, dz, forward.gradients(dz)
+
+
+def matches_the_reference(candidate: Candidate) -> None:
+    """Value and gradients are those of the reference in float64, in every memory layout of the inputs and dz."""
+    for layout in LAYOUTS:
+        try:
+            forward, reference = candidate.forward(layout), candidate.case.function("reference")
+            for check in deviations(forward, reference, tolerance=candidate.tolerance, layout=layout):
+                if check.verdict is not Verdict.OK:
+                    raise ContractError(check.argument, check.verdict, check.reason, check.error)
+        except ContractError as error:
+            name, verdict, reason = error.check.argument, error.check.verdict, error.check.reason
+            if layout is not contiguous:
+                reason = f"in the memory layout {layout.__name__.replace('_', ' ')}: {verdict}: {reason}"
+                raise ContractError(name, Verdict.STRIDES, reason) from None
+            if (name, verdict) == ("value", Verdict.WRONG) and _is_constant(candidate):
+                reason = "expected another value for other inputs, found the same"
+                raise ContractError(name, Verdict.CONSTANT, reason) from None
+            raise
+
+
+def writes_every_element(candidate: Candidate) -> None:
+    """Value and gradients contain no NaN when newly allocated memory does."""
+    with _poisoned_memory(array_module(candidate.inputs()[0])):
+        forward, _, gradients = candidate.passes()
+    for name, array in zip(["value", *forward.names], [forward.value, *gradients], strict=True):
+        unwritten = 0.0 if array is None else 1 - float(array_module(array).isfinite(array).mean())
+        if unwritten:
+            raise ContractError(name, Verdict.UNWRITTEN, f"{unwritten:.0%} of the elements are not written")
+
+
+def returns_memory_of_its_own(candidate: Candidate) -> None:
+    """No result shares memory with an input or with another result."""
+    forward, dz, gradients = candidate.passes()
+    arrays = dict(zip([*forward.names, "dz"], [*forward.inputs, dz], strict=True))
+    for name, result in zip(["value", *forward.names], [forward.value, *gradients], strict=True):
+        for other, array in arrays.items():
+            if result is not None and array is not None and array_module(array).shares_memory(result, array):
+                raise ContractError(name, Verdict.ALIASED, f"expected memory of its own, found that of {other}")
+        arrays[f"result {name}"] = result
+
+
+def is_deterministic(candidate: Candidate) -> None:
+    """The same inputs, which may be read-only, give the same bits."""
+    results = []
+    for _ in range(2):
+        forward, _, gradients = candidate.passes(_read_only)
+        results.append([forward.value, *gradients])
+    _expect_bits(["value", *forward.names], results[1], bits(results[0]), Verdict.RANDOM)
+
+
+def is_stateless(candidate: Candidate) -> None:
+    """Later calls change neither earlier results nor the gradients that an earlier backward returns."""
+    forward, dz, gradients = candidate.passes()
+    results = [forward.value, *gradients]
+    expected = bits(results)
+    candidate.passes(seed=5)
+    forward.gradients(forward.upstream(generator(1)))
+    _expect_bits(["value", *forward.names], results, expected, Verdict.OVERWRITTEN)
+    _expect_bits(forward.names, forward.gradients(dz), expected[1:], Verdict.STATEFUL)
+
+
+def skips_dx_on_request(candidate: Candidate) -> None:
+    """Backward takes `need_dx` if the reference's does; need_dx=False omits dx and leaves the other bits unchanged."""
+    if candidate.implementation.forward_only:  # its backward is the reference's
+        return
+    forward, dz, gradients = candidate.passes()
+    _, reference_backward = candidate.case.function("reference")(*candidate.inputs())
+    expected, found = takes_need_dx(reference_backward), takes_need_dx(forward.backward)
+    if expected != found:
+        reason = f"expected backward {'with' if expected else 'without'} the parameter need_dx, as the reference's"
+        raise ContractError(forward.names[0], Verdict.NEED_DX, reason)
+    if expected:
+        expect_dx_skipped(forward, dz, gradients, rtol=0)
+
+
+def gradients_match_differences(candidate: Candidate) -> None:
+    """In float64, `gradcheck` proves the gradients against the value itself, independently of the reference."""
+    if candidate.dtype != "float64" or candidate.implementation.forward_only:
+        return
+    for check in gradcheck(candidate, *candidate.inputs(), names=candidate.case.names).checks:
+        if check.verdict not in (Verdict.OK, Verdict.KINK):
+            reason = check.reason or f"relative error {check.error:.1e}"
+            raise ContractError(check.argument, check.verdict, reason, check.error)
+
+
+CONTRACT: tuple[Callable[[Candidate], None], ...] = (
+    matches_the_reference,
+    writes_every_element,
+    returns_memory_of_its_own,
+    is_deterministic,
+    is_stateless,
+    skips_dx_on_request,
+    gradients_match_differences,
+)
+
+
+def _is_constant(candidate: Candidate) -> bool:
+    return bits([candidate.forward().value]) == bits([candidate.forward(seed=5).value])
+
+
+def _read_only(x: Array) -> Array:
+    if isinstance(x, np.ndarray):
+        x.flags.writeable = False
+    return x
+
+
+def _expect_bits(names: Iterable[str], found: Point, expected: list[bytes | None], verdict: Verdict) -> None:
+    for name, now, before in zip(names, bits(found), expected, strict=True):
+        if now != before:
+            raise ContractError(name, verdict, "expected the same bits as before, found others")
+
+
+@contextmanager
+def _poisoned_memory(xp: ModuleType) -> Iterator[None]:
+    """Fill memory that `xp` and the package allocate within the block with NaN; compiled code allocates its own."""
+    originals = {name: getattr(xp, name) for name in ("empty", "empty_like")}
+
+    def poisoned(allocate: Callable[..., Array], *args: Any, **kwargs: Any) -> Array:
+        array = allocate(*args, **kwargs)
+        if array.dtype != bool:
+            array.fill(np.nan if array.dtype.kind in "fc" else np.iinfo(array.dtype).max)
+        return array
+
+    memory.release()
+    try:
+        for name, allocate in originals.items():
+            setattr(xp, name, partial(poisoned, allocate))
+        yield
+    finally:
+        for name, allocate in originals.items():
+            setattr(xp, name, allocate)
