@@ -1,5 +1,5 @@
 """`python -m tinydnn` is `tinydnn`."""
 
-from tinydnn.cli.start import main
+from tinydnn.cli.app import main
 
 main()

@@ -172,7 +172,10 @@ BROKEN = [
     ("train slices --out new --epochs ten", "--epochs"),
     ("train slices --out new --epochs 1.5", "--epochs"),
     ("train slices --out new --batch-size 0", "--batch-size: expected at least 1, found 0"),
-    ("train slices --out new --batch-size 49", "batch size: expected at most 48, the number of training slices, found 49"),
+    (
+        "train slices --out new --batch-size 49",
+        "batch size: expected at most 48, the number of training slices, found 49",
+    ),
     ("train slices --out new --lr 0", "--lr: expected a number above 0, found 0.0"),
     ("train slices --out new --lr nan", "--lr: expected a number above 0, found nan"),
     ("train slices --out new --lr -1", "--lr: expected a number above 0, found -1.0"),

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from tinydnn.cli.start import raise_core_type
 from tinydnn.errors import InputError
 
 INTERRUPTED = 130  # the exit status of programs that Ctrl-C has ended
@@ -41,6 +42,8 @@ def main() -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
+        if sys.argv[1:] and not sys.argv[1].startswith("-"):  # --version and --help compute nothing
+            raise_core_type()
         for command in COMMANDS:
             import_module(f"tinydnn.cli.{command}")
         status = typer.main.get_command(app).main(standalone_mode=False)

@@ -4,10 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from tinydnn.ops.operation import Implementation
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -80,7 +77,7 @@ def trace() -> Iterator[list[Call]]:
         yield calls
 
 
-def record(operation: str, implementation: "Implementation") -> None:
+def record(operation: str, implementation: str) -> None:
     """Append a call to every open trace."""
     for calls in _traces.get():
-        calls.append(Call(operation, implementation.label))
+        calls.append(Call(operation, implementation))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import update_wrapper, wraps
+from functools import cached_property, update_wrapper, wraps
 from types import SimpleNamespace
 from typing import Any, Generic, ParamSpec, TypeAlias
 
@@ -69,7 +69,7 @@ class Implementation:
         """Whether it runs on the device of the arguments and supports them."""
         return self.device in (arguments.device(), "any") and self.supports(arguments)
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The name for display, with a note where the gradients are the reference's."""
         return f"{self.name}, backward: {REFERENCE}" if self.forward_only else self.name
@@ -98,7 +98,7 @@ class Operation(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Array, Backward]:
         self.check(*args, **kwargs)
         implementation = self._choose(self.bind(*args, **kwargs))
-        context.record(self.name, implementation)
+        context.record(self.name, implementation.label)
         value, backward = implementation.function(*args, **kwargs)
         return value, _checked(backward, value, self.name)
 

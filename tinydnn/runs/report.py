@@ -1,23 +1,28 @@
 """The report of a finished run: its protocol and its plots."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tinydnn import plots
+from tinydnn.data.dataset import Dataset
 from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.runs.files import CONFUSION_PLOT, PROGRESS_PLOT, versions
-from tinydnn.training.trainer import Validation
+from tinydnn.runs.options import Options
+from tinydnn.runs.partition import Partition
+from tinydnn.training.trainer import Step, Trainer, Validation
 
-if TYPE_CHECKING:
-    from tinydnn.runs.run import Run
 
+def describe_run(
+    options: Options, dataset: Dataset, split: Partition, trainer: Trainer, shared: int | None
+) -> dict[str, Any]:
+    """The protocol behind the metrics of a run, its length and its versions, ready for JSON.
 
-def describe_run(run: "Run") -> dict[str, Any]:
-    """The protocol behind the metrics of a run, its length and its versions, ready for JSON."""
-    options, split = run.options, run.split
+    shared: the number of test slices of patients who are in training too; None where the patients are unknown.
+    """
     train_patients, test_patients = (
-        len(set(run.dataset.patients[indices].tolist()) - {""}) for indices in (split.train, split.test)
+        len(set(dataset.patients[indices].tolist()) - {""}) for indices in (split.train, split.test)
     )
     return {
         "protocol": {
@@ -31,30 +36,38 @@ def describe_run(run: "Run") -> dict[str, Any]:
             "test_slices": len(split.test),
             "train_patients": train_patients,
             "test_patients": test_patients,
-            "test_slices_with_patient_in_training": run.shared,
-            "share_with_patient_in_training": None if run.shared is None else run.shared / len(split.test),
+            "test_slices_with_patient_in_training": shared,
+            "share_with_patient_in_training": None if shared is None else shared / len(split.test),
         },
-        "iterations": run.trainer.iteration,
-        "training_seconds": round(sum(step.seconds for step in run.steps), 3),
+        "iterations": trainer.iteration,
+        "training_seconds": round(sum(record.seconds for record in trainer.records if isinstance(record, Step)), 3),
         "versions": versions(),
     }
 
 
-def plot_run(run: "Run", metrics: dict[str, Any]) -> None:
+def plot_run(
+    folder: Path,
+    options: Options,
+    dataset: Dataset,
+    split: Partition,
+    trainer: Trainer,
+    metrics: dict[str, Any],
+    shared_note: str,
+) -> None:
     """Plot the training progress and the confusion matrix of a run into its folder."""
-    options, split, trainer = run.options, run.split, run.trainer
+    steps = [record for record in trainer.records if isinstance(record, Step)]
     validations = [record for record in trainer.records if isinstance(record, Validation)]
     name = f"recipe {options.recipe}" if options.recipe else options.model
     title = f"{name}, {len(split.train)} slices to train, {len(split.test)} held out"
-    note = f"Split by {options.split}. " + ("Synthetic phantoms. " if run.dataset.synthetic else "")
-    if run.dataset.crop.uses_mask:
+    note = f"Split by {options.split}. " + ("Synthetic phantoms. " if dataset.synthetic else "")
+    if dataset.crop.uses_mask:
         note += f"{MASK_NOTE} "
     unused = "test slices: the curve shows the validation set" if options.validation else "held-out slices"
     plots.training_progress(
-        run.folder / PROGRESS_PLOT,
-        iterations=[step.iteration for step in run.steps],
-        loss=[step.loss for step in run.steps],
-        accuracy=[step.accuracy for step in run.steps],
+        folder / PROGRESS_PLOT,
+        iterations=[step.iteration for step in steps],
+        loss=[step.loss for step in steps],
+        accuracy=[step.accuracy for step in steps],
         validation_iterations=[validation.iteration for validation in validations],
         validation_loss=[validation.loss for validation in validations],
         validation_accuracy=[validation.accuracy for validation in validations],
@@ -63,10 +76,10 @@ def plot_run(run: "Run", metrics: dict[str, Any]) -> None:
         note=f"{note}Nothing was selected by the {unused}.",
     )
     plots.confusion_matrix(
-        run.folder / CONFUSION_PLOT,
+        folder / CONFUSION_PLOT,
         matrix=np.array(metrics["confusion_matrix"]),
-        class_names=run.dataset.class_names,
+        class_names=dataset.class_names,
         title=title,
-        note=note + run.shared_note(),
+        note=note + shared_note,
         interval=metrics["accuracy_interval_95"],
     )

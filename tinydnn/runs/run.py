@@ -22,7 +22,7 @@ from tinydnn.runs.options import Options
 from tinydnn.runs.partition import partition
 from tinydnn.runs.report import describe_run, plot_run
 from tinydnn.training.evaluation import Evaluation
-from tinydnn.training.trainer import Protocol, Record, Step, Trainer, Validation
+from tinydnn.training.trainer import Protocol, Record, Step, Trainer
 
 
 class Run:
@@ -139,13 +139,13 @@ class Run:
         # Again, because a run that was killed between checkpoint and history is resumed without another epoch.
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
         save_model(self.folder / files.MODEL, self._saved_model())
-        plot_run(self, metrics)
+        plot_run(self.folder, self.options, self.dataset, self.split, self.trainer, metrics, self.shared_note())
         files.write_json(self.folder / files.METRICS, metrics)
         return metrics
 
     def describe(self) -> dict[str, Any]:
         """What metrics.json holds beside the metrics."""
-        return describe_run(self)
+        return describe_run(self.options, self.dataset, self.split, self.trainer, self.shared)
 
     def implementations(self) -> list[str]:
         """The implementations that run in the model, each "operation: implementation" once."""
