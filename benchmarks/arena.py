@@ -26,7 +26,7 @@ class Contestant:
         )  # fmt: skip
 
     def steps(self, count: int) -> dict[str, Any]:
-        """Run so many training steps; their losses and seconds, and the peak memory so far."""
+        """Run `count` training steps: their losses and seconds, and the peak memory so far."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:

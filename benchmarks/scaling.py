@@ -46,7 +46,7 @@ def training(name: str, batch: int, size: int, threads: int) -> dict[str, Any]:
 
 
 def reading(slices: int) -> dict[str, Any]:
-    """The seconds to prepare, normalise and read so many slices once, and the peak memory of the process."""
+    """The seconds to prepare, normalise and read `slices` phantoms once, and the peak memory of the process."""
     from tinydnn.data.phantoms import write_phantoms
 
     with tempfile.TemporaryDirectory() as folder:

@@ -33,7 +33,7 @@ PHANTOMS, SEED = 320, 0
 
 
 def train(dataset: Dataset, options: Options, iterations: int) -> dict[str, Any]:
-    """Train for so many iterations; the seconds of the steps, the losses and the held-out accuracy."""
+    """Train for `iterations`: the seconds of the steps, the losses and the held-out accuracy."""
     parts = split(dataset.labels, dataset.patients, by="slice", test_fraction=options.test_fraction, seed=SEED)
     model = baseline_cnn(image_size=dataset.size, classes=len(dataset.class_names), seed=SEED)
     model.to(options.device)

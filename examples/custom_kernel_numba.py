@@ -41,7 +41,7 @@ if __name__ == "__main__":
     from tinydnn.bench.trial import trial
 
     outcome = check("relu", "one pass")
-    print(f"right on {outcome.cases} cases" if outcome.passed else outcome.findings)
+    print(f"correct on {outcome.cases} cases" if outcome.passed else outcome.findings)
     for line in compare("relu", ["one pass", "reference"], "reference", peaks(), seconds=0.3).lines:
         print(f"{line.direction:8}  {line.label:10}  {1e3 * line.sample.median:7.3f} ms  {line.verdict}")
     print(f"losses of training apart by {trial('relu', 'one pass', steps=3).difference:.0e}")

@@ -28,7 +28,7 @@ if __name__ == "__main__":
     from tinydnn.bench.trial import trial
 
     outcome = check("conv2d", "einsum")
-    print(f"right on {outcome.cases} cases" if outcome.passed else outcome.findings)
+    print(f"correct on {outcome.cases} cases" if outcome.passed else outcome.findings)
     small = ((2, 16, 32, 32), (32, 16, 3, 3))
     for line in compare("conv2d", ["einsum", "im2col"], "im2col", peaks(), shapes=small, seconds=0.3).lines:
         print(f"{line.direction:8}  {line.label:27}  {1e3 * line.sample.median:7.3f} ms  {line.verdict}")

@@ -85,8 +85,8 @@ def test_arrays_move_between_devices(cupy):
 
 
 def test_a_device_that_does_not_exist_is_refused_by_name(cupy):
-    assert check_device("cpu") == "cpu"
-    assert check_device("cuda") == "cuda"
+    check_device("cpu")
+    check_device("cuda")
     with pytest.raises(InputError, match="device cuda:3: expected an index below 1, the number of GPUs"):
         check_device("cuda:3")
 
@@ -117,7 +117,7 @@ def test_numpy_arrays_are_on_the_gpu_while_one_is_emulated(no_cupy):
         assert array_module(x) is np
         assert to_device(x, "cuda:1") is x
         assert to_device(x, "cpu") is x
-        assert check_device("cuda") == "cuda"
+        check_device("cuda")
     assert device_of(x) == "cpu"
 
 

@@ -206,7 +206,7 @@ def test_the_gpu_is_described_and_its_peaks_are_measured(cupy):
 
 
 def test_kernels_are_checked_and_timed(cupy, monkeypatch):
-    monkeypatch.setattr("tinydnn.bench.gpu.ROUNDS", 3)
+    monkeypatch.setattr("tinydnn.bench.timing.ROUNDS", 3)
     outcome = check("maxpool2d", "cuda", "cuda")
     assert outcome.passed, outcome.findings
     assert outcome.cases == sum(case.operation == "maxpool2d" for case in CASES)

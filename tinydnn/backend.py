@@ -55,9 +55,7 @@ def array_module(x: Any) -> ModuleType:
 
 def device_of(x: Any) -> str:
     """The kind of device that `x` is on: "cpu" or "cuda"."""
-    cupy = sys.modules.get("cupy")
-    on_gpu = cupy is not None and isinstance(x, cupy.ndarray)
-    return "cuda" if on_gpu or _emulation.get() is not None else "cpu"
+    return "cpu" if array_module(x) is np and _emulation.get() is None else "cuda"
 
 
 def to_device(x: Any, device: str) -> Array:
@@ -101,10 +99,9 @@ def use_device(device: str) -> None:
         module.cuda.Device(index).use()
 
 
-def check_device(device: str) -> str:
-    """`device` if it exists; else raise `InputError` that names what is missing."""
+def check_device(device: str) -> None:
+    """Raise `InputError` that names what is missing if the device does not exist."""
     _open(device)
-    return device
 
 
 def _open(device: str) -> tuple[ModuleType, int]:

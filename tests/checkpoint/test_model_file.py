@@ -40,7 +40,7 @@ def test_layers_keep_all_their_arguments(saved, tmp_path):
     loaded = load_model(tmp_path / "m.h5")
     x = draw.standard_normal((2, 1, 13, 17)).astype(np.float32)
     assert np.array_equal(loaded.model.predict(x), model.predict(x))
-    with pytest.raises(InputError, match=r"square images of one channel, found input shape \(1, 13, 17\)"):
+    with pytest.raises(InputError, match=r"square input images of one channel, found input shape \(1, 13, 17\)"):
         _ = loaded.size
 
 

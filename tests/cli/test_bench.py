@@ -42,7 +42,7 @@ def test_bench_prints_and_writes_machine_checks_and_times(tmp_path, good):
     assert done.returncode == 0, done.stderr
     expected = [
         "peaks, measured: ", "relu of 2x4x16x16 in float32", "FLOP/byte; memory bounds it", "took 0.",
-        "relu: mine: right on 7 cases (value; gradients are the reference's", "median ms", "x reference",
+        "relu: mine: passed 7 cases (value; gradients are the reference's", "median ms", "x reference",
         "temporary memory", "step          mine     reference", "the losses agree",
     ]  # fmt: skip
     places = [done.stdout.find(text) for text in expected]
@@ -129,7 +129,7 @@ def relu(x):
 @pytest.mark.parametrize(
     ("condition", "size", "message"),
     [
-        ("<", "np.int32(x.size)", "relu: mine: right on 7 cases"),
+        ("<", "np.int32(x.size)", "relu: mine: passed 7 cases"),
         ("<=", "np.int32(x.size)", "out of bounds: thread "),
         ("<", "x.size", "argument 2: expected int32, found int64"),
     ],

@@ -68,7 +68,7 @@ def test_a_recipe_with_a_pretrained_network_fine_tunes_it_in_each_fold(command, 
     report = json.loads((out / "crossval.json").read_text())
     assert (report["model"], report["pooled"]["slices"]) == ("squeezenet1_1", 60)
     assert report["options"]["weights"] == "random"
-    assert "Random weights: the network is not pretrained." in result.out
+    assert "Weights: random, not pretrained" in result.out
     phases = json.loads((out / "fold-02" / "metrics.json").read_text())["phases"]
     assert [phase["frozen_to"] for phase in phases] == ["features"]
 

@@ -71,7 +71,7 @@ def test_a_complete_run_is_not_resumed_nor_taken_by_another_command(command, fin
     assert "is complete already" in command("finetune", "--out", finished[0], "--resume").out
     result = command("train", "--out", finished[0], "--resume")
     assert result.status == 2
-    assert "found something else (of `tinydnn finetune`, where one of `tinydnn train` is needed)" in result.err
+    assert "found something else (a run of `tinydnn finetune`, not of `tinydnn train`)" in result.err
 
 
 def test_a_run_is_resumed_with_the_options_that_it_began_with(command, finished, tmp_path):

@@ -120,9 +120,7 @@ def test_without_data_it_warns_that_phantoms_are_not_patients(command, slices, t
     monkeypatch.setattr("tinydnn.data.prepare.cache.phantoms", lambda count, *, size, progress: slices)
     result = command("train", *SMALL, "--out", tmp_path / "run")
     assert result.status == 0
-    assert (
-        "No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody." in result.out
-    )
+    assert "No DATA was passed: this run uses synthetic phantoms, not images of patients." in result.out
 
 
 def test_diverging_training_ends_with_one_line_and_a_lower_learning_rate(command, slices, tmp_path):

@@ -166,7 +166,7 @@ def test_a_backward_that_writes_to_an_array_is_caught(argument):
         return z, backward
 
     worst = gradcheck(function, X, W, B).worst
-    assert (worst.argument, worst.verdict, worst.reason) == (argument, Verdict.WRITES, f"backward wrote to {argument}")
+    assert (worst.argument, worst.verdict, worst.reason) == (argument, Verdict.WRITES, "backward wrote to this array")
 
 
 def test_a_forward_that_writes_to_its_inputs_is_caught():
@@ -177,7 +177,7 @@ def test_a_forward_that_writes_to_its_inputs_is_caught():
 
     x = normal((3, 4))
     before = x.copy()
-    assert gradcheck(relu_in_place, x).worst.reason == "forward wrote to x"
+    assert gradcheck(relu_in_place, x).worst.reason == "forward wrote to this array"
     np.testing.assert_array_equal(x, before)
 
 

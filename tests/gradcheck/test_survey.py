@@ -6,9 +6,11 @@ from typer.testing import CliRunner
 
 import tinydnn.cli.gradcheck  # noqa: F401 - registers the command
 from tinydnn import layers, models, ops
+from tinydnn.bench.costs import bench_case
 from tinydnn.cli.app import app
 from tinydnn.errors import InputError
 from tinydnn.gradcheck import Verdict
+from tinydnn.gradcheck.cases import CASES
 from tinydnn.gradcheck.survey import subjects, survey
 
 
@@ -30,6 +32,15 @@ def test_the_survey_has_a_row_for_each_implementation_and_dtype():
 def test_the_survey_refuses_an_unknown_name():
     with pytest.raises(InputError, match=r"expected one of avgpool2d.*found 'conv3d'"):
         list(survey(["conv3d"]))
+
+
+def test_an_operation_without_cases_is_refused_and_not_passed(monkeypatch):
+    monkeypatch.setattr("tinydnn.gradcheck.survey.CASES", [case for case in CASES if case.operation != "relu"])
+    with pytest.raises(InputError, match=r"relu: expected cases in tinydnn\.gradcheck\.cases, found none"):
+        list(survey(["relu"]))
+    monkeypatch.setattr("tinydnn.bench.costs.CASES", [case for case in CASES if case.operation != "relu"])
+    with pytest.raises(InputError, match="relu: expected cases"):
+        bench_case("relu")
 
 
 def test_the_survey_continues_after_an_exception(monkeypatch):

@@ -146,5 +146,5 @@ def test_global_pooling_feeds_a_fully_connected_layer():
 def test_a_layer_with_parameters_cannot_appear_twice():
     linear, activation = Linear(3, 3, rng=rng()), ReLU()
     Sequential(linear, activation, Linear(3, 3, rng=rng()), activation)
-    with pytest.raises(ValueError, match="expected parameters of its own in every layer, found the same in two"):
+    with pytest.raises(ValueError, match="expected separate parameters in every layer, found one in two layers"):
         Sequential(linear, activation, linear)

@@ -86,7 +86,7 @@ def test_training_on_features_gives_the_same_result_as_on_images(dataset, tmp_pa
 
 def test_features_of_augmented_slices_are_not_cached(dataset, tmp_path):
     run, metrics = finished(tmp_path / "a", dataset, augment="rotate=5,flip", epochs=1)
-    assert [run.finetuner.feature_shape(phase) for phase in run.finetuner.phases] == [None]
+    assert [run.trainer.feature_shape(phase) for phase in run.trainer.phases] == [None]
     assert metrics["phases"][0]["frozen_to"] == "features"
     initial = state(FinetuneRun(tmp_path / "b", options(), dataset))
     changed = {name for name, value in state(run).items() if not np.array_equal(value, initial[name])}

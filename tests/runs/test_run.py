@@ -99,7 +99,7 @@ def test_a_kill_between_checkpoint_and_history_loses_no_history(tmp_path, no_plo
     assert [line["iteration"] for line in read_history(tmp_path)] == list("123456")
 
 
-def test_a_stop_between_an_epochs_last_iteration_and_its_validation_loses_nothing(tmp_path, no_plots, started):
+def test_a_stop_before_the_validation_of_an_epoch_loses_nothing(tmp_path, no_plots, started):
     whole = started(tmp_path / "whole")
     list(whole.records())
     for stop_after in (3, 6):
@@ -205,7 +205,7 @@ def test_nothing_is_claimed_about_unknown_patients(tmp_path, no_plots, started, 
     metrics = run.finish()
     assert metrics["protocol"]["share_with_patient_in_training"] is None
     assert metrics["protocol"]["test_slices_with_patient_in_training"] is None
-    assert "Which patients they show is unknown." in no_plots[1]
+    assert "The patients of the test slices are unknown." in no_plots[1]
 
 
 def test_a_batch_larger_than_the_training_set_is_refused(tmp_path, dataset):
@@ -219,7 +219,7 @@ def test_a_batch_larger_than_the_training_set_is_refused(tmp_path, dataset):
     [
         ({"model": "vgg"}, "--model: expected one of baseline, batchnorm, regions, large-regions, found 'vgg'"),
         ({"optimizer": "lion"}, "--optimizer: expected one of sgd, adam, found 'lion'"),
-        ({"schedule": "linear"}, "--schedule: expected one of constant, step, cosine, one-cycle"),
+        ({"schedule": "zigzag"}, "--schedule: expected one of constant, step, cosine, one-cycle"),
         ({"split": "fold"}, "--split: expected one of slice, patient"),
         ({"normalise": "max"}, "--normalise: expected one of standard, minmax"),
         ({"epochs": 0}, "--epochs: expected at least 1, found 0"),

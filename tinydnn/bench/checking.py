@@ -47,12 +47,11 @@ def check(operation: str, implementation: str, device: str = "cpu") -> Outcome:
     tested = ops.operations()[operation].implementations[implementation]
     findings: dict[str, Finding] = {}
     tried, first_call = 0, 0.0
-    device_kind = "cpu" if device == "cpu" else "cuda"
     for case in CASES:
         if case.operation != operation or len(findings) == MOST_FINDINGS or not case.is_stable_in(tested.precision):
             continue
         try:
-            dtypes = [dtype for dtype in DTYPES if implementation in case.implementations(device_kind, dtype)]
+            dtypes = [dtype for dtype in DTYPES if implementation in case.implementations(device, dtype)]
             if not dtypes:
                 continue
             tried += 1
@@ -64,10 +63,10 @@ def check(operation: str, implementation: str, device: str = "cpu") -> Outcome:
                 for clause in CONTRACT:
                     clause(candidate)
         except ContractError as error:
-            name, verdict = error.check.argument, error.check.verdict
-            wrong = "wrong value" if name == "value" else f"wrong d{name}"
-            kind = wrong if verdict is Verdict.WRONG else str(verdict)
-            findings.setdefault(kind, Finding(kind, f"{_describe(case)}: {name}: {error.check.reason}"))
+            argument, kind = error.check.argument, str(error.check.verdict)
+            if error.check.verdict is Verdict.WRONG:
+                kind = "wrong value" if argument == "value" else f"wrong d{argument}"
+            findings.setdefault(kind, Finding(kind, f"{_describe(case)}: {argument}: {error.check.reason}"))
         except Exception as error:
             place = where(error, Path(tested.function.__code__.co_filename))
             findings.setdefault("raises", Finding("raises", f"{_describe(case)}: {describe(error)} ({place})"))

@@ -63,7 +63,7 @@ def split_supported(
     operation: str, names: Sequence[str], shapes: tuple[Shape, ...], device: str = "cpu", dtype: str = "float64"
 ) -> tuple[list[str], list[str]]:
     """The names of the implementations that support the bench case, and of those that do not."""
-    supported = bench_case(operation, shapes).implementations("cpu" if device == "cpu" else "cuda", dtype)
+    supported = bench_case(operation, shapes).implementations(device, dtype)
     return [name for name in names if name in supported], [name for name in names if name not in supported]
 
 
@@ -91,31 +91,31 @@ def compare(
     """
     case = bench_case(operation, shapes)
     arrays = [x if x is None else to_device(np.ascontiguousarray(x, dtype), device) for x in case.arrays()]
-    labels = {name: _label(case, name, arrays) for name in names}
     passes = {name: make_pass(case, name, arrays) for name in names}
+    labels = {name: _label(run) for name, run in passes.items()}
     timings = (measure if device == "cpu" else measure_on_gpu)(passes, seconds=seconds)
     directed_costs = costs(case, dtype)
     lines = []
     for k, (cost, direction) in enumerate(zip(directed_costs, DIRECTIONS, strict=True)):
         samples: dict[str, Sample] = {name: getattr(timing, direction) for name, timing in timings.items()}
         for name, sample in samples.items():
-            inexact = ops.operations()[operation].implementations[name].precision == "tf32"
-            _, bound = cost.bound(tf32 if inexact and tf32 is not None else peaks)
+            precision = ops.operations()[operation].implementations[name].precision
+            _, bound = cost.bound(tf32 if precision == "tf32" and tf32 is not None else peaks)
             others = [sample.median for other, sample in samples.items() if other != name]
             lines.append(
                 Line(
-                    name,
-                    labels[name],
-                    direction,
-                    sample,
-                    cost.flops / sample.median / 1e9,
-                    cost.bytes / sample.median / 1e9,
-                    bound / sample.median,
-                    samples[baseline].median / sample.median,
-                    Verdict.BASELINE if name == baseline else verdict(sample, samples[baseline]),
-                    suspicion(sample.median, bound, others),
-                    None if (cpu := timings[name].cpu) is None else cpu[k],
-                    timings[name].launches[k],
+                    name=name,
+                    label=labels[name],
+                    direction=direction,
+                    sample=sample,
+                    gflops=cost.flops / sample.median / 1e9,
+                    gbytes=cost.bytes / sample.median / 1e9,
+                    share=bound / sample.median,
+                    ratio=samples[baseline].median / sample.median,
+                    verdict=Verdict.BASELINE if name == baseline else verdict(sample, samples[baseline]),
+                    suspicion=suspicion(sample.median, bound, others),
+                    cpu=timings[name].cpu[k],
+                    launches=timings[name].launches[k],
                 )
             )
     return Comparison(case, dtype, baseline, directed_costs, timings, tuple(lines))
@@ -139,8 +139,7 @@ def make_pass(case: Case, name: str, arrays: list[Array | None]) -> Pass:
     return run
 
 
-def _label(case: Case, name: str, arrays: list[Array | None]) -> str:
-    run = make_pass(case, name, arrays)
+def _label(run: Pass) -> str:
     with ops.trace() as calls:
         run()
     return calls[0].implementation

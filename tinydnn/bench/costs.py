@@ -52,7 +52,9 @@ def bench_case(operation: str, shapes: tuple[Shape, ...] = ()) -> Case:
 
     Raises `InputError` for more shapes, or another number of axes, than the operation takes.
     """
-    template = next(case for case in CASES if case.operation == operation)
+    template = next((case for case in CASES if case.operation == operation), None)
+    if template is None:
+        raise InputError(f"{operation}: expected cases in tinydnn.gradcheck.cases, found none")
     default = DEFAULTS.get(operation, (IMAGES,))
     shapes = shapes + default[len(shapes) :]
     if len(shapes) != len(default):

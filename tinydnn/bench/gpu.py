@@ -1,10 +1,9 @@
 """The bench on a GPU: its properties, its peaks, and the times of kernels.
 
-Times are measured between two events on the GPU. Before each, the L2 cache is filled with other data, which also lets
-Python run ahead of the GPU with its launches. If it cannot, the CPU time reported beside the GPU time shows it.
+Times are measured between two events on the GPU. Before each, the L2 cache is filled with other data, which also gives
+Python time to launch kernels before the GPU can start them. If that is too short, the CPU time exceeds the GPU time.
 """
 
-import random
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 
 from tinydnn.bench.machine import installed
 from tinydnn.bench.peaks import Peaks
-from tinydnn.bench.timing import MIN_ROUNDS, ROUNDS, SECONDS, Pass, Sample, Timing
+from tinydnn.bench.timing import SECONDS, Pass, Sample, Timing, turns
 from tinydnn.gradcheck.passes import as_tuple
 
 SIDE = 8192  # of the square matrices whose product is timed
@@ -93,7 +92,7 @@ def measure_on_gpu(passes: Mapping[str, Pass], *, seconds: float = SECONDS, seed
     """As `tinydnn.bench.timing.measure`, on the current device."""
     import cupy
 
-    order, evicting = random.Random(seed), cupy.zeros(4 * gpu().l2, np.uint8)
+    evicting = cupy.zeros(4 * gpu().l2, np.uint8)
     first, temporary, launches = {}, {}, {}
     gpu_times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in passes}
     cpu_times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in passes}
@@ -105,19 +104,16 @@ def measure_on_gpu(passes: Mapping[str, Pass], *, seconds: float = SECONDS, seed
             first[name] = perf_counter() - begin
             temporary[name] = _temporary(run)
             launches[name] = _launches(run)
-        for rounds in range(ROUNDS):
-            for name in order.sample(list(passes), len(passes)):
-                if rounds >= MIN_ROUNDS and sum(gpu_times[name][0]) + sum(gpu_times[name][1]) > seconds:
-                    continue
-                work: Callable[[], Any] = passes[name]
-                for direction in (0, 1):
-                    evicting.fill(rounds)
-                    elapsed, cpu, returned = seconds_of(work)
-                    gpu_times[name][direction].append(elapsed)
-                    cpu_times[name][direction].append(cpu)
-                    if direction == 0:
-                        value, work = returned
-                del value, work, returned
+        for name in turns(gpu_times, seconds, seed):
+            work: Callable[[], Any] = passes[name]
+            for direction in (0, 1):
+                evicting.fill(1)
+                elapsed, cpu, returned = seconds_of(work)
+                gpu_times[name][direction].append(elapsed)
+                cpu_times[name][direction].append(cpu)
+                if direction == 0:
+                    value, work = returned
+            del value, work, returned
     return {
         name: Timing(
             first[name],

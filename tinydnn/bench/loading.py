@@ -26,9 +26,8 @@ def load(path: Path, operation: str) -> Loaded:
     Raises `InputError`, one line that names the line of the file, if it cannot be read, raises, or registers none.
     """
     if not path.is_file():
-        raise InputError(
-            f"{path}: expected a Python file with a kernel, found {'a folder' if path.is_dir() else 'nothing there'}"
-        )
+        found = "a folder" if path.is_dir() else "nothing there"
+        raise InputError(f"{path}: expected a Python file with a kernel, found {found}")
     known = dict(ops.operations()[operation].implementations)
     name = f"tinydnn_kernels_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -45,8 +44,8 @@ def load(path: Path, operation: str) -> Loaded:
     now = ops.operations()[operation].implementations
     names = tuple(key for key, implementation in now.items() if known.get(key) is not implementation)
     if not names:
-        how = f'@ops.{operation}.implementation("mine")'
-        raise InputError(f"{path}: expected an implementation of {operation}, as in {how}, found none")
+        example = f'@ops.{operation}.implementation("mine")'
+        raise InputError(f"{path}: expected an implementation of {operation}, as in {example}, found none")
     return Loaded(path, names, seconds)
 
 

@@ -20,9 +20,9 @@ def sweep_sizes(
     for shapes in _shapes(operation):
         supported, _ = split_supported(operation, names, shapes, device, dtype)
         if supported:
-            here = baseline if baseline in supported else supported[0]
+            base = baseline if baseline in supported else supported[0]
             comparisons.append(
-                compare(operation, supported, here, peaks, shapes=shapes, dtype=dtype, seconds=SECONDS, device=device)
+                compare(operation, supported, base, peaks, shapes=shapes, dtype=dtype, seconds=SECONDS, device=device)
             )
     return comparisons
 

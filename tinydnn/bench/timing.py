@@ -6,7 +6,7 @@ first call, which compiles and loads, is timed separately.
 
 import random
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -57,15 +57,15 @@ class Sample:
 class Timing:
     """The times of one kernel. first_call: seconds, with compilation. temporary: bytes of memory beyond the results.
 
-    cpu, launches: on a GPU only, for the forward and the backward pass. cpu: seconds that Python took to launch the
-    work. launches: None if they cannot be counted.
+    cpu, launches: for the forward and the backward pass, None on a CPU. cpu: seconds that Python took to launch the
+    work. launches: None if they cannot be counted, too.
     """
 
     first_call: float
     forward: Sample
     backward: Sample
     temporary: int
-    cpu: tuple[float, float] | None = None
+    cpu: tuple[float | None, float | None] = (None, None)
     launches: tuple[int | None, int | None] = (None, None)
 
 
@@ -73,32 +73,41 @@ def measure(
     passes: Mapping[str, Pass], *, seconds: float = SECONDS, clock: Callable[[], float] = perf_counter, seed: int = 0
 ) -> dict[str, Timing]:
     """Time the kernels in turns: at most `ROUNDS` rounds, and about `seconds` for each kernel."""
-    order, caches = random.Random(seed), _Caches()
+    evicting = np.zeros(2 * last_cache_bytes(), np.uint8)
+    times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in passes}
     first: dict[str, float] = {}
-    forward: dict[str, list[float]] = {name: [] for name in passes}
-    backward: dict[str, list[float]] = {name: [] for name in passes}
     for name, run in passes.items():
         begin = clock()
         run()[1]()
         first[name] = clock() - begin
     temporary = {name: _temporary(run) for name, run in passes.items()}
-    for rounds in range(ROUNDS):
-        for name in order.sample(list(passes), len(passes)):
-            if rounds >= MIN_ROUNDS and sum(forward[name]) + sum(backward[name]) > seconds:
-                continue
-            caches.evict()
-            begin = clock()
-            value, back = passes[name]()
-            forward[name].append(clock() - begin)
-            caches.evict()
-            begin = clock()
-            back()
-            backward[name].append(clock() - begin)
-            del value
+    for name in turns(times, seconds, seed):
+        forward, backward = times[name]
+        evicting += 1
+        begin = clock()
+        value, back = passes[name]()
+        forward.append(clock() - begin)
+        evicting += 1
+        begin = clock()
+        back()
+        backward.append(clock() - begin)
+        del value
     return {
-        name: Timing(first[name], Sample(tuple(forward[name])), Sample(tuple(backward[name])), temporary[name])
-        for name in passes
+        name: Timing(first[name], Sample(tuple(forward)), Sample(tuple(backward)), temporary[name])
+        for name, (forward, backward) in times.items()
     }
+
+
+def turns(times: Mapping[str, tuple[list[float], list[float]]], seconds: float, seed: int) -> Iterator[str]:
+    """The kernels' names in shuffled rounds. One that has taken more than `seconds` gets `MIN_ROUNDS` only.
+
+    times: the seconds of each forward and backward pass so far, which the caller extends.
+    """
+    order = random.Random(seed)
+    for rounds in range(ROUNDS):
+        for name in order.sample(list(times), len(times)):
+            if rounds < MIN_ROUNDS or sum(map(sum, times[name])) <= seconds:
+                yield name
 
 
 def _temporary(run: Pass) -> int:
@@ -119,18 +128,8 @@ def _temporary(run: Pass) -> int:
     return max(0, forward_peak - value.nbytes, peak - value.nbytes - returned)
 
 
-class _Caches:
-    """The CPU's caches; `evict` fills them with other data."""
-
-    def __init__(self) -> None:
-        self._data = np.zeros(2 * last_cache_bytes(), np.uint8)
-
-    def evict(self) -> None:
-        self._data += 1
-
-
 def last_cache_bytes() -> int:
-    """The size of the largest cache as reported by Linux, at most 256 MiB; 32 MiB if it is not reported."""
+    """The size of the largest cache that Linux reports, at most 256 MiB; 32 MiB if it reports none."""
     sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
     units = {"K": 1 << 10, "M": 1 << 20}
     known = [int(size[:-1]) * units[size[-1]] for size in sizes if size[-1] in units]

@@ -33,9 +33,7 @@ class Trial:
 
 
 def trial(operation: str, name: str, *, steps: int = STEPS, device: str = "cpu") -> Trial:
-    """Train the baseline network on phantoms twice from the same seed: with the kernel in every layer that it supports,
-    and with references alone.
-    """
+    """Train the baseline network on phantoms twice from the same seed: with the kernel, and with references alone."""
     path = cache.prepared(cache.phantoms(PHANTOMS, size=SIZE), size=SIZE)
     dataset = Dataset.open(path)
     x = to_device(Normalisation.fit(dataset, np.arange(PHANTOMS))(dataset.read(np.arange(PHANTOMS))), device)

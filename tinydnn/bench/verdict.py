@@ -40,9 +40,8 @@ def suspicion(seconds: float, bound: float, others: list[float]) -> str:
     bound: the least seconds that the measured peaks allow. others: the seconds of the other kernels.
     """
     if seconds < bound:
-        return (
-            f"suspicious: {bound / seconds:.0%} of the peak: either it skips work that the FLOPs count, or it is wrong"
-        )
+        share = f"{bound / seconds:.0%} of the peak"
+        return f"suspicious: {share}: either it skips work that the FLOPs count, or it is wrong"
     if others and seconds * RATIO < min(others):
         return f"suspicious: {min(others) / seconds:.0f} times as fast as the best of the others"
     return ""

@@ -32,7 +32,7 @@ LAYERS: dict[str, type[Layer]] = {
 
 @dataclass(frozen=True)
 class SavedModel:
-    """A model, with everything needed to treat a new image as the training images were treated.
+    """A model, with everything needed to prepare a new image like the training images.
 
     training_patients: `hash_patients` of the training and validation sets; None if unknown.
     """
@@ -50,7 +50,7 @@ class SavedModel:
         shape, channels = self.model.input_shape, self.normalise.channels
         if shape is None or shape != (channels, shape[-1], shape[-1]):
             expected = "one channel" if channels == 1 else f"{channels} channels"
-            raise InputError(f"model: expected one for square images of {expected}, found input shape {shape}")
+            raise InputError(f"model: expected square input images of {expected}, found input shape {shape}")
         return shape[-1]
 
 
@@ -61,7 +61,7 @@ def save_model(path: str | Path, saved: SavedModel) -> None:
 
 
 def load_model(path: str | Path) -> SavedModel:
-    """Read a model, as float32, from a file of `save_model` or `save_checkpoint`. Raises `InputError` for others."""
+    """Read a model, as float32, from a file of `save_model` or `save_checkpoint`. Raises `InputError` if it is none."""
     with open_sealed(path) as file:
         return read_model(file)
 
@@ -132,7 +132,7 @@ def _read_layer(group: h5py.Group) -> Layer:
         return _read_sequential(group)
     if kind == "Concat":
         return Concat(*(_read_sequential(group[name]) for name in _ordered(group)))
-    # The file overwrites the weights drawn here, and a checkpoint the random state of dropout.
+    # The weights drawn here are overwritten from the file; the random state of dropout, from a checkpoint.
     random = {"rng": np.random.default_rng(0)} if kind in ("Conv2d", "Linear", "Dropout") else {}
     layer = LAYERS[kind](**json.loads(group.attrs["arguments"]), **random)
     layer.load_state({key: group[key][...] for key in group})

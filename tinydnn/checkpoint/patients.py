@@ -1,4 +1,4 @@
-"""Training patients as hashes in the model file, so that an evaluation can report overlap with its data."""
+"""Training patients as hashes in the model file, so that an evaluation can report an overlap with its slices."""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -12,7 +12,7 @@ DIGITS = 16
 def hash_patient(patient: str) -> str:
     """The first 16 hex digits of SHA-256(PREFIX + patient id).
 
-    The file discloses no ids, but the prefix is public: whoever has a list of candidate ids can test each of them.
+    The file contains no ids, but the prefix is public, so anyone with a list of candidate ids can test each of them.
     """
     return sha256(f"{PREFIX}{patient}".encode()).hexdigest()[:DIGITS]
 
@@ -24,9 +24,9 @@ def hash_patients(patients: Iterable[str]) -> frozenset[str] | None:
 
 
 def training_overlap(hashes: frozenset[str] | None, patients: np.ndarray) -> dict[str, int] | None:
-    """The number of patients, and of their slices, that are among the hashed training patients.
+    """The number of slices whose patient was trained on, and of these patients.
 
-    patients: (N,) str, the patient of each slice. None if the training patients or any of these are unknown.
+    patients: (N,) str, the patient of each slice. None if the training patients or any of `patients` are unknown.
     """
     if hashes is None or "" in patients:
         return None

@@ -1,6 +1,6 @@
-"""HDF5 files sealed with a SHA-256 digest of their contents, which reveals damage and alteration.
+"""HDF5 files sealed with a SHA-256 digest of their contents, which detects damage.
 
-The digest is not a signature: whoever alters a file can compute a new one. Readers validate all contents too.
+The digest is not a signature: a file can be altered and sealed again. So readers validate all contents too.
 """
 
 import io
@@ -17,7 +17,7 @@ from tinydnn.errors import InputError
 from tinydnn.storage import atomic_write
 
 FORMAT, VERSION = "tinydnn-model", 1
-# Raised in reading a damaged file, depending on where the damage is.
+# The errors that reading a damaged file may raise.
 READ_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
 
@@ -87,7 +87,7 @@ def _digest(file: h5py.File) -> str:
 def members(group: h5py.Group, path: str = "") -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
     """All groups and datasets below `group` with their paths, sorted by name.
 
-    Raises `ValueError` for whatever is not stored in the file itself: links, virtual and external datasets, and
+    Raises `ValueError` for anything that is not stored in the file itself: links, virtual and external datasets, and
     datasets larger than the file.
     """
     file_size = group.file.id.get_filesize()

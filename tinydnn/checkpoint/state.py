@@ -70,7 +70,7 @@ def _read_optimizer_state(training: h5py.Group, trainer: Trainer) -> dict[str, d
 
 
 def _read_best_state(training: h5py.Group, trainer: Trainer) -> dict[str, Array]:
-    """The weights of the best epoch; empty if none was selected yet."""
+    """The weights of the best epoch; empty if none has been selected."""
     if "kept" not in training:
         return {}
     return {name: to_device(training[f"kept/{name}"][...], trainer.protocol.device) for name in trainer.model.state()}

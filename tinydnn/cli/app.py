@@ -10,7 +10,7 @@ import typer
 from tinydnn.cli.start import raise_core_type
 from tinydnn.errors import InputError
 
-INTERRUPTED = 130  # the exit status of programs that Ctrl-C has ended
+INTERRUPTED = 130  # the usual exit status after Ctrl-C
 COMMANDS = (
     "train", "crossval", "augment", "evaluate", "predict", "prepare", "download", "weights", "features",
     "gradcheck", "worked_example", "info", "check", "bench",
@@ -33,7 +33,7 @@ def root(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """A neural-network engine that a person can read; trains a CNN on brain-tumour MRI."""
+    """A readable neural-network engine, which trains networks on brain-tumour MRI."""
 
 
 def main() -> NoReturn:
@@ -42,7 +42,7 @@ def main() -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
-        if sys.argv[1:] and not sys.argv[1].startswith("-"):  # --version and --help compute nothing
+        if sys.argv[1:] and not sys.argv[1].startswith("-"):  # --version and --help need no BLAS
             raise_core_type()
         for command in COMMANDS:
             import_module(f"tinydnn.cli.{command}")
@@ -50,7 +50,7 @@ def main() -> NoReturn:
         if status == INTERRUPTED:  # Typer turns Ctrl-C into this status without a message
             raise KeyboardInterrupt
     except typer.TyperException as error:
-        # The formatted message of a usage error names the option or argument, its text does not.
+        # Only the formatted message of a usage error names the option or argument.
         describe = getattr(error, "format_message", error.__str__)
         fail(describe())
     except InputError as error:

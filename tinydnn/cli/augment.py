@@ -34,15 +34,15 @@ def augment(
 
     if show.suffix.lower() != ".png":
         raise InputError(f"--show: expected a .png file, found {show}")
-    augmentation, region = parse_augmentation(augment), Crop(crop, margin)
+    augmentation, cropping = parse_augmentation(augment), Crop(crop, margin)
     with progress_bar("Preparing slices") as progress:
-        dataset = Dataset.open(prepared(data, size=size, crop=region, progress=progress))
+        dataset = Dataset.open(prepared(data, size=size, crop=cropping, progress=progress))
     chosen = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:ROWS])
     x = dataset.read(chosen)
     masks = None if dataset.masks is None else dataset.read_masks(chosen)
     columns = [(x, masks)]
     columns += [augmentation(x, Draws(seed, epoch, chosen, len(dataset)), masks) for epoch in range(COLUMNS - 1)]
-    source = f"{dataset.source}, {size} × {size} pixels" + ("" if crop == "none" else f", crop {region}")
+    source = f"{dataset.source}, {size} × {size} pixels" + ("" if crop == "none" else f", crop {cropping}")
     amounts = ", ".join(f"{name} {value:g}" for name, value in augmentation.amounts().items())
     plots.augmentation(
         show,

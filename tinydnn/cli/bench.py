@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinydnn.backend import check_device, use_device
+from tinydnn.backend import use_device
 from tinydnn.cli.app import app
 from tinydnn.cli.check import EMULATED, Load, Only, Op, check_all, selected, show
 from tinydnn.cli.comparison import as_dict, draw_roofline, print_case, print_gpu, print_machine, print_table
@@ -55,7 +55,7 @@ def bench(
         if not all(outcome.passed for outcome in check_all(op, load, only, device)):
             raise typer.Exit(1)
         return
-    use_device(check_device(device))
+    use_device(device)
     names, loaded = selected(op, load, only, others=True, device=device)
     own = loaded.names if loaded else ()
     shapes = _shapes(shape)
@@ -84,29 +84,29 @@ def bench(
         show(outcome)
     for name in unsupported:
         say(f"{op}: {name}: does not support this case")
-    right = [name for name in names if outcomes[name].passed]
+    passing = [name for name in names if outcomes[name].passed]
     result: dict[str, Any] = {"operation": op, "dtype": dtype, "machine": asdict(hardware), "peaks": asdict(peaks)}
     result["checks"] = {name: [str(finding) for finding in outcome.findings] for name, outcome in outcomes.items()}
-    if right:
-        baseline = baseline or default_baseline(op, [name for name in right if name not in own] or right)
-        if baseline not in right:
-            raise InputError(f"--baseline: expected one of {', '.join(right)}, found {baseline}")
-        comparison = compare(op, right, baseline, peaks, shapes=shapes, dtype=dtype, device=device, tf32=tf32)
+    if passing:
+        baseline = baseline or default_baseline(op, [name for name in passing if name not in own] or passing)
+        if baseline not in passing:
+            raise InputError(f"--baseline: expected one of {', '.join(passing)}, found {baseline}")
+        comparison = compare(op, passing, baseline, peaks, shapes=shapes, dtype=dtype, device=device, tf32=tf32)
         print_table(comparison)
         result |= as_dict(comparison)
         if sweep:
-            result["sweep"] = _sweep(op, right, baseline, peaks, dtype, plot, device)
+            result["sweep"] = _sweep(op, passing, baseline, peaks, dtype, plot, device)
         elif plot is not None:
             draw_roofline(plot, comparison, peaks, where)
     if train:
         for name in own:
-            if name in right:
+            if name in passing:
                 _train(op, name, device)
     if json_file is not None:
         with atomic_write(json_file) as path:
             path.write_text(json.dumps(result, indent=1) + "\n")
-    if len(right) < len(names):
-        say(f"Not timed, because the check failed: {', '.join(name for name in names if name not in right)}")
+    if len(passing) < len(names):
+        say(f"Not timed, because the check failed: {', '.join(name for name in names if name not in passing)}")
         raise typer.Exit(1)
 
 
@@ -136,12 +136,11 @@ def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str,
     if plot is not None:
         from tinydnn.plots import times_by_size
 
-        medians = [
-            {(line.name, line.direction): 1e3 * line.sample.median for line in comparison.lines}
-            for comparison in comparisons
-        ]
         keys = [(name, direction) for name in names for direction in ("forward", "backward")]
-        times = {key: [medians_at.get(key, float("nan")) for medians_at in medians] for key in keys}
+        times = {key: [float("nan")] * len(comparisons) for key in keys}
+        for k, comparison in enumerate(comparisons):
+            for line in comparison.lines:
+                times[line.name, line.direction][k] = 1e3 * line.sample.median
         times_by_size(plot, [comparison.case.label for comparison in comparisons], times, title=f"{op}, {dtype}")
         say(f"Times by size: {plot}")
     return [as_dict(comparison) for comparison in comparisons]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinydnn.backend import check_device, emulated, use_device
+from tinydnn.backend import emulated, use_device
 from tinydnn.cli.app import app
 from tinydnn.cli.display import say
 from tinydnn.cli.threads import Threads
@@ -39,15 +39,15 @@ def check(
 
 def check_all(op: str, load: Path | None, only: str | None, device: str) -> "list[Outcome]":
     """Check each kernel on a device or an emulated GPU, and show the outcomes."""
-    from tinydnn.bench.checking import check as check_one
+    from tinydnn.bench.checking import check as check_kernel
 
     with emulated() if device == EMULATED else nullcontext():
-        device = "cuda" if device == EMULATED else check_device(device)
+        device = "cuda" if device == EMULATED else device
         use_device(device)
         names, _ = selected(op, load, only, device=device)
         outcomes = []
         for name in names:
-            outcomes.append(check_one(op, name, device))
+            outcomes.append(check_kernel(op, name, device))
             show(outcomes[-1])
     return outcomes
 
@@ -57,7 +57,7 @@ def selected(
 ) -> tuple[list[str], "Loaded | None"]:
     """The names of the selected implementations, and the loaded file.
 
-    They are those of --only, else those of the file (followed by all others if `others`), else all for the device.
+    The selection is --only, else the kernels of the file (followed by all others if `others`), else all for the device.
     Raises `InputError` for an unknown operation or implementation, and for a file without a kernel for the device.
     """
     import tinydnn.kernels  # noqa: F401 - registers the implementations
@@ -83,10 +83,10 @@ def selected(
 
 
 def show(outcome: "Outcome") -> None:
-    """Print one line if it passed, else one line for each finding."""
+    """Print one line for a kernel that passed, else one line for each finding."""
     title = f"{outcome.operation}: {outcome.implementation}"
     if outcome.passed:
         gradients = "value; gradients are the reference's" if outcome.forward_only else "value and gradients"
-        say(f"{title}: right on {outcome.cases} cases ({gradients}; first call {outcome.first_call:.2f} s)")
+        say(f"{title}: passed {outcome.cases} cases ({gradients}; first call {outcome.first_call:.2f} s)")
     for finding in outcome.findings:
         say(f"{title}: WRONG: {finding}")

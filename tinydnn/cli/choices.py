@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have, made from their declarations in `tinydnn.runs.options`."""
+"""Arguments and options of several commands, from their declarations in `tinydnn.runs.options`."""
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
@@ -21,7 +21,7 @@ PANELS = (None, *get_args(Panel))
 CHANGES = {
     "rotate": "Rotate by up to this many degrees.",
     "shift": "Shift by up to this share of the side.",
-    "zoom": "Zoom in or out; 0.1: by up to 10 %.",
+    "zoom": "Zoom in or out by up to this fraction.",
     "flip": "Flip left to right, with probability 1/2.",
     "brightness": "Brighten or darken; 0.2: by up to 20 %.",
     "contrast": "Raise or lower the contrast; 0.2: by up to 20 %.",
@@ -55,8 +55,8 @@ def options_of(
 ) -> Callable[[F], F]:
     """A decorator that gives a command the declared options of `kind` in place of its `**options`.
 
-    only: the names of some options; by default it is all that a single run has, and `CHANGES`. defaults: by name,
-    where they differ from the declared ones. Typer reads the signature, which is set here.
+    only: the names of the options; by default those of a single run and `CHANGES`. defaults: by name, where they
+    differ from the declared ones. Typer reads the signature, which is set here.
     """
 
     def decorate(command: F) -> F:
@@ -70,7 +70,7 @@ def options_of(
             info = typer.Option(help=CHANGES[field.name], rich_help_panel="Augmentation")
             parameters.append(_parameter(field.name, field.type, info, None))
         own = inspect.signature(command).parameters.values()
-        parameters += [each.replace(kind=each.KEYWORD_ONLY) for each in own if each.kind != each.VAR_KEYWORD]
+        parameters += [entry.replace(kind=entry.KEYWORD_ONLY) for entry in own if entry.kind != entry.VAR_KEYWORD]
         command.__signature__ = inspect.Signature(sorted(parameters, key=_panel_index))  # type: ignore[attr-defined]
         return command
 

@@ -22,11 +22,11 @@ from tinydnn.runs.options import FOLD_SPLITS
 from tinydnn.runs.recipes import is_finetune_recipe
 
 OPTIONS = ("recipe", "folds", "epochs", "size", "crop", "margin", "seed", "skip_broken", "device")
-OF_THE_RECIPE = dict.fromkeys(("epochs", "size", "crop", "margin"))  # without a default
+FROM_RECIPE = dict.fromkeys(("epochs", "size", "crop", "margin"))  # no default: the recipe decides
 
 
 @app.command()
-@choices.options_of(Options, OPTIONS, defaults={**OF_THE_RECIPE, "recipe": "paper"})
+@choices.options_of(Options, OPTIONS, defaults={**FROM_RECIPE, "recipe": "paper"})
 def crossval(
     context: typer.Context,
     data: choices.Data,

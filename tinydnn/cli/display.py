@@ -48,6 +48,19 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
+@contextmanager
+def download_bar() -> Iterator[Callable[[int, int], None]]:
+    """Yield a function progress(done, total) in bytes; the bar shows the speed too, on a terminal only."""
+    from rich.progress import DownloadColumn, TransferSpeedColumn
+
+    with Progress(
+        TextColumn("Downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 class TrainingDisplay:
     """On a terminal, a live line with iteration, loss, accuracy, speed and time left; one permanent line an epoch."""
 
@@ -56,8 +69,7 @@ class TrainingDisplay:
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
             TextColumn("loss {task.fields[loss]}  accuracy {task.fields[accuracy]}  {task.fields[speed]}"),
-            TimeRemainingColumn(), console=console, transient=True,
-            disable=not console.is_terminal,
+            TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
         )  # fmt: skip
         self.task = self.bar.add_task(
             "training", total=trainer.iterations, completed=trainer.iteration, epoch=1, loss="-", accuracy="-", speed=""

@@ -1,4 +1,4 @@
-"""`tinydnn evaluate`: measure a saved model on other data."""
+"""`tinydnn evaluate`: evaluate a saved model on other data."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def evaluate(
     skip_broken: choices.SkipBroken = False,
     threads: Threads = None,
 ) -> None:
-    """Measure a saved model on all slices of DATA."""
+    """Evaluate a saved model on all slices of DATA."""
     import numpy as np
 
     from tinydnn.checkpoint import load_model
@@ -62,5 +62,5 @@ def _overlap_note(metrics: dict[str, Any], *, recorded: bool) -> str:
         return "No patient of this data was in the training set."
     return (
         f"{overlap['patients']} of {metrics['patients']} patients ({overlap['slices']} of {metrics['slices']} slices) "
-        "were in the training set; these figures flatter."
+        "were in the training set, which inflates these figures."
     )

@@ -46,7 +46,7 @@ def info(
     if note := blas_note():
         say(note)
     if here.busy:
-        say("Other programs are running: what was measured is less than this machine can do.")
+        say("Other programs are running: the measured rates are below the peaks of this machine.")
     if json_file is not None:
         text = json.dumps({"machine": asdict(here), "peaks": {dtype: asdict(rate) for dtype, rate in rates.items()}})
         with atomic_write(json_file) as path:

@@ -31,9 +31,9 @@ def prepare(
 
     if out.suffix.lower() not in PREPARED_SUFFIXES:
         raise InputError(f"--out: expected a name that ends in {' or '.join(PREPARED_SUFFIXES)}, found {out}")
-    region = Crop(crop, margin)
+    cropping = Crop(crop, margin)
     with open_source(data) as source, progress_bar("Preparing slices") as progress:
-        prepare_source(source, out, size=size, crop=region, skip_broken=skip_broken, progress=progress)
+        prepare_source(source, out, size=size, crop=cropping, skip_broken=skip_broken, progress=progress)
     dataset = Dataset.open(out)
     say(f"{describe(dataset)}, {size} x {size} pixels, in {out}")
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))

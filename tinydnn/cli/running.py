@@ -1,4 +1,4 @@
-"""Shared by the commands that train: gather options, open the data, choose a folder, train until done or Ctrl-C."""
+"""Common to the commands that train: gather options, open the data, choose a folder, train until done or Ctrl-C."""
 
 import signal
 import sys
@@ -23,19 +23,19 @@ PHANTOMS = 600
 
 
 def explicit_options(context: typer.Context, kind: type[Options]) -> dict[str, Any]:
-    """The options that the command line or its recipe gives, by name; explicit options override the recipe.
+    """The options on the command line and those of its recipe, by name; explicit options override the recipe.
 
     Shorthands such as --rotate are appended to the value of --augment. Paths become absolute, so that the run can be
     resumed from another folder.
     """
-    given = {name: value for name, value in context.params.items() if _is_explicit(context, name)}
-    values = {name: value for name, value in given.items() if name in kind.__dataclass_fields__}
+    explicit = {name: value for name, value in context.params.items() if _is_explicit(context, name)}
+    values = {name: value for name, value in explicit.items() if name in kind.__dataclass_fields__}
     if recipe := context.params["recipe"]:
         values = {"recipe": recipe, **read_recipe(recipe, kind), **values}
     for name in {"data", "weights"} & values.keys():
         if isinstance(values[name], str) and values[name] != RANDOM:
             values[name] = str(Path(values[name]).absolute())
-    changes = [f"{name}={float(given[name]):g}" for name in CHANGES if name in given]
+    changes = [f"{name}={float(explicit[name]):g}" for name in CHANGES if name in explicit]
     if changes:
         values["augment"] = ",".join([str(values.get("augment", kind.augment)), *changes])
     return values
@@ -50,7 +50,7 @@ def open_dataset(options: Options) -> Dataset:
     """The dataset of a run, prepared in the user's cache folder unless it is there already."""
     source = options.data
     if source is None:
-        say("No DATA was given: this run uses synthetic phantoms, which are drawn, not measured on anybody.")
+        say("No DATA was passed: this run uses synthetic phantoms, not images of patients.")
         with progress_bar("Drawing phantoms") as progress:
             source = str(cache.phantoms(PHANTOMS, size=options.size, progress=progress))
     with progress_bar("Preparing slices") as progress:
@@ -84,14 +84,14 @@ def train_run(run: Run, resume_command: str) -> None:
 
 
 def exit_interrupted(message: str, resume_command: str) -> NoReturn:
-    """End the program after Ctrl-C with a hint how to resume."""
+    """End the program after Ctrl-C with a hint on how to resume."""
     say(f"{message} Resume with: {resume_command}")
     sys.exit(INTERRUPTED)
 
 
 @contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """Collect Ctrl-C in a list instead of raising, so that the iteration is finished; a second one raises at once."""
+    """Collect Ctrl-C in a list instead of raising, so that the iteration is completed; a second Ctrl-C raises."""
     interrupts: list[int] = []
 
     def collect(number: int, frame: Any) -> None:

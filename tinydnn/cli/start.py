@@ -2,8 +2,8 @@
 
 OpenBLAS chooses its kernels for a core type when NumPy is imported. If the type is below the CPU's (an OpenBLAS older
 than the CPU, or OPENBLAS_CORETYPE=Haswell set for the whole machine), matrix products run at half the speed. The
-program then restarts itself with OPENBLAS_CORETYPE set to the better type, and reports it. `import tinydnn` never does
-this. TINYDNN_BLAS=as-is turns it off.
+program then restarts itself with OPENBLAS_CORETYPE set to the better type, and reports it. `import tinydnn` never
+restarts anything. TINYDNN_BLAS=as-is turns the restart off.
 """
 
 import os
@@ -39,7 +39,7 @@ def raise_core_type(cpuinfo: Path = CPUINFO) -> None:
     try:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
     except OSError:
-        return  # slower, but works
+        return  # continue with the slower kernels
 
 
 def lesser_core_type(environment: Mapping[str, str] = os.environ, cpuinfo: Path = CPUINFO) -> str | None:
@@ -59,8 +59,8 @@ def blas_note() -> str:
     blas = loaded_blas()
     if blas.raised_from:
         return (
-            f"OpenBLAS runs as {blas.core_type}, which this CPU is, not as {blas.raised_from} at half the speed; "
-            f"{SWITCH}={AS_IS} leaves it as it was."
+            f"OpenBLAS now runs as {blas.core_type}, which fits this CPU, not as {blas.raised_from} at half the speed; "
+            f"{SWITCH}={AS_IS} turns this off."
         )
     if os.environ.get(SWITCH) == AS_IS and (lesser := lesser_core_type({})):
         return f"OpenBLAS runs as {lesser}, at about half the speed, because {SWITCH}={AS_IS} is set."

@@ -1,4 +1,4 @@
-"""The option `--threads`, which every command that computes has."""
+"""The option `--threads` of the commands that compute."""
 
 from typing import Annotated, Any
 

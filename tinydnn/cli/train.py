@@ -67,7 +67,7 @@ training_command(
     FinetuneOptions,
     FinetuneRun,
     "Train a new head on a network pretrained on ImageNet, then its last layers too.\n\n"
-    "Features of the frozen layers are computed once, but in every iteration if slices are augmented.",
+    "Features of the frozen layers are computed once; with augmentation, in every iteration.",
 )
 
 
@@ -102,7 +102,7 @@ def _print_overview(run: Run) -> None:
     say(f"{len(split.train)} to train{selecting}, {len(split.test)} held out, split by {options.split}")
     if run.shared:
         say(f"{run.shared_note()} Slices of a patient are alike,")
-        say("so the accuracy says little about new patients: for that, use --split patient.")
+        say("so the accuracy does not apply to new patients; use --split patient to estimate theirs.")
     say(f"{options.epochs} epochs of {trainer.iterations_per_epoch} iterations of {options.batch_size} slices")
     if trainer.iterations < FEW_ITERATIONS:
         say("These are few iterations; a smaller --batch-size gives more of them.")

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from tinydnn.cli.app import app
-from tinydnn.cli.display import console, say
+from tinydnn.cli.display import download_bar, say
 
 weights = typer.Typer(no_args_is_help=True, help="Download published weights, or list the contents of a file.")
 app.add_typer(weights, name="weights")
@@ -18,16 +17,12 @@ def download(
     network: Annotated[str, typer.Argument(help="vgg16, alexnet or squeezenet1_1.")],
     folder: Annotated[Path | None, typer.Option("--to", help="Folder for the file; by default a cache.")] = None,
 ) -> None:
-    """Download the weights that torchvision publishes. If interrupted, the same command resumes the download."""
+    """Download the weights that torchvision publishes. If interrupted, run the same command again to resume."""
     from tinydnn.weights import download as fetch
     from tinydnn.weights.published import LICENCE
 
-    with Progress(
-        TextColumn("Downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("", total=None)
-        path = fetch(network, folder, progress=lambda done, total: bar.update(task, completed=done, total=total))
+    with download_bar() as progress:
+        path = fetch(network, folder, progress=progress)
     say(f"{path}, verified. Licence: {LICENCE}.")
     say(f"Use it with: tinydnn finetune DATA --from {network}" + ("" if folder is None else f" --weights {path}"))
 

@@ -1,1 +1,1 @@
-"""The datasets: read files, prepare them once, split, normalise, augment and batch them; and draw phantoms."""
+"""Datasets: read files, prepare, split, normalise, augment and batch them; and generate phantoms."""

@@ -1,6 +1,6 @@
 """Crops: cut each slice to the head, the tumour, or the tumour and a ring around it.
 
-Cropping to the tumour needs its mask, drawn by a doctor: such results do not show what a network can do alone.
+Cropping to the tumour needs its mask, drawn by a doctor, so the results are not those of the network alone.
 Slices are cropped at their stored resolution, before they are resized, so a small tumour keeps all its pixels.
 """
 
@@ -13,7 +13,7 @@ from tinydnn.errors import InputError
 
 KINDS = ("none", "head", "ring", "tumour")
 HEAD_LEVEL = 0.1  # share of the intensity range; air is darker
-HEAD_SHARE = 0.02  # share of brighter pixels that a row or column of the head has; noise has fewer
+HEAD_SHARE = 0.02  # a row or column of the head has at least this share of brighter pixels
 
 
 @dataclass(frozen=True)

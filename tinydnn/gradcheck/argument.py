@@ -8,7 +8,7 @@ import numpy as np
 from tinydnn.backend import Array, array_module
 from tinydnn.gradcheck.diagnosis import diagnose
 from tinydnn.gradcheck.numeric import Line, derivative, direction, unit
-from tinydnn.gradcheck.passes import Function, Point
+from tinydnn.gradcheck.passes import Function, Named
 from tinydnn.gradcheck.report import Check, Verdict
 
 DIRECTIONS = 4  # random directions for each argument
@@ -17,14 +17,13 @@ COMPONENTS = 4  # sampled single components for each argument
 
 @dataclass(frozen=True)
 class Argument:
-    """Argument number `number` of `function`, x, and its analytic gradient at `point`, for the upstream gradient dz."""
+    """An argument x of `function`, and its analytic gradient at `point` for the upstream gradient dz."""
 
     name: str
-    number: int
     x: Array
     gradient: Array
     function: Function
-    point: Point
+    point: Named
     value: Array
     dz: Array
     tolerance: float
@@ -53,13 +52,12 @@ class Argument:
         size = float(xp.sqrt((self.gradient**2).mean() * (d**2).sum()))
         magnitude = float(xp.abs(self.dz * self.value).sum())
 
-        def moved(t: float) -> float:
+        def difference(t: float) -> float:
             """L(x + t·d) − L(x). Subtracting before summing keeps unchanged outputs from adding rounding errors."""
-            inputs = [*self.point[: self.number], self.x + t * d, *self.point[self.number + 1 :]]
-            z, _ = self.function(*inputs)
+            z, _ = self.function(*(self.point | {self.name: self.x + t * d}).values())
             return float(((z - self.value) * self.dz).sum())
 
-        numeric = derivative(moved, size=size, tolerance=self.tolerance, magnitude=magnitude)
+        numeric = derivative(difference, size=size, tolerance=self.tolerance, magnitude=magnitude)
         return Line(float((self.gradient * d).sum()), numeric, size)
 
     def component(self, k: int) -> Array:

@@ -13,23 +13,19 @@ from tinydnn.gradcheck.passes import Function, argument_names
 Shape = tuple[int, ...]
 
 
-def _no_extras(*arrays: Array) -> tuple[()]:
-    return ()
-
-
 @dataclass(frozen=True)
 class Case:
     """One call of an operation.
 
     shapes: of the arguments that have a gradient; None for one that is left out. extras: a function that makes the
-    arguments after them, which have none. options: the keyword arguments.
+    remaining arguments, which have no gradient. options: the keyword arguments.
     """
 
     operation: str
     label: str
     shapes: tuple[Shape | None, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
-    extras: Callable[..., tuple[Any, ...]] = _no_extras
+    extras: Callable[..., tuple[Any, ...]] = lambda *arrays: ()
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.label}"
@@ -45,16 +41,17 @@ class Case:
         return [None if shape is None else rng.standard_normal(shape) for shape in self.shapes]
 
     def implementations(self, device: str = "cpu", dtype: str = "float64") -> list[str]:
-        """The names of the implementations for `device` ("cpu" or "cuda") that support this case."""
+        """The names of the implementations for `device` that support this case."""
         arrays = [x if x is None else x.astype(dtype) for x in self.arrays()]
         operation = ops.operations()[self.operation]
         arguments = operation.bind(*arrays, *self.extras(*arrays), **self.options)
-        return [name for name in operation.names(device) if operation.implementations[name].supports(arguments)]
+        names = operation.names("cpu" if device == "cpu" else "cuda")
+        return [name for name in names if operation.implementations[name].supports(arguments)]
 
     def is_stable_in(self, precision: str) -> bool:
         """Whether rounding to this precision leaves the argmax of every pooling window unchanged.
 
-        Among many pooled outputs TF32 changes one, so the gradient takes another path than the reference's.
+        TF32 changes it in some of many windows, and their gradients then go to other pixels than the reference's.
         """
         return precision == "fp32" or "maxpool2d" not in self.operation or "many channels" not in self.label
 

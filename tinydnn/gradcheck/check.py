@@ -9,7 +9,7 @@ from tinydnn.backend import Array, array_module
 from tinydnn.gradcheck.argument import Argument
 from tinydnn.gradcheck.contract import check_function
 from tinydnn.gradcheck.numeric import direction, generator
-from tinydnn.gradcheck.passes import ContractError, Function, Point, argument_names
+from tinydnn.gradcheck.passes import ContractError, Function, Named, argument_names
 from tinydnn.gradcheck.report import Check, Report, Verdict
 from tinydnn.ops import trace
 
@@ -47,34 +47,32 @@ def gradcheck(
     Sources: error without s, Stanford CS231n, notes on gradient checks; directions and kinks, Chainer's check_backward.
     """
     names = names or argument_names(function, len(arrays))
-    point = [array if array is None else _float64(name, array) for name, array in zip(names, arrays, strict=True)]
+    point = {name: x if x is None else _float64(name, x) for name, x in zip(names, arrays, strict=True)}
     rng = generator(seed)
     for attempt in range(POINTS):
         with trace() as calls:
-            checks = _check_at(function, names, point, rng, tolerance)
+            checks = _check_at(function, point, rng, tolerance)
         if any(check.verdict not in (Verdict.OK, Verdict.KINK) for check in checks):
             break
         if all(check.verdict is Verdict.OK for check in checks):
             if attempt:
-                beside = "checked beside the point given, which lies on a kink"
-                checks = [replace(check, reason=beside) for check in checks]
+                reason = "checked beside the given point, which lies on a kink"
+                checks = [replace(check, reason=reason) for check in checks]
             break
-        point = [array if array is None else array + 0.01 * direction(array, rng) for array in point]
+        point = {name: x if x is None else x + 0.01 * direction(x, rng) for name, x in point.items()}
     return Report.of(function, name, calls, "float64", checks)
 
 
-def _check_at(
-    function: Function, names: Sequence[str], point: Point, rng: np.random.Generator, tolerance: float
-) -> list[Check]:
+def _check_at(function: Function, point: Named, rng: np.random.Generator, tolerance: float) -> list[Check]:
     """One check per argument, or only the violation of the contract that makes the others pointless."""
     try:
-        value, dz, gradients = check_function(function, names, point, rng)
+        value, dz, gradients = check_function(function, point, rng)
     except ContractError as error:
         return [error.check]
     return [
-        Argument(name, number, x, gradient, function, point, value, dz, tolerance).check(rng)
-        for number, (name, x, gradient) in enumerate(zip(names, point, gradients, strict=True))
-        if x is not None and gradient is not None
+        Argument(name, x, gradients[name], function, point, value, dz, tolerance).check(rng)
+        for name, x in point.items()
+        if x is not None
     ]
 
 

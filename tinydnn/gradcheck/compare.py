@@ -28,13 +28,13 @@ def compare(
     Both get the same values, rounded to `dtype`, and the same random upstream gradient. The error of the value and of
     each gradient is max |found − expected| / max |expected|. `tolerance`: `rounding_tolerance` by default.
     """
-    inputs = [array if array is None else array.astype(dtype) for array in arrays]
     names = names or argument_names(function, len(arrays))
+    inputs = {name: x if x is None else x.astype(dtype) for name, x in zip(names, arrays, strict=True)}
     tolerance = tolerance or rounding_tolerance(dtype)
     checks: list[Check] = []
     try:
         with trace() as calls:
-            forward = Forward.run(function, names, inputs)
+            forward = Forward.run(function, inputs)
         checks.extend(deviations(forward, reference, tolerance=tolerance, seed=seed))
     except ContractError as error:
         checks.append(error.check)
@@ -50,16 +50,18 @@ def deviations(
     forward: Forward, reference: Function, *, tolerance: float, seed: int = 0, layout: Layout = contiguous
 ) -> Iterator[Check]:
     """Compare the value, then each gradient, with the reference in float64; dz gets the memory layout `layout`."""
-    expected, reference_backward = reference(*(x if x is None else x.astype(np.float64) for x in forward.inputs))
+    expected, reference_backward = reference(
+        *(x if x is None else x.astype(np.float64) for x in forward.inputs.values())
+    )
     check = _deviation("value", forward.value, expected, tolerance)
     yield check
     if check.verdict is Verdict.SHAPE:
         return
     dz = layout(forward.upstream(generator(seed)))
     expected_gradients = as_tuple(reference_backward(dz.astype(np.float64)))
-    for name, gradient, right in zip(forward.names, forward.gradients(dz), expected_gradients, strict=True):
+    for (name, gradient), expected in zip(forward.gradients(dz).items(), expected_gradients, strict=True):
         if gradient is not None:
-            yield _deviation(name, gradient, right, tolerance)
+            yield _deviation(name, gradient, expected, tolerance)
 
 
 def _deviation(name: str, found: Array, expected: Array, tolerance: float) -> Check:

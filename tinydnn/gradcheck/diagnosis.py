@@ -1,4 +1,4 @@
-"""Why is a gradient wrong? Each common mistake transforms the correct gradient in a way that can be recognised."""
+"""Diagnose a wrong gradient: each common mistake transforms the correct gradient in a recognisable way."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
@@ -7,7 +7,7 @@ from tinydnn.backend import Array, array_module
 from tinydnn.gradcheck.numeric import Line
 from tinydnn.gradcheck.report import Verdict
 
-LARGEST = 2000  # components: a full numeric gradient takes four evaluations or more for each, so beyond it takes long
+LARGEST = 2000  # components with a full numeric gradient, which takes at least four evaluations for each
 
 
 def diagnose(gradient: Array, random: list[Line], partial: Callable[[int], float]) -> tuple[Verdict, str]:
@@ -54,7 +54,7 @@ def _pattern(gradient: Array, partial: Callable[[int], float]) -> tuple[Verdict,
 
 
 def _mistakes(gradient: Array, numeric: Array) -> Iterator[tuple[Verdict, str, Array, Array]]:
-    """For each common mistake: the verdict, the reason, and two arrays that are equal if it was made."""
+    """For each common mistake: the verdict, the reason, and two arrays that this mistake makes equal."""
     for i, j in combinations(range(gradient.ndim), 2):
         if gradient.shape[i] == gradient.shape[j] > 1:
             yield Verdict.TRANSPOSED, f"right with axes {i} and {j} exchanged", gradient.swapaxes(i, j), numeric
@@ -62,11 +62,11 @@ def _mistakes(gradient: Array, numeric: Array) -> Iterator[tuple[Verdict, str, A
         return
     yield Verdict.FLIPPED, "right with the last two axes reversed", gradient[..., ::-1, ::-1], numeric
     for down, right in product((0, 1, -1), repeat=2):
-        ours, theirs = gradient[..., _from(down), _from(right)], numeric[..., _from(-down), _from(-right)]
+        ours, theirs = gradient[..., _overlap(down), _overlap(right)], numeric[..., _overlap(-down), _overlap(-right)]
         if (down or right) and ours.size:
             yield Verdict.SHIFTED, f"moved by ({down:+d}, {right:+d}) along the last two axes", ours, theirs
 
 
-def _from(shift: int) -> slice:
-    """Where an axis of an array moved by `shift` overlaps the axis of the unmoved array."""
+def _overlap(shift: int) -> slice:
+    """The part of an axis, moved by `shift`, that overlaps the unmoved axis."""
     return slice(shift, None) if shift >= 0 else slice(None, shift)

@@ -4,7 +4,7 @@ Kernels fail in typical ways, so every clause runs on every case of `tinydnn.gra
 supports. A clause raises `ContractError` at the first violation.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,13 +20,14 @@ from tinydnn.gradcheck.compare import deviations, rounding_tolerance
 from tinydnn.gradcheck.contract import expect_dx_skipped, takes_need_dx
 from tinydnn.gradcheck.layouts import LAYOUTS, Layout, contiguous
 from tinydnn.gradcheck.numeric import generator
-from tinydnn.gradcheck.passes import ContractError, Forward, Gradients, Point, bits
+from tinydnn.gradcheck.passes import ContractError, Forward, Named, bits, expect_bits
 from tinydnn.gradcheck.report import Verdict
 from tinydnn.kernels.cpu import memory
 from tinydnn.ops import Backward, Implementation
 
 DTYPES = ("float64", "float32")
 TF32_TOLERANCE = 5e-3
+OTHER_BITS = "expected the same bits as before, found others"
 
 
 @dataclass(frozen=True)
@@ -47,46 +48,47 @@ class Candidate:
         """The largest error allowed, relative to the reference in float64."""
         return TF32_TOLERANCE if self.implementation.precision == "tf32" else rounding_tolerance(self.dtype)
 
-    def inputs(self, layout: Layout = contiguous, seed: int = 0) -> list[Array | None]:
-        """Random arguments on the device."""
-        arrays = self.case.arrays(seed)
-        return [x if x is None else layout(to_device(x.astype(self.dtype), self.device)) for x in arrays]
+    def inputs(self, layout: Layout = contiguous, seed: int = 0) -> Named:
+        """Random arguments on the device, by name."""
+        arrays = zip(self.case.names, self.case.arrays(seed), strict=True)
+        return {name: x if x is None else layout(to_device(x.astype(self.dtype), self.device)) for name, x in arrays}
 
     def forward(self, layout: Layout = contiguous, seed: int = 0) -> Forward:
         """Run the forward pass on `inputs`."""
-        return Forward.run(self, self.case.names, self.inputs(layout, seed))
+        return Forward.run(self, self.inputs(layout, seed))
 
-    def passes(self, layout: Layout = contiguous, seed: int = 0) -> tuple[Forward, Array, Gradients]:
-        """Run both passes, with a random dz; `layout` applies to it too."""
+    def passes(self, layout: Layout = contiguous, seed: int = 0) -> tuple[Forward, Array, Named]:
+        """Run both passes: the forward pass, a random dz in `layout`, and the results (value and gradients) by name."""
         forward = self.forward(layout, seed)
         dz = layout(forward.upstream(generator(seed)))
-        return forward, dz, forward.gradients(dz)
+        return forward, dz, {"value": forward.value, **forward.gradients(dz)}
 
 
 def matches_the_reference(candidate: Candidate) -> None:
     """Value and gradients are those of the reference in float64, in every memory layout of the inputs and dz."""
+    reference = candidate.case.function("reference")
     for layout in LAYOUTS:
         try:
-            forward, reference = candidate.forward(layout), candidate.case.function("reference")
-            for check in deviations(forward, reference, tolerance=candidate.tolerance, layout=layout):
-                if check.verdict is not Verdict.OK:
-                    raise ContractError(check.argument, check.verdict, check.reason, check.error)
+            checks = deviations(candidate.forward(layout), reference, tolerance=candidate.tolerance, layout=layout)
+            check = next((check for check in checks if check.verdict is not Verdict.OK), None)
         except ContractError as error:
-            name, verdict, reason = error.check.argument, error.check.verdict, error.check.reason
-            if layout is not contiguous:
-                reason = f"in the memory layout {layout.__name__.replace('_', ' ')}: {verdict}: {reason}"
-                raise ContractError(name, Verdict.STRIDES, reason) from None
-            if (name, verdict) == ("value", Verdict.WRONG) and _is_constant(candidate):
-                reason = "expected another value for other inputs, found the same"
-                raise ContractError(name, Verdict.CONSTANT, reason) from None
-            raise
+            check = error.check
+        if check is None:
+            continue
+        name, verdict, reason = check.argument, check.verdict, check.reason
+        if layout is not contiguous:
+            reason = f"in the memory layout {layout.__name__.replace('_', ' ')}: {verdict}: {reason}"
+            raise ContractError(name, Verdict.STRIDES, reason)
+        if (name, verdict) == ("value", Verdict.WRONG) and _is_constant(candidate):
+            raise ContractError(name, Verdict.CONSTANT, "expected another value for other inputs, found the same")
+        raise ContractError(name, verdict, reason, check.error)
 
 
 def writes_every_element(candidate: Candidate) -> None:
     """Value and gradients contain no NaN when newly allocated memory does."""
-    with _poisoned_memory(array_module(candidate.inputs()[0])):
-        forward, _, gradients = candidate.passes()
-    for name, array in zip(["value", *forward.names], [forward.value, *gradients], strict=True):
+    with _poisoned_memory(array_module(next(iter(candidate.inputs().values())))):
+        _, _, results = candidate.passes()
+    for name, array in results.items():
         unwritten = 0.0 if array is None else 1 - float(array_module(array).isfinite(array).mean())
         if unwritten:
             raise ContractError(name, Verdict.UNWRITTEN, f"{unwritten:.0%} of the elements are not written")
@@ -94,9 +96,9 @@ def writes_every_element(candidate: Candidate) -> None:
 
 def returns_memory_of_its_own(candidate: Candidate) -> None:
     """No result shares memory with an input or with another result."""
-    forward, dz, gradients = candidate.passes()
-    arrays = dict(zip([*forward.names, "dz"], [*forward.inputs, dz], strict=True))
-    for name, result in zip(["value", *forward.names], [forward.value, *gradients], strict=True):
+    forward, dz, results = candidate.passes()
+    arrays = {**forward.inputs, "dz": dz}
+    for name, result in results.items():
         for other, array in arrays.items():
             if result is not None and array is not None and array_module(array).shares_memory(result, array):
                 raise ContractError(name, Verdict.ALIASED, f"expected memory of its own, found that of {other}")
@@ -105,43 +107,41 @@ def returns_memory_of_its_own(candidate: Candidate) -> None:
 
 def is_deterministic(candidate: Candidate) -> None:
     """The same inputs, which may be read-only, give the same bits."""
-    results = []
-    for _ in range(2):
-        forward, _, gradients = candidate.passes(_read_only)
-        results.append([forward.value, *gradients])
-    _expect_bits(["value", *forward.names], results[1], bits(results[0]), Verdict.RANDOM)
+    _, _, first = candidate.passes(_read_only)
+    _, _, second = candidate.passes(_read_only)
+    expect_bits(second, bits(first), Verdict.RANDOM, OTHER_BITS)
 
 
 def is_stateless(candidate: Candidate) -> None:
     """Later calls change neither earlier results nor the gradients that an earlier backward returns."""
-    forward, dz, gradients = candidate.passes()
-    results = [forward.value, *gradients]
+    forward, dz, results = candidate.passes()
     expected = bits(results)
     candidate.passes(seed=5)
     forward.gradients(forward.upstream(generator(1)))
-    _expect_bits(["value", *forward.names], results, expected, Verdict.OVERWRITTEN)
-    _expect_bits(forward.names, forward.gradients(dz), expected[1:], Verdict.STATEFUL)
+    expect_bits(results, expected, Verdict.OVERWRITTEN, OTHER_BITS)
+    expect_bits(forward.gradients(dz), expected, Verdict.STATEFUL, OTHER_BITS)
 
 
 def skips_dx_on_request(candidate: Candidate) -> None:
     """Backward takes `need_dx` if the reference's does; need_dx=False omits dx and leaves the other bits unchanged."""
     if candidate.implementation.forward_only:  # its backward is the reference's
         return
-    forward, dz, gradients = candidate.passes()
-    _, reference_backward = candidate.case.function("reference")(*candidate.inputs())
+    forward = candidate.forward()
+    _, reference_backward = candidate.case.function("reference")(*forward.inputs.values())
     expected, found = takes_need_dx(reference_backward), takes_need_dx(forward.backward)
     if expected != found:
         reason = f"expected backward {'with' if expected else 'without'} the parameter need_dx, as the reference's"
-        raise ContractError(forward.names[0], Verdict.NEED_DX, reason)
+        raise ContractError(candidate.case.names[0], Verdict.NEED_DX, reason)
     if expected:
-        expect_dx_skipped(forward, dz, gradients, rtol=0)
+        dz = forward.upstream(generator(0))
+        expect_dx_skipped(forward, dz, forward.gradients(dz), rtol=0)
 
 
 def gradients_match_differences(candidate: Candidate) -> None:
     """In float64, `gradcheck` proves the gradients against the value itself, independently of the reference."""
     if candidate.dtype != "float64" or candidate.implementation.forward_only:
         return
-    for check in gradcheck(candidate, *candidate.inputs(), names=candidate.case.names).checks:
+    for check in gradcheck(candidate, *candidate.inputs().values(), names=candidate.case.names).checks:
         if check.verdict not in (Verdict.OK, Verdict.KINK):
             reason = check.reason or f"relative error {check.error:.1e}"
             raise ContractError(check.argument, check.verdict, reason, check.error)
@@ -159,19 +159,13 @@ CONTRACT: tuple[Callable[[Candidate], None], ...] = (
 
 
 def _is_constant(candidate: Candidate) -> bool:
-    return bits([candidate.forward().value]) == bits([candidate.forward(seed=5).value])
+    return candidate.forward().value.tobytes() == candidate.forward(seed=5).value.tobytes()
 
 
 def _read_only(x: Array) -> Array:
     if isinstance(x, np.ndarray):
         x.flags.writeable = False
     return x
-
-
-def _expect_bits(names: Iterable[str], found: Point, expected: list[bytes | None], verdict: Verdict) -> None:
-    for name, now, before in zip(names, bits(found), expected, strict=True):
-        if now != before:
-            raise ContractError(name, verdict, "expected the same bits as before, found others")
 
 
 @contextmanager

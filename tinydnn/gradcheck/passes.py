@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -13,8 +13,8 @@ from tinydnn.gradcheck.report import Check, Verdict
 from tinydnn.ops import Backward
 
 Function: TypeAlias = Callable[..., tuple[Array, Backward]]
-Point: TypeAlias = Sequence[Array | None]  # the arguments that have a gradient; None for one that is left out
-Gradients: TypeAlias = tuple[Any, ...]  # an array, or None, for each argument
+# The arguments that have a gradient, or their gradients, by name; None for an argument that is left out.
+Named: TypeAlias = dict[str, Any]
 
 
 class ContractError(Exception):
@@ -27,45 +27,45 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class Forward:
-    """A forward pass `value, backward = function(*inputs)`; `names` are those of the inputs."""
+    """A forward pass: `value, backward = function(*inputs.values())`."""
 
-    names: Sequence[str]
-    inputs: Point
+    inputs: Named
     value: Array
     backward: Backward
 
     @classmethod
-    def run(cls, function: Function, names: Sequence[str], inputs: Point) -> Self:
+    def run(cls, function: Function, inputs: Named) -> Self:
         """Call the function. It must return an array of the inputs' dtype and a function, and not write to `inputs`."""
         before = bits(inputs)
-        returned: Any = function(*inputs)
+        returned: Any = function(*inputs.values())
         if not isinstance(returned, tuple) or len(returned) != 2 or not callable(returned[1]):
             found = type(returned).__name__
             raise ContractError("value", Verdict.RETURN, f"expected (value, backward), found {found}")
         _expect_array("value", returned[0], _dtype(inputs))
-        _expect_unwritten("forward", names, before, inputs)
-        return cls(names, inputs, *returned)
+        expect_bits(inputs, before, Verdict.WRITES, "forward wrote to this array")
+        return cls(inputs, *returned)
 
     def upstream(self, rng: np.random.Generator) -> Array:
         """A random upstream gradient dz."""
         return array_module(self.value).asarray(rng.standard_normal(self.value.shape), self.value.dtype)
 
-    def gradients(self, dz: Array) -> Gradients:
+    def gradients(self, dz: Array) -> Named:
         """backward(dz): one gradient for each input, of its shape and dtype. Backward must not write to any array."""
-        arrays = [*self.inputs, self.value, dz]
-        before = bits(arrays)
+        outputs = {"value": self.value, "dz": dz}
+        inputs_before, outputs_before = bits(self.inputs), bits(outputs)
         gradients = as_tuple(self.backward(dz))
-        if len(gradients) != len(self.names):
-            reason = f"expected {len(self.names)} gradients ({', '.join(self.names)}), found {len(gradients)}"
-            raise ContractError(self.names[0], Verdict.RETURN, reason)
-        for name, x, gradient in zip(self.names, self.inputs, gradients, strict=True):
+        if len(gradients) != len(self.inputs):
+            reason = f"expected {len(self.inputs)} gradients ({', '.join(self.inputs)}), found {len(gradients)}"
+            raise ContractError(next(iter(self.inputs)), Verdict.RETURN, reason)
+        for (name, x), gradient in zip(self.inputs.items(), gradients, strict=True):
             if gradient is not None:
                 _expect_array(name, gradient, _dtype(self.inputs))
             expected, found = (getattr(array, "shape", None) for array in (x, gradient))
             if expected != found:
                 raise ContractError(name, Verdict.SHAPE, f"expected shape {expected}, found {found}")
-        _expect_unwritten("backward", [*self.names, "value", "dz"], before, arrays)
-        return gradients
+        expect_bits(self.inputs, inputs_before, Verdict.WRITES, "backward wrote to this array")
+        expect_bits(outputs, outputs_before, Verdict.WRITES, "backward wrote to this array")
+        return dict(zip(self.inputs, gradients, strict=True))
 
 
 def argument_names(function: Function, count: int) -> list[str]:
@@ -80,13 +80,25 @@ def as_tuple(returned: Any) -> tuple[Any, ...]:
     return returned if isinstance(returned, tuple) else (returned,)
 
 
-def bits(arrays: Iterable[Array | None]) -> list[bytes | None]:
+def bits(arrays: Named) -> dict[str, bytes | None]:
     """The bytes of each array in reading order; None for None."""
-    return [None if array is None else array.tobytes() for array in arrays]
+    return {name: None if array is None else array.tobytes() for name, array in arrays.items()}
 
 
-def _dtype(inputs: Point) -> np.dtype:
-    return next(x.dtype for x in inputs if x is not None)
+def expect_bits(arrays: Named, expected: dict[str, bytes | None], verdict: Verdict, reason: str) -> None:
+    """Raise `ContractError` for the first array with other bits than `expected`."""
+    for name, found in bits(arrays).items():
+        if found != expected[name]:
+            raise ContractError(name, verdict, reason)
+
+
+def copies(arrays: Named) -> Named:
+    """A copy of each array; None for None."""
+    return {name: None if array is None else array.copy() for name, array in arrays.items()}
+
+
+def _dtype(inputs: Named) -> np.dtype:
+    return next(x.dtype for x in inputs.values() if x is not None)
 
 
 def _expect_array(name: str, array: Any, dtype: np.dtype) -> None:
@@ -94,9 +106,3 @@ def _expect_array(name: str, array: Any, dtype: np.dtype) -> None:
         raise ContractError(name, Verdict.NOT_AN_ARRAY, f"expected an array, found {type(array).__name__}")
     if array.dtype != dtype:
         raise ContractError(name, Verdict.DTYPE, f"expected {dtype}, found {array.dtype}")
-
-
-def _expect_unwritten(direction: str, names: Sequence[str], before: list[bytes | None], arrays: Point) -> None:
-    for name, old, new in zip(names, before, bits(arrays), strict=True):
-        if old != new:
-            raise ContractError(name, Verdict.WRITES, f"{direction} wrote to {name}")

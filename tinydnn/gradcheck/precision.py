@@ -1,14 +1,13 @@
-"""Is a function computed in float64 throughout? The rounding noise in its values shows the precision."""
+"""Test whether a function computes in float64 throughout: the rounding noise in its values shows the precision."""
 
 from collections.abc import Sequence
 from math import comb
-from typing import Any
 
 import numpy as np
 
 from tinydnn.backend import Array, array_module
 from tinydnn.gradcheck.numeric import direction
-from tinydnn.gradcheck.passes import ContractError, Forward, Function, Point
+from tinydnn.gradcheck.passes import ContractError, Forward, Function, Named, copies
 from tinydnn.gradcheck.report import Verdict
 
 # Between the rounding of float64, 1e-16, and that of float32, 1e-8, with room for sums that nearly cancel.
@@ -19,15 +18,15 @@ TRIES = 3
 
 
 def expect_float64(
-    function: Function, names: Sequence[str], counted: Sequence[int], start: Point, rng: np.random.Generator
+    function: Function, tested: Sequence[str], point: Named, dz: Array, rng: np.random.Generator
 ) -> None:
     """Raise `ContractError` if the value or a gradient, as a function of the arguments and dz, has float32 noise.
 
-    start: the arguments, then dz. counted: the arguments whose gradient is tested. A kink between the steps looks like
-    noise too, but random lines do not meet one every time, so noise must be found on `TRIES` lines.
+    tested: the arguments whose gradient is tested. A kink between the steps looks like noise too, but random lines do
+    not meet one every time, so noise must be found on `TRIES` lines.
     """
     for _ in range(TRIES):
-        levels = _noise_levels(function, names, counted, start, rng)
+        levels = _noise_levels(function, tested, point, dz, rng)
         worst = max(levels, key=levels.__getitem__)
         if levels[worst] <= LARGEST_NOISE:
             return
@@ -61,15 +60,14 @@ def noise(values: Sequence[Array]) -> float:
 
 
 def _noise_levels(
-    function: Function, names: Sequence[str], counted: Sequence[int], start: Point, rng: np.random.Generator
+    function: Function, tested: Sequence[str], point: Named, dz: Array, rng: np.random.Generator
 ) -> dict[str, float]:
-    """The noise of the value and of the counted gradients along one random line through the arguments and dz."""
-    along = [array if array is None else direction(array, rng) for array in start]
-    values: list[Array] = []
-    gradients: list[Any] = []
+    """The noise of the value and of the tested gradients along one random line through the arguments and dz."""
+    lines = {name: direction(x, rng) for name, x in point.items() if x is not None}
+    dz_line = direction(dz, rng)
+    values, gradients = [], []
     for step in NOISE_STEPS:
-        moved: list[Any] = [a if a is None or d is None else a + step * d for a, d in zip(start, along, strict=True)]
-        forward = Forward.run(function, names, moved[:-1])
+        forward = Forward.run(function, point | {name: point[name] + step * line for name, line in lines.items()})
         values.append(forward.value)
-        gradients.append([g if g is None else g.copy() for g in forward.gradients(moved[-1])])
-    return {"value": noise(values), **{names[k]: noise([g[k] for g in gradients]) for k in counted}}
+        gradients.append(copies(forward.gradients(dz + step * dz_line)))
+    return {"value": noise(values), **{name: noise([step[name] for step in gradients]) for name in tested}}

@@ -24,7 +24,7 @@ class Verdict(StrEnum):
     SHIFTED = "shifted"
     WRONG = "wrong"
     # How a function violates the contract of an operation
-    CONSTANT = "constant answer"
+    CONSTANT = "constant value"
     RETURN = "wrong return"
     NOT_AN_ARRAY = "not an array"
     SHAPE = "wrong shape"
@@ -37,8 +37,8 @@ class Verdict(StrEnum):
     WRITES = "writes to its inputs"
     ALIASED = "shares memory"
     RANDOM = "not deterministic"
-    OVERWRITTEN = "results do not last"
-    STATEFUL = "backward remembers"
+    OVERWRITTEN = "overwritten results"
+    STATEFUL = "stateful backward"
     NEED_DX = "ignores need_dx"
     RAISES = "raises"
 

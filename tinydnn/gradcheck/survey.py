@@ -1,6 +1,6 @@
 """Check every implementation of every operation, and every layer and model, on all of their cases."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tinydnn import ops
@@ -54,6 +54,8 @@ def survey(names: Iterable[str] = ()) -> Iterator[Row]:
     for name in chosen:
         if name not in subjects():
             raise InputError(f"gradcheck: expected one of {', '.join(subjects())}; found {name!r}")
+        if name in ops.operations() and not any(case.operation == name for case in CASES):
+            raise InputError(f"gradcheck: {name}: expected cases in tinydnn.gradcheck.cases, found none")
     for name in chosen:
         yield from _operation_rows(name) if name in ops.operations() else _layer_rows(name)
 
@@ -61,10 +63,20 @@ def survey(names: Iterable[str] = ()) -> Iterator[Row]:
 def _operation_rows(name: str) -> Iterator[Row]:
     for implementation in ops.operations()[name].implementations:
         cases = [case for case in CASES if case.operation == name and implementation in case.implementations()]
-        for dtype, check in (("float64", _against_differences), ("float32", _against_reference)):
-            reports = (_attempt(case, implementation, dtype, check) for case in cases)
-            if cases:
-                yield Row(name, implementation, dtype, tuple(reports))
+        for dtype in ("float64", "float32") if cases else ():
+            yield Row(name, implementation, dtype, tuple(_report(case, implementation, dtype) for case in cases))
+
+
+def _report(case: Case, implementation: str, dtype: str) -> Report:
+    """`gradcheck` in float64, `compare` with the reference in float32. Any exception becomes a failed report."""
+    function, name = case.function(implementation), str(case)
+    try:
+        if dtype == "float64":
+            return gradcheck(function, *case.arrays(), name=name, names=case.names)
+        return compare(function, case.function("reference"), *case.arrays(), name=name, names=case.names)
+    except Exception as error:
+        check = Check("value", Verdict.RAISES, float("inf"), f"{type(error).__name__}: {error}")
+        return Report(name, implementation, dtype, (check,))
 
 
 def _layer_rows(name: str) -> Iterator[Row]:
@@ -72,21 +84,3 @@ def _layer_rows(name: str) -> Iterator[Row]:
         if case.name == name:
             report = gradcheck_layer(case.make(), case.x(), training=case.training, name=str(case))
             yield Row(str(case), report.implementation, report.dtype, (report,))
-
-
-def _against_differences(case: Case, implementation: str) -> Report:
-    return gradcheck(case.function(implementation), *case.arrays(), name=str(case), names=case.names)
-
-
-def _against_reference(case: Case, implementation: str) -> Report:
-    function, reference = case.function(implementation), case.function("reference")
-    return compare(function, reference, *case.arrays(), name=str(case), names=case.names)
-
-
-def _attempt(case: Case, implementation: str, dtype: str, check: Callable[[Case, str], Report]) -> Report:
-    """The report of the check. An exception, whatever the implementation raises, becomes a failed report."""
-    try:
-        return check(case, implementation)
-    except Exception as error:
-        failed = Check("value", Verdict.RAISES, float("inf"), f"{type(error).__name__}: {error}")
-        return Report(str(case), implementation, dtype, (failed,))

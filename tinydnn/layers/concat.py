@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 
 from tinydnn.backend import Array, array_module
-from tinydnn.layers.layer import Backward, Buffer, Layer, Parameter, Shape
-from tinydnn.layers.sequential import Sequential, collect
+from tinydnn.layers.layer import Backward, Layer, Shape
+from tinydnn.layers.sequential import Sequential
 
 
 class Concat(Layer):
@@ -51,18 +51,6 @@ class Concat(Layer):
     def named_layers(self) -> list[tuple[str, Layer]]:
         """The branches with their names, "NN-sequential"."""
         return [(f"{index:02d}-sequential", branch) for index, branch in enumerate(self.branches)]
-
-    def parameters(self) -> dict[str, Parameter]:
-        """The parameters of all branches."""
-        return collect({name: branch.parameters() for name, branch in self.named_layers()})
-
-    def buffers(self) -> dict[str, Buffer]:
-        """The buffers of all branches."""
-        return collect({name: branch.buffers() for name, branch in self.named_layers()})
-
-    def generators(self) -> dict[str, np.random.Generator]:
-        """The random generators of all branches."""
-        return collect({name: branch.generators() for name, branch in self.named_layers()})
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
         """The sum over the branches."""

@@ -24,7 +24,7 @@ class ConvReluPool:
     pool: MaxPool2d | None = None
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """The output of the last layer, and the backward function of the convolution layer."""
+        """The output of the last layer, and a backward function that stores dw and db in the convolution layer."""
         conv, pool = self.conv, self.pool
         bias = conv.bias.value if conv.bias else None
         if pool is None:
@@ -53,7 +53,7 @@ def fused(layers: Sequence[Layer]) -> list[Group]:
     """Group the layers of a chain into the calls that compute them.
 
     Nothing is fused where `ops.use` has chosen an implementation of one of the operations, or where a layer is of a
-    subclass. Overlapping pooling is not fused, because no kernel computes all three then.
+    subclass. Pooling is fused only if it is 2 × 2 with stride 2, which is all that the kernels compute.
     """
     fuse_relu, fuse_pool = not ops.overridden("conv2d", "relu"), not ops.overridden("maxpool2d")
     kinds = [type(layer) for layer in layers]

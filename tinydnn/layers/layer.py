@@ -1,10 +1,10 @@
 """The base class of layers: an operation together with its learned parameters."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tinydnn.backend import Array, array_module, to_device
 
 Backward: TypeAlias = Callable[..., Any]
 Shape: TypeAlias = tuple[int, ...]
+T = TypeVar("T")
 
 
 @dataclass
@@ -36,8 +37,8 @@ class Buffer:
 class Layer(ABC):
     """A function of x whose backward pass also sets the gradients of its parameters.
 
-    Attributes of type `Parameter` and `Buffer` are the layer's state, under the names of the attributes. Calls are
-    stateless: the returned backward function holds what it needs.
+    Its state is its attributes of type `Parameter` and `Buffer` by name, and those of the layers it contains as
+    "layer/name". Calls are stateless: the returned backward function holds what it needs.
     """
 
     @abstractmethod
@@ -51,17 +52,27 @@ class Layer(ABC):
         """The constructor's arguments, without the generator."""
         return {}
 
+    def named_layers(self) -> Iterable[tuple[str, "Layer"]]:
+        """The layers that this one contains, with their names; none by default."""
+        return ()
+
     def parameters(self) -> dict[str, Parameter]:
         """The parameters by name."""
-        return {name: member for name, member in vars(self).items() if isinstance(member, Parameter)}
+        return self._members(Parameter)
 
     def buffers(self) -> dict[str, Buffer]:
         """The buffers by name."""
-        return {name: member for name, member in vars(self).items() if isinstance(member, Buffer)}
+        return self._members(Buffer)
 
     def generators(self) -> dict[str, np.random.Generator]:
         """The random generators by name, from which training draws."""
-        return {name: member for name, member in vars(self).items() if isinstance(member, np.random.Generator)}
+        return self._members(np.random.Generator)
+
+    def _members(self, kind: type[T]) -> dict[str, T]:
+        members = {name: member for name, member in vars(self).items() if isinstance(member, kind)}
+        for layer_name, layer in self.named_layers():
+            members |= {f"{layer_name}/{name}": member for name, member in layer._members(kind).items()}
+        return members
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
         """Floating-point operations of the forward pass; multiplication, addition and comparison count 1 each."""

@@ -1,23 +1,13 @@
 """A model as a chain of layers."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
-
-import numpy as np
+from collections.abc import Iterator, Sequence
 
 from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.errors import InputError
 from tinydnn.layers.fusion import fused
-from tinydnn.layers.layer import Backward, Buffer, Layer, Parameter, Shape
+from tinydnn.layers.layer import Backward, Layer, Shape
 from tinydnn.layers.summary import layer_rows, summary
-
-T = TypeVar("T")
-
-
-def collect(by_layer: Mapping[str, Mapping[str, T]]) -> dict[str, T]:
-    """The members of all layers under "layer/name"."""
-    return {f"{layer}/{name}": member for layer, members in by_layer.items() for name, member in members.items()}
 
 
 class Sequential(Layer):
@@ -26,14 +16,14 @@ class Sequential(Layer):
         dx = f_1'(… f_L'(dz))
 
     Parameters, buffers and generators are named "NN-kind/name", such as "00-conv2d/weight", or "NN-name/…" where
-    `names` gives a name for each layer. `input_shape` (C, H, W), if given, is the default of `summary()`. Layers
-    must not share a parameter: each sets its gradient, where their sum would be right.
+    `names` has a name for each layer. `input_shape` (C, H, W) is the default of `summary()`. Layers must not share
+    a parameter: each would overwrite the gradient of the other.
     """
 
     def __init__(self, *layers: Layer, names: Sequence[str] | None = None, input_shape: Shape | None = None) -> None:
         parameters = [id(parameter) for layer in layers for parameter in layer.parameters().values()]
         if len(set(parameters)) < len(parameters):
-            raise ValueError("Sequential: expected parameters of its own in every layer, found the same in two")
+            raise ValueError("Sequential: expected separate parameters in every layer, found one in two layers")
         if names is not None and len(names) != len(layers):
             raise ValueError(f"Sequential: names: expected one for each of {len(layers)} layers, found {len(names)}")
         self.layers = layers
@@ -44,7 +34,7 @@ class Sequential(Layer):
         """The output for x, and `backward(dz, need_dx=True)`.
 
         With `need_dx=False`, as in training, the backward pass ends at the first layer that learns. The frozen prefix
-        runs in evaluation mode and keeps nothing for a backward pass, so there is no dx then.
+        runs in evaluation mode and has no backward pass, so there is no dx then.
         """
         prefix = self.frozen_prefix() if training else 0
         if prefix:
@@ -58,7 +48,7 @@ class Sequential(Layer):
             if need_dx and prefix:
                 raise ValueError("Sequential: expected need_dx=False, because the frozen prefix has no backward pass")
             end = -1 if need_dx else self._first_learning_layer()
-            for index, layer_backward in reversed(backwards):
+            for index, layer_backward in reversed(backwards):  # the index of the first layer of a fused group
                 if index > end:
                     dz = layer_backward(dz)
                 elif index == end:
@@ -122,18 +112,6 @@ class Sequential(Layer):
         """The layers in order with their names, "NN-name"."""
         for index, (name, layer) in enumerate(zip(self.names, self.layers, strict=True)):
             yield f"{index:02d}-{name}", layer
-
-    def parameters(self) -> dict[str, Parameter]:
-        """The parameters of all layers."""
-        return collect({name: layer.parameters() for name, layer in self.named_layers()})
-
-    def buffers(self) -> dict[str, Buffer]:
-        """The buffers of all layers."""
-        return collect({name: layer.buffers() for name, layer in self.named_layers()})
-
-    def generators(self) -> dict[str, np.random.Generator]:
-        """The random generators of all layers."""
-        return collect({name: layer.generators() for name, layer in self.named_layers()})
 
     def summary(self, input_shape: Shape | None = None) -> str:
         """A table: layer, output shape, parameters, FLOPs per image, and the implementation that runs."""

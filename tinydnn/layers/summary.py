@@ -35,7 +35,7 @@ def layer_rows(layers: Sequence[tuple[str, Layer]], input_shape: Shape) -> Itera
             call(x)
         implementations = tuple(f"{record.operation}: {record.implementation}" for record in trace)
         for name, layer in layers[index : index + length]:
-            z = layer.predict(x)  # unfused, because only then its output shape is visible
+            z = layer.predict(x)  # unfused, for its output shape
             sizes = [prod(parameter.value.shape) for parameter in layer.parameters().values()]
             flops = layer.flops(x.shape[1:], z.shape[1:])
             yield Row(name, type(layer).__name__.lower(), z.shape[1:], sum(sizes), flops, implementations)

@@ -20,8 +20,7 @@ def mean_vote(probabilities: npt.NDArray[np.floating], patients: npt.NDArray[np.
     probabilities: (N, K). patients: (N,), PIDs. Ties go to the lowest class.
     Raises ValueError for no slices, or not one PID a slice.
     """
-    _require_patients("probabilities", probabilities, patients)
-    _, p = np.unique(patients, return_inverse=True)  # (N,): the patient of each slice
+    p = _patient_indices("probabilities", probabilities, patients)
     sums = np.zeros((p.max() + 1, probabilities.shape[1]))
     np.add.at(sums, p, probabilities)
     return sums.argmax(axis=1)
@@ -35,8 +34,7 @@ def majority_vote(probabilities: npt.NDArray[np.floating], patients: npt.NDArray
     probabilities: (N, K). patients: (N,), PIDs. Ties go to the class with the larger mean probability.
     Raises ValueError for no slices, or not one PID a slice.
     """
-    _require_patients("probabilities", probabilities, patients)
-    _, p = np.unique(patients, return_inverse=True)  # (N,): the patient of each slice
+    p = _patient_indices("probabilities", probabilities, patients)
     counts, sums = np.zeros((2, p.max() + 1, probabilities.shape[1]))
     np.add.at(counts, (p, probabilities.argmax(axis=1)), 1)
     np.add.at(sums, p, probabilities)
@@ -51,16 +49,15 @@ def bootstrap_interval(
 
         a* = Σ_{p drawn} correct slices of p / Σ_{p drawn} slices of p
 
-    with P of the P patients drawn with replacement, `draws` times. The interval is that between the 2.5 % and 97.5 %
-    quantiles of a*. correct: (N,), whether each slice is classified correctly. patients: (N,), PIDs.
+    with P of the P patients drawn with replacement, `draws` times. The interval runs from the 2.5 % to the 97.5 %
+    quantile of a*. correct: (N,), whether each slice is classified correctly. patients: (N,), PIDs.
 
     If all slices are correct, or none is, a* has no variance; the interval is then Wilson's with n = P.
 
     Raises ValueError for no slices, or not one PID a slice.
     Source: Field and Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69 (2007).
     """
-    _require_patients("correct", correct, patients)
-    _, p = np.unique(patients, return_inverse=True)  # (N,): the patient of each slice
+    p = _patient_indices("correct", correct, patients)
     slices, hits = np.bincount(p), np.bincount(p, weights=correct)
     if correct.all() or not correct.any():
         return wilson_interval(len(slices) * bool(correct.all()), len(slices))
@@ -70,8 +67,12 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def _require_patients(argument: str, values: npt.NDArray[np.generic], patients: npt.NDArray[np.str_]) -> None:
+def _patient_indices(
+    argument: str, values: npt.NDArray[np.generic], patients: npt.NDArray[np.str_]
+) -> npt.NDArray[np.intp]:
+    """The patient of each slice, an index into the sorted PIDs: (N,)."""
     if len(values) != len(patients) or not len(patients):
         raise ValueError(
             f"{argument}: expected one for each of {len(patients)} slices, at least 1, found {len(values)}"
         )
+    return np.unique(patients, return_inverse=True)[1]

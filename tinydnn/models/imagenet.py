@@ -1,8 +1,8 @@
 """Networks with published ImageNet weights: VGG-16, AlexNet and SqueezeNet 1.1.
 
 A network is a convolutional trunk, with layers "features.0", "features.1", …, and a classifier, "classifier.0", …: the
-names of the published weights. The trunk takes images of any size that its poolings do not exhaust; a classifier of
-fully connected layers takes one size.
+names of the published weights. The trunk takes images of any size large enough for its poolings; a classifier of fully
+connected layers takes a single size.
 """
 
 from collections.abc import Callable, Sequence
@@ -147,9 +147,9 @@ def _squeezenet_features(rng: np.random.Generator) -> list[Layer]:
 def _fire(channels: int, squeezed: int, expanded: int, rng: np.random.Generator) -> Sequential:
     """Squeeze by 1 × 1, then expand by 1 × 1 and by 3 × 3 in parallel: 2 · `expanded` channels."""
     squeeze = Conv2d(channels, squeezed, 1, rng=rng)
-    one = Sequential(Conv2d(squeezed, expanded, 1, rng=rng), ReLU(), names=["expand1x1", "relu"])
-    three = Sequential(Conv2d(squeezed, expanded, 3, padding=1, rng=rng), ReLU(), names=["expand3x3", "relu"])
-    return Sequential(squeeze, ReLU(), Concat(one, three), names=["squeeze", "relu", "concat"])
+    expand1x1 = Sequential(Conv2d(squeezed, expanded, 1, rng=rng), ReLU(), names=["expand1x1", "relu"])
+    expand3x3 = Sequential(Conv2d(squeezed, expanded, 3, padding=1, rng=rng), ReLU(), names=["expand3x3", "relu"])
+    return Sequential(squeeze, ReLU(), Concat(expand1x1, expand3x3), names=["squeeze", "relu", "concat"])
 
 
 def _squeezenet_classifier(classes: int, rng: np.random.Generator) -> list[Layer]:

@@ -66,7 +66,7 @@ def dropout(rng: np.random.Generator) -> Dropout:
 def classifier(features: int, classes: int, rng: np.random.Generator) -> Linear:
     """The last layer, with a tenth of He's weights, so that training starts with nearly equal probabilities.
 
-    He's rule keeps the scale of activations through ReLU, but max pooling picks the largest and lets them grow from
+    He's rule preserves the scale of activations through ReLU, but max pooling selects the largest, so they grow from
     block to block. Full weights would make the first loss far larger than log(classes), and the first steps would only
     correct that.
     """

@@ -1,4 +1,4 @@
-"""The mathematics: one operation a file, formula, forward and backward on one screen."""
+"""The mathematics: one file per operation, with its formula, forward and backward function."""
 
 from tinydnn.ops.avgpool2d import avgpool2d
 from tinydnn.ops.batchnorm2d import batchnorm2d
@@ -12,16 +12,7 @@ from tinydnn.ops.linear import linear
 from tinydnn.ops.maxpool2d import maxpool2d
 from tinydnn.ops.mean_squared_error import mean_squared_error
 from tinydnn.ops.moments import moments
-from tinydnn.ops.operation import (
-    Arguments,
-    Backward,
-    Implementation,
-    Operation,
-    operation,
-    operations,
-    overridden,
-    use,
-)
+from tinydnn.ops.operation import Arguments, Backward, Implementation, Operation, operation, operations, overridden, use
 from tinydnn.ops.region_cross_entropy import region_cross_entropy
 from tinydnn.ops.region_vote import region_vote
 from tinydnn.ops.relu import relu

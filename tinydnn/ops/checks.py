@@ -33,10 +33,10 @@ def layout(op: str, name: str, array: Any, axes: str) -> None:
         raise ValueError(f"{op}: {name}: expected a shape ({', '.join(names)}) without zeros, found {array.shape}")
 
 
-def shape(op: str, name: str, array: Any, expected: tuple[int, ...], why: str) -> None:
-    """Require a shape; `why` says what determines it."""
+def shape(op: str, name: str, array: Any, expected: tuple[int, ...], reason: str) -> None:
+    """Require a shape; `reason` ends the expectation, such as "like x"."""
     if array.shape != expected:
-        raise ValueError(f"{op}: {name}: expected shape {expected} {why}, found {array.shape}")
+        raise ValueError(f"{op}: {name}: expected shape {expected} {reason}, found {array.shape}")
 
 
 def integer(op: str, name: str, value: Any, *, least: int) -> None:

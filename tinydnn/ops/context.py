@@ -1,4 +1,4 @@
-"""What holds for all calls within a block: precision, inference mode, and traces that record the calls."""
+"""Settings for all calls within a block: precision, inference mode, and traces that record the calls."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def scoped(variable: ContextVar[T], value: T) -> Iterator[None]:
 
 @contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Allow products of float32 numbers the precision `name` within the block: "fp32", or "tf32" (three digits)."""
+    """Set the precision of products of float32 values within the block: "fp32", or "tf32" (three digits)."""
     require_precision("precision", name)
     with scoped(_precision, name):
         yield
@@ -47,18 +47,18 @@ def current_precision() -> str:
     return _precision.get()
 
 
-def require_precision(what: str, name: str) -> None:
-    """Raise `ValueError` for an unknown precision; `what` names who asked for it."""
+def require_precision(caller: str, name: str) -> None:
+    """Raise `ValueError` for an unknown precision; the message begins with `caller`."""
     if name not in PRECISIONS:
-        raise ValueError(f"{what}: precision: expected one of {', '.join(PRECISIONS)}, found {name!r}")
+        raise ValueError(f"{caller}: precision: expected one of {', '.join(PRECISIONS)}, found {name!r}")
 
 
 @contextmanager
 def inference_mode() -> Iterator[None]:
-    """Declare that no gradient will be asked for within the block, so that faster, less exact kernels may run.
+    """Declare that no gradient is needed within the block, so that faster, less exact kernels may run.
 
-    A rounding error hardly changes a value. But it can change the argmax of a pooling window or the sign before a ReLU,
-    and the gradient then takes another path. So these kernels do not run in training by default.
+    A rounding error hardly changes a value, but it can change the argmax of a pooling window or the sign before a ReLU,
+    and with it the gradient. So these kernels do not run in training by default.
     """
     with scoped(_inference, True):
         yield

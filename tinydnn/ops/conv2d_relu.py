@@ -6,18 +6,14 @@ from tinydnn.ops.operation import Backward, operation
 from tinydnn.ops.relu import relu
 
 
-def _check(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> None:
-    conv2d.check(x, w, b, stride=stride, padding=padding)
-
-
-@operation(check=_check)
+@operation(check=conv2d.check)
 def conv2d_relu(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> tuple[Array, Backward]:
     """The two formulas in sequence.
 
         z = relu(conv2d(x, w, b))
 
-    with the gradients of both. A fused implementation need not store the convolution's output: ReLU has cut off where
-    z = 0.
+    with the gradients of both. A fused implementation need not store the convolution's output, because ReLU passes the
+    gradient exactly where z > 0.
 
     x: (N, C, H, W). w: (O, C, kh, kw). b: (O,) or None. `backward(dz, need_dx=True)` returns (dx, dw, db) as
     `conv2d` does.
@@ -26,8 +22,6 @@ def conv2d_relu(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding
     z, relu_backward = relu(convolved)
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
-        result: tuple[Array | None, Array, Array | None]
-        result = conv_backward(relu_backward(dz), need_dx=need_dx)
-        return result
+        return conv_backward(relu_backward(dz), need_dx=need_dx)
 
     return z, backward

@@ -36,8 +36,6 @@ def conv2d_relu_maxpool2d(
     z, pool_backward = maxpool2d(activated, window=window, stride=pool_stride)
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
-        result: tuple[Array | None, Array, Array | None]
-        result = conv_backward(relu_backward(pool_backward(dz)), need_dx=need_dx)
-        return result
+        return conv_backward(relu_backward(pool_backward(dz)), need_dx=need_dx)
 
     return z, backward

@@ -29,20 +29,20 @@ def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[
     """
     xp = array_module(x)
     stride = stride or window
-    shape, dtype = x.shape, x.dtype  # all that backward needs of x, which can then be released
+    shape, dtype = x.shape, x.dtype  # backward needs nothing else of x, so x itself can be freed
     views = [view for _, _, view in taps(x, (window, window), stride)]
     z = views[0].copy()
     argmax = xp.zeros(z.shape, xp.min_scalar_type(window * window))
-    for k, view in enumerate(views[1:], start=1):
+    for tap, view in enumerate(views[1:], start=1):
         # Strictly larger, so that the first of equal maxima stays. A NaN compares as false but must propagate.
         better = (view > z) | (xp.isnan(view) & ~xp.isnan(z))
         z = xp.where(better, view, z)
-        argmax[better] = k
+        argmax[better] = tap
 
     def backward(dz: Array) -> Array:
         dx = xp.zeros(shape, dtype)
-        for k, (_, _, dx_uv) in enumerate(taps(dx, (window, window), stride)):
-            dx_uv += xp.where(argmax == k, dz, 0)
+        for tap, (_, _, dx_uv) in enumerate(taps(dx, (window, window), stride)):  # dx_uv is a view of dx
+            dx_uv += xp.where(argmax == tap, dz, 0)
         return dx
 
     return z, backward

@@ -1,9 +1,8 @@
 """The contract of an operation, `value, backward = op(…)`, and the choice among its implementations.
 
-An operation is a pure function. It returns its value and the function that carries a gradient back through it; what
-that function needs, its closure holds. The function that defines the operation is its reference. Other implementations
-with the same signature register under a name. The choice is never hidden: `op.which(…)` predicts it, and `trace()`
-(`tinydnn.ops.context`) records it.
+An operation is a pure function. It returns its value and its backward function, whose closure holds all that the
+gradient needs. The function that defines the operation is its reference. Other implementations with the same signature
+register under a name. `op.which(…)` predicts the choice, and `trace()` (`tinydnn.ops.context`) records it.
 """
 
 import inspect
@@ -49,11 +48,10 @@ def _always(arguments: Arguments) -> bool:
 class Implementation:
     """One way to compute an operation.
 
-    name, device: what it is called, and where it runs ("cpu", "cuda" or "any"). priority: among the implementations
-    that support the arguments, the highest runs; 0 runs only on request. inference_priority: replaces the priority in
-    `inference_mode`. supports: whether it takes these arguments. forward_only: it computes the value, and the reference
-    the gradients. precision: "tf32" if its products of float32 numbers are good to three digits only; it then runs by
-    default only in `precision("tf32")`.
+    device: where it runs, "cpu", "cuda" or "any". priority: among the implementations that support the arguments, the
+    highest runs; 0 runs only on request. inference_priority: replaces the priority in `inference_mode`. supports:
+    whether it supports these arguments. forward_only: the reference computes the gradients. precision: "tf32" if its
+    products of float32 values are accurate to three digits only; it then runs by default only in `precision("tf32")`.
     """
 
     name: str
@@ -88,7 +86,7 @@ class Operation(Generic[P]):
         self.check = check
         self.implementations = {REFERENCE: Implementation(REFERENCE, reference, "any")}
         self._parameters = inspect.signature(reference).parameters
-        self._defaults = {name: one.default for name, one in self._parameters.items() if one.default is not one.empty}
+        self._defaults = {name: p.default for name, p in self._parameters.items() if p.default is not p.empty}
         self._ranked: dict[tuple[str, str, bool], list[Implementation]] = {}
         registered = _operations.get(self.name)
         if registered is not None and registered.__module__ != reference.__module__:
@@ -116,12 +114,12 @@ class Operation(Generic[P]):
 
     def names(self, device: str = "cpu") -> list[str]:
         """The names of the implementations for a device, "cpu" or "cuda", in the order of registration."""
-        return [one.name for one in self.implementations.values() if one.device in (device, "any")]
+        return [entry.name for entry in self.implementations.values() if entry.device in (device, "any")]
 
     def supporting(self, *args: P.args, **kwargs: P.kwargs) -> list[str]:
         """The names of the implementations that support these arguments on their device."""
         arguments = self.bind(*args, **kwargs)
-        return [one.name for one in self.implementations.values() if one.accepts(arguments)]
+        return [entry.name for entry in self.implementations.values() if entry.accepts(arguments)]
 
     def implementation(
         self,
@@ -155,7 +153,7 @@ class Operation(Generic[P]):
     ) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
         """Register a function that returns the value only. The reference computes the gradients from scratch.
 
-        Otherwise like `implementation`. The label says so.
+        Otherwise like `implementation`. The label notes it.
         """
 
         def register(function: Callable[P, Array]) -> Callable[P, Array]:
@@ -209,13 +207,13 @@ class Operation(Generic[P]):
     def _rank(self, device: str, precision: str, inference: bool) -> list[Implementation]:
         """The implementations that may run without a request, by descending priority, without the reference."""
 
-        def priority(one: Implementation) -> int:
-            return one.inference_priority if inference and one.inference_priority is not None else one.priority
+        def priority(entry: Implementation) -> int:
+            return entry.inference_priority if inference and entry.inference_priority is not None else entry.priority
 
         candidates = [
-            one
-            for one in self.implementations.values()
-            if priority(one) > 0 and one.precision in ("fp32", precision) and one.device in (device, "any")
+            entry
+            for entry in self.implementations.values()
+            if priority(entry) > 0 and entry.precision in ("fp32", precision) and entry.device in (device, "any")
         ]
         return sorted(candidates, key=priority, reverse=True)
 

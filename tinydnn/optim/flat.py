@@ -8,13 +8,13 @@ import numpy as np
 from tinydnn.backend import Array, array_module, upload
 from tinydnn.layers import Parameter
 
-ALIGN = 4  # numbers: every array begins at a multiple of 16 bytes
+ALIGN = 4  # elements: every array begins at a multiple of 16 bytes
 
 
 class Flat:
-    """A buffer that holds the arrays one after the other; `views` are the parts of it in their shapes.
+    """A buffer that holds the arrays one after another, and `views` of it by their names, in their shapes.
 
-    The gaps between the arrays are zero, and an update leaves them so.
+    The gaps between the arrays are zero, and stay zero in an update.
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
@@ -50,7 +50,7 @@ class FlatStep:
         state: dict[str, dict[str, Array]],
         scalars: int,
     ) -> None:
-        values = {name: one.value for name, one in parameters.items()}
+        values = {name: parameter.value for name, parameter in parameters.items()}
         xp = array_module(next(iter(values.values())))
         self.rule = rule
         self.scalars = xp.zeros(scalars, np.float32)
@@ -63,8 +63,8 @@ class FlatStep:
             state[name] = dict(flat.views)
 
     def holds(self, parameters: Mapping[str, Parameter], state: Mapping[str, Mapping[str, Array]]) -> bool:
-        """Whether all values and states still are views of these buffers."""
-        values = {name: one.value for name, one in parameters.items()}
+        """Whether all values and states are still views of these buffers."""
+        values = {name: parameter.value for name, parameter in parameters.items()}
         return self.theta.holds(values) and all(flat.holds(state[name]) for name, flat in self.state.items())
 
     def upload(self, scalars: Mapping[str, float]) -> None:
@@ -72,7 +72,7 @@ class FlatStep:
         upload(np.array([*scalars.values()], np.float32), self.scalars)
 
     def apply(self, parameters: Mapping[str, Parameter], constants: Mapping[str, Any]) -> None:
-        """Gather the gradients and update everything at once."""
-        self.grad.fill({name: one.grad for name, one in parameters.items() if one.grad is not None})
+        """Gather the gradients and update all parameters in one call of the rule."""
+        self.grad.fill({name: parameter.grad for name, parameter in parameters.items() if parameter.grad is not None})
         state = [flat.buffer for flat in self.state.values()]
         self.rule(self.theta.buffer, self.grad.buffer, *state, scalars=self.scalars, **constants)

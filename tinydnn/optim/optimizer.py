@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from operator import itemgetter
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,8 +17,8 @@ class Optimizer(ABC):
     """Moves parameters against their gradients by an update rule.
 
     lr: the learning rate, which may be set before any step. `state` holds the running averages that the rule keeps,
-    under their name and the parameter's. `step_counts` counts the steps of each parameter: one that was frozen at
-    first has taken fewer. Both are part of a checkpoint.
+    under their name and the parameter's. `step_counts` counts the steps of each parameter; one that was frozen has
+    fewer. Both are part of a checkpoint.
 
     A subclass defines the update rule as `update(theta, g, *state, **scalars, **constants)`: array code that moves
     elements θ with the gradient g and their state in place, on any device. `implementation` registers another one for
@@ -89,7 +88,7 @@ class Optimizer(ABC):
         """The part of a step that a captured GPU step leaves out: count it, and upload the scalars of the step."""
         for name, parameter in self.parameters.items():
             self.step_counts[name] += bool(parameter.lr_scale)
-        self.lr = float(self.lr)  # a NumPy number would make float64 of float32
+        self.lr = float(self.lr)  # a NumPy scalar would turn float32 into float64
         self._flat = self._flat_step()
         if self._flat is not None:
             self._flat.upload(self.scalars(self.lr, max(self.steps, 1)))
@@ -111,22 +110,23 @@ class Optimizer(ABC):
                 averages[name] = xp.ascontiguousarray(averages[name])
                 arrays.append(averages[name].reshape(-1))
             arguments = self.scalars(self.lr * parameter.lr_scale, self.step_counts[name]) | constants
-            # A chunk at a time stays in the cache from the first line of the rule to the last.
+            # One chunk at a time stays in the cache for the whole rule.
             chunk = CHUNK if xp is np else len(arrays[0])
             for start in range(0, len(arrays[0]), chunk):
-                self.update(*map(itemgetter(slice(start, start + chunk)), arrays), **arguments)
+                self.update(*[array[start : start + chunk] for array in arrays], **arguments)
 
     def _flat_step(self) -> FlatStep | None:
         """All parameters and states in flat buffers, where the update rule has an implementation for their device.
 
-        One set of scalars then serves all parameters, so None where theirs differ.
+        None where the parameters need different scalars, because the flat update takes one set for all.
         """
         first = next(iter(self.parameters.values()), None)
         rule = None if first is None else self.implementations.get(device_of(first.value))
         if rule is None or first is None or first.value.dtype != np.float32:
             return None
+        lr_scales = {parameter.lr_scale for parameter in self.parameters.values()}
         scalars = [self.scalars(self.lr, count) for count in set(self.step_counts.values())]
-        if any(one.lr_scale != 1 for one in self.parameters.values()) or any(one != scalars[0] for one in scalars):
+        if lr_scales != {1} or any(values != scalars[0] for values in scalars):
             return None
         if self._flat is not None and self._flat.holds(self.parameters, self.state):
             return self._flat

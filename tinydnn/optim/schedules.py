@@ -20,7 +20,7 @@ def step(lr: float, *, every: int, factor: float = 0.1) -> Schedule:
 
 
 def cosine(lr: float, *, iterations: int) -> Schedule:
-    """Half a cosine from lr down to 0: lr/2 · (1 + cos(π · t / iterations)).
+    """Half a cosine from lr down to 0 after the last iteration: lr/2 · (1 + cos(π · t / iterations)).
 
     Source: Loshchilov and Hutter, SGDR, equation 5.
     """

@@ -26,7 +26,7 @@ MARGIN = 0.3  # inches, round every figure
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw with the settings of this package, independent of the user's matplotlib settings."""
+    """Draw with this package's settings, whatever the user's matplotlib settings are."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():

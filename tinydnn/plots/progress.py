@@ -41,8 +41,8 @@ def training_progress(
     `validation_` arrays: (V,), one value for each evaluation on held-out slices; V may be 0. Accuracies are within
     [0, 1] and shown in per cent. Values that are not finite are left out.
 
-    The thin line is each mini-batch, the bold line is `smooth` of it, the label at the right end is the last held-out
-    value. See `loss_scale` for the scale of a loss with spikes.
+    The thin line shows each mini-batch, the bold line its `smooth`ed values, the label at the right end the last
+    held-out value. See `loss_scale` for the scale of a loss with spikes.
 
     Raises ValueError for no iterations, arrays of different lengths or an accuracy outside [0, 1].
     """

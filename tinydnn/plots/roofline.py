@@ -59,17 +59,12 @@ def roofline(
                 point.intensity, point.gflops, MARKERS[point.direction], color=colours[point.label],
                 markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=3,
             )  # fmt: skip
-        _legend(axes, colours, MARKERS)
+        _legend(axes, colours)
         canvas.save(figure, path)
 
 
 def times_by_size(
-    path: str | Path,
-    sizes: Sequence[str],
-    times: Mapping[tuple[str, str], Sequence[float]],
-    *,
-    title: str,
-    note: str = "",
+    path: str | Path, sizes: Sequence[str], times: Mapping[tuple[str, str], Sequence[float]], *, title: str
 ) -> None:
     """Plot the times of kernels by size into the PNG file `path`.
 
@@ -77,14 +72,14 @@ def times_by_size(
     """
     lines = {"forward": "-", "backward": "--"}
     with canvas.style():
-        figure = canvas.new_figure(WIDTH, HEIGHT, "Time by size", title, note)
+        figure = canvas.new_figure(WIDTH, HEIGHT, "Time by size", title, "")
         axes = _axes(figure, "", "ms")
         colours = _colours([label for label, _ in times])
         for (label, direction), values in times.items():
             axes.semilogy(values, lines[direction], color=colours[label], marker=MARKERS[direction], markersize=4)
         axes.set_xticks(range(len(sizes)), sizes, size=8)
         _plain_ticks(axes.yaxis)
-        _legend(axes, colours, MARKERS, lines)
+        _legend(axes, colours, lines)
         canvas.save(figure, path)
 
 
@@ -111,14 +106,12 @@ def _colours(labels: Sequence[str]) -> dict[str, str]:
     return {label: COLOURS[k % len(COLOURS)] for k, label in enumerate(dict.fromkeys(labels))}
 
 
-def _legend(
-    axes: "Axes", colours: Mapping[str, str], markers: Mapping[str, str], lines: Mapping[str, Any] | None = None
-) -> None:
+def _legend(axes: "Axes", colours: Mapping[str, str], lines: Mapping[str, Any] | None = None) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=colour, linewidth=3, label=label) for label, colour in colours.items()]
     handles += [
         Line2D([], [], color=GREY, marker=marker, linestyle=lines[name] if lines else "", label=name)
-        for name, marker in markers.items()
+        for name, marker in MARKERS.items()
     ]
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=8.5)

@@ -1,4 +1,4 @@
-"""`config.json`: what a run began with, and the check that it is resumed with the same."""
+"""`config.json`: the initial configuration of a run, and the check that the run is resumed with the same one."""
 
 import json
 from dataclasses import asdict, fields
@@ -43,7 +43,7 @@ def read_config(folder: Path, kind: type[Options] = Options) -> dict[str, Any]:
         config = json.loads(path.read_text())
         command = config.get("command", Options.command)
         if command != kind.command:
-            raise ValueError(f"of `tinydnn {command}`, where one of `tinydnn {kind.command}` is needed")
+            raise ValueError(f"a run of `tinydnn {command}`, not of `tinydnn {kind.command}`")
         missing = {field.name for field in fields(kind)} - config["options"].keys()
         if missing:
             raise ValueError(f"options: {', '.join(sorted(missing))} missing")
@@ -68,7 +68,7 @@ def require_same_config(folder: Path, before: dict[str, Any], now: dict[str, Any
     if before["normalisation"] != now["normalisation"]:
         raise InputError(
             f"{folder}: expected the normalisation {before['normalisation']}, with which this run began, "
-            f"found {now['normalisation']}; are the weights another file's?"
+            f"found {now['normalisation']}; were other weights loaded?"
         )
     if before["threads"] != now["threads"]:
         raise InputError(

@@ -4,15 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from tinydnn import metrics
 from tinydnn.data.dataset import Dataset
-from tinydnn.metrics import (
-    bootstrap_interval,
-    classification_report,
-    confusion_matrix,
-    majority_vote,
-    mean_vote,
-    wilson_interval,
-)
 from tinydnn.training.evaluation import Evaluation
 
 MASK_NOTE = "The slices are cropped by the tumour's mask, drawn by a doctor, at test time too."
@@ -26,10 +19,10 @@ def evaluation_report(
     new_patients: whether none of the patients is in training. Then, if the patient of every slice is known, the
     interval of the accuracy is a bootstrap over patients, because the slices of one patient are correlated.
     """
-    matrix = confusion_matrix(evaluation.labels, evaluation.predictions, len(dataset.class_names))
+    matrix = metrics.confusion_matrix(evaluation.labels, evaluation.predictions, len(dataset.class_names))
     patients = dataset.patients[indices]
     report = {
-        **classification_report(matrix, dataset.class_names),
+        **metrics.classification_report(matrix, dataset.class_names),
         "interval_over": "slices",
         "loss": None if np.isnan(evaluation.loss) else evaluation.loss,
         "patients": len(set(patients.tolist()) - {""}),
@@ -42,7 +35,7 @@ def evaluation_report(
         report["per_patient"] = _per_patient(evaluation, patients)
         if new_patients:
             correct = evaluation.predictions == evaluation.labels
-            report["accuracy_interval_95"] = list(bootstrap_interval(correct, patients))
+            report["accuracy_interval_95"] = list(metrics.bootstrap_interval(correct, patients))
             report["interval_over"] = "patients"
     return report
 
@@ -50,11 +43,11 @@ def evaluation_report(
 def _per_patient(evaluation: Evaluation, patients: np.ndarray) -> dict[str, Any]:
     """The share of patients whom a vote over their slices classifies correctly."""
     classes = evaluation.probabilities.shape[1]
-    truth = mean_vote(np.eye(classes)[evaluation.labels], patients)  # all slices of a patient have the same label
-    votes = {"mean_vote": mean_vote, "majority_vote": majority_vote}
+    truth = metrics.mean_vote(np.eye(classes)[evaluation.labels], patients)  # all slices of a patient have one label
+    votes = {"mean_vote": metrics.mean_vote, "majority_vote": metrics.majority_vote}
     correct = {name: int((vote(evaluation.probabilities, patients) == truth).sum()) for name, vote in votes.items()}
     return {
         "patients": len(truth),
         **{name: count / len(truth) for name, count in correct.items()},
-        "mean_vote_interval_95": list(wilson_interval(correct["mean_vote"], len(truth))),
+        "mean_vote_interval_95": list(metrics.wilson_interval(correct["mean_vote"], len(truth))),
     }

@@ -35,8 +35,8 @@ def contains_run(folder: Path) -> bool:
 def lock_folder(folder: Path) -> Iterator[None]:
     """Create the folder if need be and lock it against other processes; the lock ends with the process at the latest.
 
-    Raises `InputError` if another process holds it. Where there are no such locks (Windows, some network file
-    systems), nothing is locked.
+    Raises `InputError` if another process holds it. Without support for such locks (Windows, some network
+    file systems), nothing is locked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -101,7 +101,7 @@ def write_predictions(path: Path, evaluation: Evaluation, dataset: Dataset, indi
 
 
 def read_predictions(path: Path, class_names: Sequence[str]) -> tuple[np.ndarray, Evaluation]:
-    """The indices and the evaluation that `write_predictions` wrote; its loss is not in the file and becomes NaN."""
+    """The indices and the evaluation that `write_predictions` wrote; its loss is not in the file, so it is NaN."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file))[1:]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 from tinydnn import weights
 from tinydnn.data.normalise import TORCHVISION, AnyNormalisation
@@ -20,6 +20,7 @@ class FinetuneRun(Run):
     """A run whose model is a pretrained network with a new head; `report` describes the weights that were loaded."""
 
     options: FinetuneOptions
+    trainer: Finetuner
     feature_seconds = 0.0  # spent on computing or loading features in this session
 
     @cached_property
@@ -46,7 +47,7 @@ class FinetuneRun(Run):
         starts = [(phase.first_epoch - 1) * self.batches for phase in phases]
         return Finetuner(
             model,
-            options.make_optimizer(_trainable(model)),  # in the last phase, which `parse_phases` has left it in
+            options.make_optimizer(_trainable(model)),  # `parse_phases` left the model in its last phase
             restarted(options.make_schedule, starts, options.epochs * self.batches),
             self.dataset,
             self.normalise(),
@@ -59,45 +60,38 @@ class FinetuneRun(Run):
         return TORCHVISION if self.source is None else self.source.preprocessing
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
-        """Compute the features of the frozen prefix, on which the rest is then trained."""
+        """Compute the features of the frozen prefix, the input of the layers that are trained."""
         start = perf_counter()
-        self.finetuner.prepare_features(progress)
+        self.trainer.prepare_features(progress)
         self.feature_seconds = perf_counter() - start
-
-    @property
-    def finetuner(self) -> Finetuner:
-        """The trainer."""
-        return cast(Finetuner, self.trainer)
 
     def notes(self) -> list[str]:
         """The source of the weights, what is frozen in each phase, and whether features are cached."""
-        lines = ["Random weights: the network is not pretrained."]
-        if self.source is not None:
-            lines = [f"Weights: {self.source.path}, {self.report}"]
-        for phase in self.finetuner.phases:
-            shape = self.finetuner.feature_shape(phase)
+        loaded = "random, not pretrained" if self.source is None else f"{self.source.path}, {self.report}"
+        lines = [f"Weights: {loaded}"]
+        for phase in self.trainer.phases:
+            shape = self.trainer.feature_shape(phase)
             frozen = f"frozen to {phase.frozen_to}" if phase.frozen_to else "nothing is frozen"
             features = "" if shape is None else f"; {' x '.join(map(str, shape))} features per slice, computed once"
             lines.append(f"From epoch {phase.first_epoch}: {frozen}{features}")
-        if any(phase.frozen_to for phase in self.finetuner.phases):
+        if any(phase.frozen_to for phase in self.trainer.phases):
             augmented = "The slices are augmented, so the frozen layers are computed in every iteration"
             cached = f"Computing or loading features took {self.feature_seconds:.1f} s"
-            lines.append(augmented if self.finetuner.protocol.augment else cached)
+            lines.append(augmented if self.trainer.protocol.augment else cached)
         return lines
 
     def describe(self) -> dict[str, Any]:
-        """What metrics.json holds beside the metrics: for fine-tuning also the phases and how long each took."""
-        trainer = self.finetuner
-        seconds = {phase.first_epoch: 0.0 for phase in trainer.phases}
+        """The contents of metrics.json beside the metrics; for fine-tuning also the phases and the time of each."""
+        seconds = {phase.first_epoch: 0.0 for phase in self.trainer.phases}
         for step in self.steps:
-            seconds[trainer.phase(step.epoch).first_epoch] += step.seconds
+            seconds[self.trainer.phase(step.epoch).first_epoch] += step.seconds
         phases = [
             {
                 "first_epoch": phase.first_epoch,
                 "frozen_to": phase.frozen_to,
                 "training_seconds": round(seconds[phase.first_epoch], 3),
             }
-            for phase in trainer.phases
+            for phase in self.trainer.phases
         ]
         return {**super().describe(), "feature_seconds": round(self.feature_seconds, 1), "phases": phases}
 

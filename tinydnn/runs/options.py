@@ -13,7 +13,7 @@ from tinydnn.models import HEADS, MODELS, NETWORKS
 from tinydnn.runs.declarations import Limit, declarations, option, require, require_choice
 from tinydnn.training.views import VIEWS
 
-OPTIMIZERS = {"sgd": 0.02, "adam": 0.001}  # and the default learning rate of each
+OPTIMIZERS = {"sgd": 0.02, "adam": 0.001}  # default learning rates
 DEFAULT_RATES = " and ".join(f"{lr} for {name}" for name, lr in OPTIMIZERS.items())
 SPLITS = ("slice", "patient")
 FOLD_SPLITS = (*SPLITS, "official")
@@ -53,9 +53,11 @@ class Options:
     lr: float | None = option(None, "Optimisation", f"Peak learning rate; by default {DEFAULT_RATES}.", limit=POSITIVE)
     momentum: float = option(0.9, "Optimisation", "Momentum of sgd.", limit=SHARE)
     weight_decay: float = option(0.0, "Optimisation", "L2 penalty on the weights.", limit=NOT_NEGATIVE)
-    schedule: str = option("one-cycle", "Optimisation", "{choices} learning rate.", choices=SCHEDULES)
+    schedule: str = option(
+        "one-cycle", "Optimisation", "Schedule: {choices}; step divides lr by 10 after each third.", choices=SCHEDULES
+    )
     label_smoothing: float = option(0.0, "Optimisation", "Share of each target spread over all classes.", limit=SHARE)
-    balance: bool = option(False, "Optimisation", "Train for equal class frequencies.")
+    balance: bool = option(False, "Optimisation", "Compensate for unequal class frequencies.")
     augment: str = option(
         "none", "Augmentation", "none, light, strong, changes such as rotate=15,flip, or both: light,cutout=0.3.",
         expected="a preset or changes",
@@ -67,7 +69,7 @@ class Options:
     split: str = option("slice", "Evaluation", "slice (the paper's) or patient (no patient in both parts).")
     test_fraction: float = option(0.2, "Evaluation", "Share of the slices in the test set.", limit=INNER_SHARE)
     validation: float = option(
-        0.0, "Evaluation", "Share of the training set that selects the best epoch; 0: the last epoch.", limit=SHARE
+        0.0, "Evaluation", "Share of the training set held out to select the best epoch; 0 keeps the last.", limit=SHARE
     )
     folds: int = option(5, "Evaluation", "Number of folds.", limit=AT_LEAST_2)
     fold: int | None = option(None, "Evaluation", "Fold that is held out.")
@@ -78,13 +80,13 @@ class Options:
     skip_broken: bool = option(False, "Data", "Skip and list the files that cannot be read.")
     device: str = option("cpu", "Hardware", "cpu, cuda or cuda:N.")
     precision: str = option(
-        "fp32", "Hardware", "{choices}; tf32 is faster on a GPU, with products to 3 digits.", choices=ops.PRECISIONS
+        "fp32", "Hardware", "{choices}; tf32 is faster on a GPU, accurate to 3 digits.", choices=ops.PRECISIONS
     )
 
     command: ClassVar[str] = "train"
 
     def __post_init__(self) -> None:
-        # The values may come from a file, too: not even their types are certain.
+        # The values may come from a file, so their types are checked too.
         declared = declarations(type(self))
         for field in fields(self):
             declared[field.name].check(field.name, field.type, getattr(self, field.name))
@@ -119,13 +121,15 @@ class Options:
     def make_schedule(self, iterations: int) -> optim.Schedule:
         """The learning rate of each of `iterations` iterations; "step" divides it by 10 after each third."""
         match self.schedule:
+            case "constant":
+                return optim.constant(self.learning_rate)
             case "step":
                 return optim.step(self.learning_rate, every=max(iterations // 3, 1))
             case "cosine":
                 return optim.cosine(self.learning_rate, iterations=iterations)
             case "one-cycle":
                 return optim.one_cycle(self.learning_rate, iterations=iterations)
-        return optim.constant(self.learning_rate)
+        raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, found {self.schedule!r}")
 
 
 @dataclass(frozen=True)
@@ -142,10 +146,10 @@ class FinetuneOptions(Options):
     batch_size: int = 32
     lr: float = option(0.001, "Optimisation", "Peak learning rate of the network's own layers.", limit=POSITIVE)
     schedule: str = option(
-        "one-cycle", "Optimisation", "{choices} learning rate, restarted in each phase.", choices=SCHEDULES
+        "one-cycle", "Optimisation", "Schedule, restarted in each phase: {choices}.", choices=SCHEDULES
     )
     size: int = 128
-    normalise: str = option("network", "Data", "As the network was trained.", choices=("network",))
+    normalise: str = option("network", "Data", "network: the preprocessing it was trained with.", choices=("network",))
     weights: str | None = option(
         None, "Model", "File of its weights, or random; by default the downloaded ones.", expected="a path"
     )
@@ -155,7 +159,7 @@ class FinetuneOptions(Options):
         "features", "Model", "Last frozen layer; features: the whole trunk; none.", expected="the name of a layer"
     )
     unfreeze: str = option(
-        "", "Model", "EPOCH:LAYER,…: from this epoch on, train the layers from this one on too.",
+        "", "Model", "EPOCH:LAYER,…: also train the layers from LAYER on, from epoch EPOCH on.",
         expected="the name of a layer",
     )  # fmt: skip
 

@@ -25,8 +25,8 @@ class Partition(Split):
 def partition(options: Options, dataset: Dataset) -> Partition:
     """The indices of the slices in each set, sorted.
 
-    The split, or the fold, holds out the test set. The validation set is held out of the rest in the same way, by slice
-    or by patient, so that it estimates the same accuracy as the test set.
+    The split or the fold determines the test set. The validation set is split from the other slices in the same way, by
+    slice or by patient, so that it estimates the same accuracy.
     """
     labels, patients, seed = dataset.labels, dataset.patients, options.seed
     if options.fold is None:

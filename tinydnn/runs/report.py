@@ -62,7 +62,7 @@ def plot_run(
     note = f"Split by {options.split}. " + ("Synthetic phantoms. " if dataset.synthetic else "")
     if dataset.crop.uses_mask:
         note += f"{MASK_NOTE} "
-    unused = "test slices: the curve shows the validation set" if options.validation else "held-out slices"
+    unused = "test slices; the curve shows the validation set" if options.validation else "held-out slices"
     plots.training_progress(
         folder / PROGRESS_PLOT,
         iterations=[step.iteration for step in steps],
@@ -73,7 +73,7 @@ def plot_run(
         validation_accuracy=[validation.accuracy for validation in validations],
         iterations_per_epoch=trainer.iterations_per_epoch,
         title=title,
-        note=f"{note}Nothing was selected by the {unused}.",
+        note=f"{note}Nothing was selected on the {unused}.",
     )
     plots.confusion_matrix(
         folder / CONFUSION_PLOT,

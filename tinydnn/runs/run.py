@@ -86,7 +86,7 @@ class Run:
         )
 
     def prepare(self, progress: Callable[[int, int], None]) -> None:
-        """A hook for slow computations before the first iteration; no-op by default."""
+        """Hook for slow computations before the first iteration; no-op by default."""
 
     def notes(self) -> list[str]:
         """Lines about the model to print before training."""
@@ -103,7 +103,7 @@ class Run:
         return [record for record in self.trainer.records if isinstance(record, Step)]
 
     def start(self) -> None:
-        """Begin in a folder that holds no run yet, or resume this very run from its checkpoint.
+        """Begin in a folder without a run, or resume this run from its checkpoint.
 
         Raises `InputError` unless options, data, normalisation and thread count are those the run began with.
         """
@@ -144,7 +144,7 @@ class Run:
         return metrics
 
     def describe(self) -> dict[str, Any]:
-        """What metrics.json holds beside the metrics."""
+        """The contents of metrics.json beside the metrics."""
         return describe_run(self.options, self.dataset, self.split, self.trainer, self.shared)
 
     def implementations(self) -> list[str]:
@@ -157,7 +157,7 @@ class Run:
     def shared_note(self) -> str:
         """A sentence on the test slices whose patients are in training too."""
         if self.shared is None:
-            return "Which patients they show is unknown."
+            return "The patients of the test slices are unknown."
         return f"{self.shared} of {len(self.split.test)} test slices show a patient who is in training too."
 
     def _saved_model(self) -> SavedModel:

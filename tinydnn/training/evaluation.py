@@ -45,10 +45,10 @@ def evaluate(
     log_prior: Array | None = None,
     load: Callable[[Array], tuple[Array, Array]] | None = None,
 ) -> Evaluation:
-    """Evaluate a model on the slices `indices`, in batches, averaging the logits over so many views.
+    """Evaluate a model on the slices `indices`, in batches, averaging the logits over `views` views.
 
-    The loss is the training loss of images, with the log prior added to the logits; the probabilities are without it.
-    load: replaces `load_batch` where the slices are on the device already.
+    The loss includes the log prior, as in training; the probabilities do not. load: replaces `load_batch` where the
+    slices are on the device already.
     """
     losses, probabilities, labels = [], [], []
     with np.errstate(all="ignore"):  # overflow shows in the loss

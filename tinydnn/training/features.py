@@ -8,7 +8,6 @@ label (counts from 0), patient (the PID's family), file.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -18,14 +17,13 @@ from tinydnn import ops
 from tinydnn.backend import to_device
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import AnyNormalisation, normalisation_config
+from tinydnn.data.prepare.convert import Progress
 from tinydnn.errors import InputError
 from tinydnn.layers import Sequential
 from tinydnn.storage import atomic_write, cache_folder
 
 FORMAT, VERSION = "tinydnn-features", 1
 _BATCH = 32
-
-Progress = Callable[[int, int], None]  # slices done, slices in all
 
 
 def cached_features(
@@ -36,9 +34,9 @@ def cached_features(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Dataset:
-    """The dataset with features in place of images, from a file in the cache folder; it is written if it is missing.
+    """The dataset with features in place of images, from a file in the cache folder, which is written if missing.
 
-    The file's key is a digest of all that the features depend on: any other pixel, weight or kernel gives another file.
+    The file's key is a digest of all that the features depend on: a changed pixel, weight or kernel gives a new file.
     """
     key = _key(dataset, prefix, normalise, device)
     path = cache_folder() / f"features-{key[:32]}-v{VERSION}.h5"
@@ -87,16 +85,13 @@ def open_features(path: Path, dataset: Dataset) -> Dataset:
     """`dataset` with the features of a file in place of its images; the file stays open and is read row by row."""
     try:
         file = h5py.File(path, "r")
-        if (
-            file.attrs["format"] != FORMAT
-            or file["feature"].dtype != np.float32
-            or len(file["feature"]) != len(dataset)
-        ):
+        file_format, rows = file.attrs["format"], file["feature"]
+        if file_format != FORMAT or rows.dtype != np.float32 or len(rows) != len(dataset):
             raise ValueError("not the features of this dataset")
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise InputError(f"{path}: expected a file of features ({str(error)[:100]})") from None
     return Dataset(
-        images=file["feature"],
+        images=rows,
         labels=dataset.labels,
         patients=dataset.patients,
         class_names=dataset.class_names,

@@ -19,7 +19,7 @@ LARGEST_FEATURES = 1 << 31  # bytes of a feature file; larger features are compu
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a training, from an epoch on (the first is 1), and what is frozen in it.
+    """A part of a training run, from an epoch on (the first is 1), and what is frozen in it.
 
     frozen_to: the last frozen layer; None freezes nothing. trunk_lr_scale: the learning rate of the thawed trunk layers
     relative to the head's.
@@ -40,7 +40,7 @@ class Phase:
 def parse_phases(
     model: Sequential, frozen_to: str, unfreeze: str, *, epochs: int, trunk_lr_scale: float
 ) -> tuple[Phase, ...]:
-    """The phases of a training that starts frozen up to `frozen_to` ("none": nothing) and thaws by `unfreeze`.
+    """The phases of a training run that starts frozen up to `frozen_to` ("none": nothing) and thaws by `unfreeze`.
 
     unfreeze: "6:features.24,9:features.17" thaws the layers from features.24 on in epoch 6, and those from features.17
     on in epoch 9. Raises `InputError` for any other form, and unless each phase thaws more layers than the one before.
@@ -64,7 +64,7 @@ def parse_phases(
 
 
 def restarted(schedule: Callable[[int], Schedule], starts: Sequence[int], iterations: int) -> Schedule:
-    """`schedule(length)`, restarted at each of the iterations `starts`."""
+    """A schedule that restarts at each iteration in `starts`; `schedule(n)` makes one of n iterations."""
     ends = [*starts[1:], iterations]
     schedules = [schedule(end - start) for start, end in zip(starts, ends, strict=True)]
 
@@ -111,7 +111,7 @@ class Finetuner(Trainer):
         return [phase for phase in self.phases if phase.first_epoch <= epoch][-1]
 
     def feature_shape(self, phase: Phase) -> tuple[int, ...] | None:
-        """The shape of a slice's cached features in a phase; None where the loop sees the images themselves."""
+        """The shape of a slice's cached features in a phase; None where training uses the images."""
         segment = self._segments.get(phase)
         return None if segment is None else segment.dataset.images.shape[1:]
 

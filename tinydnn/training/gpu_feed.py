@@ -1,7 +1,7 @@
 """Batches on a GPU: from a dataset that is resident there, or one that is streamed there while the GPU computes.
 
-Either way images are transferred and stored as bytes and normalised on the GPU. A feed writes every batch of its fixed
-size to the same addresses, so that a captured step finds it.
+Either way images are transferred and stored as bytes, and normalised on the GPU. A feed writes every batch of its
+fixed size to the same addresses, which a captured step reads.
 """
 
 from contextlib import nullcontext
@@ -39,17 +39,15 @@ class ResidentFeed:
         upload(indices, self.indices)
 
     def prefetch(self, indices: Array) -> None:
-        """Does nothing: all slices are on the GPU."""
+        """No-op: all slices are on the GPU."""
 
     def batch(self) -> tuple[Array, Array]:
         """The batch: normalised images (B, C, H, W) and labels (B,)."""
-        return self._gather(self.indices)
+        return self.load(self.indices)
 
     def load(self, indices: Array) -> tuple[Array, Array]:
         """Any slices, independently of the batch: normalised images and labels."""
-        return self._gather(array_module(self.labels).asarray(indices))
-
-    def _gather(self, indices: Array) -> tuple[Array, Array]:
+        indices = array_module(self.labels).asarray(indices)
         x = gather(self.images, indices, shift=self.normalise.shift, scale=self.normalise.scale)
         return x, self.labels[indices]
 
@@ -72,7 +70,7 @@ class StreamedFeed:
         self._buffers = [_Buffer(xp, shape) for _ in range(2)]
 
     def put(self, indices: Array) -> None:
-        """Select the slices of the next batch, immediately if they have been fetched."""
+        """Select the slices of the next batch; reads them unless they were prefetched."""
         if not self._buffers[0].holds(indices):
             self._buffers.reverse()
         if not self._buffers[0].holds(indices):

@@ -1,7 +1,7 @@
 """The training step on a GPU, captured once as a CUDA graph and then replayed.
 
-A step of the baseline network is about fifty launches of a few to some hundred microseconds each. Launched one by one,
-they would wait for Python. As a CUDA graph they are one launch.
+A step of the baseline network is about fifty launches of a few to a few hundred microseconds each. Launched one by one,
+the GPU would wait for Python between them. As a CUDA graph they are one launch.
 """
 
 import warnings
@@ -66,7 +66,8 @@ class GpuStep:
 
     def pool_bytes(self) -> int:
         """The size of the captured step's memory pool."""
-        return 0 if self._replay is None else self._replay.pool_bytes()
+        pool = None if self._replay is None else self._replay.pool
+        return 0 if pool is None else int(pool.total_bytes())
 
     def _work(self) -> None:
         x, y = self.feed.batch()
@@ -74,13 +75,13 @@ class GpuStep:
             self.result[k] = value
 
     def _mask(self, layer: Dropout, shape: Shape) -> Array:
-        """The array of a layer's dropout mask, which keeps its address; the first call allocates it and draws."""
+        """The array of a layer's dropout mask, always the same; the first call allocates it and draws the mask."""
         if layer not in self._masks:
             self._masks[layer] = self._xp.asarray(layer.draw(shape))
         return self._masks[layer]
 
     def _captured_arrays(self) -> list[Array]:
-        """The arrays whose addresses a captured step holds: if one is replaced, it must be captured again."""
+        """The arrays whose addresses a captured step contains: if any is replaced, the step is captured again."""
         arrays = [parameter.value for parameter in self.model.parameters().values()]
         arrays += [buffer.value for buffer in self.model.buffers().values()]
         arrays += [array for averages in self.optimizer.state.values() for array in averages.values()]
@@ -88,9 +89,9 @@ class GpuStep:
 
 
 class Replay:
-    """Work that runs as it is at first, is then captured as a CUDA graph, and from then on replayed.
+    """Work that is run directly at first, then captured as a CUDA graph, and replayed from then on.
 
-    The work allocates from a pool of its own. What it frees must not go to others, because each replay writes there.
+    The work allocates from its own pool. Memory that it frees must not be reused elsewhere: each replay writes there.
     """
 
     def __init__(self, work: Callable[[], None], xp: Any) -> None:
@@ -98,14 +99,10 @@ class Replay:
         self._arrays: list[Array] = []
         self._runs = 0
         self._graph: Any = None
-        self._pool: Any = None if xp is np else xp.cuda.MemoryPool()
-
-    def pool_bytes(self) -> int:
-        """The size of the pool."""
-        return 0 if self._pool is None else int(self._pool.total_bytes())
+        self.pool: Any = None if xp is np else xp.cuda.MemoryPool()
 
     def __call__(self, arrays: list[Array]) -> None:
-        """Do the work, which uses these arrays among others."""
+        """Do the work. It is captured anew if any of these arrays has been replaced."""
         if len(arrays) != len(self._arrays) or any(a is not b for a, b in zip(arrays, self._arrays, strict=True)):
             self._arrays, self._runs, self._graph = arrays, 0, None
         if self._xp is np:  # an emulated GPU has no graphs: the same work on the same arrays
@@ -114,7 +111,7 @@ class Replay:
         cuda = self._xp.cuda
         stream = cuda.get_current_stream()
         if self._graph is None:
-            with cuda.using_allocator(self._pool.malloc):
+            with cuda.using_allocator(self.pool.malloc):
                 if self._runs == WARM_UPS:
                     self._graph = self._capture(stream)
                 if self._graph is None:

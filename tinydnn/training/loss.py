@@ -20,14 +20,14 @@ from tinydnn.layers import RegionVote, Sequential
 from tinydnn.ops import Backward
 from tinydnn.training.region_targets import region_targets
 
-IMAGE_WEIGHT = 0.5  # of the image loss beside the region loss
+IMAGE_WEIGHT = 0.5  # of the image loss; the region loss has weight 1
 
 
 class Loss(NamedTuple):
     """The loss of a batch.
 
-    logits: z, (N, K), without the log prior. image_loss: the cross-entropy of the images, with it. total: the minimised
-    sum. Both are scalar arrays.
+    logits: z, (N, K), without the log prior. image_loss: the cross-entropy of the images, with the log prior. total:
+    the minimised sum. Both losses are scalar arrays.
     """
 
     logits: Array
@@ -61,7 +61,7 @@ def region_loss(
 
         L = L_regions + 1/2 · L_image
 
-    L_image is the loss of the logits that `region_vote` makes of m. The masks are needed in training only.
+    L_image is the loss of the logits region_vote(m). The masks are needed in training only.
     """
     logits, vote_backward = ops.region_vote(m)
     image, image_backward = image_loss(logits, y, label_smoothing=label_smoothing, log_prior=log_prior)
@@ -75,9 +75,9 @@ def region_loss(
 
 
 def add_log_prior(z: Array, log_prior: Array | None) -> Array:
-    """z[n,k,…] + log π[k] for the last K channels; a background channel before them stays as it is."""
+    """z[n,k] or z[n,k,i,j] + log π[k] for the last K channels; a background channel before them is unchanged."""
     if log_prior is None:
         return z
     shift = array_module(z).zeros(z.shape[1], z.dtype)
     shift[-len(log_prior) :] = log_prior
-    return z + shift.reshape(-1, *[1] * (z.ndim - 2))
+    return z + (shift if z.ndim == 2 else shift[:, None, None])

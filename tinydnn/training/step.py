@@ -1,4 +1,4 @@
-"""One training step: forward pass, loss, backward pass, update. All training runs these lines, on CPU and GPU."""
+"""One training step: forward pass, loss, backward pass, update. Every training runs it, on a CPU and on a GPU."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from tinydnn.training.loss import image_loss, region_loss
 
 
 class StepResult(NamedTuple):
-    """Scalar arrays of a step, from before its update: the minimised loss, that of the images alone, the accuracy."""
+    """Scalar arrays computed before the update: the total loss, the image loss, the accuracy."""
 
     total_loss: Array
     image_loss: Array

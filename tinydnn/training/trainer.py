@@ -51,7 +51,6 @@ class Validation:
 
 Record: TypeAlias = Step | Validation
 
-
 NO_AUGMENTATION = Augmentation()
 
 
@@ -92,8 +91,8 @@ class Trainer:
     The next iteration depends on model, optimizer, `iteration` (the number done), `records` and `best_state` (the
     weights of the best epoch) alone. With these restored, `run()` continues bit for bit.
 
-    model: on `protocol.device` already. optimizer: its learning rate is the peak of the schedule, which then sets it in
-    every step.
+    model: on `protocol.device` already. optimizer: its initial learning rate is the peak of the schedule, which sets
+    it in every step.
     """
 
     def __init__(
@@ -143,7 +142,7 @@ class Trainer:
             epoch = self.iteration // self.iterations_per_epoch + 1
             self.begin_epoch(epoch)
             start = perf_counter()
-            for batch in self._batches(epoch):
+            for batch in self._batches(epoch):  # (x, y, masks); on a GPU, (indices, upcoming indices)
                 self.optimizer.lr = self.schedule(self.iteration)
                 with self._computing():
                     if self.gpu_step is not None:
@@ -164,7 +163,7 @@ class Trainer:
             yield record
 
     def begin_epoch(self, epoch: int) -> None:
-        """Hook: runs before an epoch, which counts from 1, or before the rest of it. Does nothing by default."""
+        """Hook: runs before an epoch, which counts from 1, or before the rest of it. No-op by default."""
 
     def _batches(self, epoch: int) -> Iterator[tuple[Any, ...]]:
         """The arguments of each remaining step of an epoch; the next batch is loaded during the current step."""
@@ -191,7 +190,7 @@ class Trainer:
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
-        """The precision of the protocol, user-readable GPU errors, and no warnings: overflow shows in the loss."""
+        """A context with the protocol's precision, GPU errors as `InputError`, and no overflow warnings."""
         device, precision = self.protocol.device, self.protocol.precision
         with np.errstate(all="ignore"), ops.precision(precision), device_errors(device):
             yield
@@ -218,7 +217,7 @@ class Trainer:
         return Validation(epoch, self.iteration, evaluation.loss, evaluation.accuracy)
 
     def evaluate(self, indices: Array, *, views: int = 1) -> Evaluation:
-        """Evaluate the current model on any slices, averaged over so many views of each."""
+        """Evaluate the current model on any slices, averaged over `views` views of each."""
         with self._computing():
             return evaluate(
                 self.model,
@@ -239,10 +238,10 @@ class Trainer:
         for name, array in self.model.state().items():
             self._require_finite(float(abs(array).max()), f"the largest {name} after iteration {self.iteration}")
 
-    def _require_finite(self, value: float, what: str) -> None:
+    def _require_finite(self, value: float, quantity: str) -> None:
         if not np.isfinite(value):
             raise InputError(
-                f"training diverged: {what} is {value}; start anew with a lower learning rate than "
+                f"training diverged: {quantity} is {value}; start anew with a lower learning rate than "
                 f"{self.peak_lr:g}, for example {self.peak_lr / 10:g}"
             )
 
@@ -252,7 +251,7 @@ class Trainer:
         return stepped and self.iteration % self.iterations_per_epoch == 0
 
     def _make_gpu_step(self) -> GpuStep | None:
-        """The captured step, on a GPU, where a step is nothing but images, labels and cross-entropy; else None."""
+        """The captured step if training on a GPU needs only images, labels and plain cross-entropy; else None."""
         protocol, normalise = self.protocol, self.normalise
         plain = not (protocol.augment or protocol.label_smoothing or protocol.balance or has_region_head(self.model))
         plain &= all(parameter.lr_scale == 1 for parameter in self.model.parameters().values())

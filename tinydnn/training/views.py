@@ -1,9 +1,9 @@
-"""Test-time views: the logits of an image averaged over changed copies of it."""
+"""Test-time views: the logits of an image, averaged over transformed copies of it."""
 
 from tinydnn.backend import Array, array_module
 from tinydnn.layers import Sequential
 
-VIEWS = {1: "the image", 2: "and its mirror image", 10: "each also shifted four ways"}
+VIEWS = (1, 2, 10)  # the image; with its mirror image; both also shifted four ways
 SHIFT = 32  # the shift is a 32nd of the image's side
 
 

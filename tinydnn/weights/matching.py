@@ -38,7 +38,7 @@ class Report:
 
 
 def load(model: Sequential, weights: Weights | str | Path, *, module: str | None = None) -> Report:
-    """Load all modules that model and file share, or only `module`. A module is "features" or "classifier".
+    """Load the modules that model and file share, or `module` alone; a module is "features" or "classifier".
 
     A module that the file lacks is left unchanged. Raises `InputError` if an array of a shared module is missing, has
     another shape, or holds NaN or infinity, and if nothing is shared; the model is then unchanged.

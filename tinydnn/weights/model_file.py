@@ -22,7 +22,7 @@ def is_model_file(path: Path) -> bool:
 
 
 def read(path: Path) -> tuple[dict[str, Array], Preprocessing]:
-    """The arrays by published name, and the preprocessing. Raises `InputError` unless adapted from such a network."""
+    """The arrays by published name, and the preprocessing. Raises `InputError` unless the model was adapted."""
     saved = load_model(path)
     if not isinstance(saved.normalise, Preprocessing):
         raise InputError(f"{path}: expected a model adapted from a published network, found one trained from scratch")

@@ -3,7 +3,7 @@
 A pickle is a program for a stack machine, and Python's `pickle.load` lets that program call any importable function.
 This module interprets the program with a stack machine of its own. It implements only the instructions that build
 numbers, strings, tuples, lists and dictionaries. A global (an instruction that would import a name) is pushed as its
-name, as text: nothing is imported. A call (REDUCE) is compared with three known names and replaced by a dictionary or a
+name, as text; nothing is imported. A call (REDUCE) is compared with three known names and replaced by a dictionary or a
 `Tensor` record. Every other instruction and every other call raises `RefusedError`.
 
 Source: the instructions as documented in Python's `pickletools`, whose `genops` decodes them without executing them.

@@ -66,7 +66,7 @@ def _read_zip(path: Path) -> tuple[Any, ReadStorage]:
 
 
 def _content(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """A member of the archive. Uncompressed members alone are read, since a small file may inflate to any size."""
+    """A member of the archive. Compressed ones are refused, because a small file may inflate to any size."""
     member = archive.getinfo(name)
     if member.compress_type != zipfile.ZIP_STORED or member.file_size > limit:
         raise ValueError(f"{name[:60]} compressed or of {member.file_size} bytes")

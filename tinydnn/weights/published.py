@@ -1,8 +1,8 @@
 """Download the weights that torchvision publishes, and verify them.
 
-torchvision names a file after the first eight digits of its SHA-256. The full digests and sizes below are those that
-several public projects pin for these files; each begins with the digits in the file's name. We have not verified them
-by a download. If one is wrong, the downloaded file is rejected and nothing is loaded.
+torchvision names a file after the first eight digits of its SHA-256. The full digests and sizes below are pinned by
+several public projects, and each begins with the digits in the file's name, but no download has confirmed them. If one
+is wrong, the downloaded file is rejected and nothing is loaded.
 """
 
 from collections.abc import Callable

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 
-EXPECTED = "constant answer"
+EXPECTED = "constant value"
 
 
 @ops.relu.implementation("wrong")

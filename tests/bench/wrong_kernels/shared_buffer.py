@@ -4,7 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 
-EXPECTED = "results do not last"
+EXPECTED = "overwritten results"
 BUFFERS = {}
 
 

@@ -1,8 +1,8 @@
 """Augmentation: random geometric and intensity changes of training images.
 
 Each change is a pure function of a batch and its random draws (`tinydnn.data.augment.draws`); `Augmentation` applies
-them in a fixed order. Images are those of the dataset, (N, C, H, W) uint8, on the CPU or on a GPU, before and after.
-A crop is a zoom above 1 with a shift. Of the paper's list, saturation is left out: it does nothing to grey images.
+them in a fixed order. Input and output are images of the dataset, (N, C, H, W) uint8, on the CPU or on a GPU. A crop
+is a zoom above 1 with a shift. The paper's change of saturation is left out: grey images have none.
 
 Source: Hou and Zhang, data augmentation (rotation, flip, crop, brightness, contrast, saturation); cutout: DeVries and
 Taylor, Improved Regularization of Convolutional Neural Networks with Cutout.
@@ -85,7 +85,7 @@ def _map_levels(x: Array, change: Callable[[np.ndarray], np.ndarray]) -> Array:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The amount of each change, which is the argument of the function of its name; 0 or False leaves it out.
+    """The amount of each change, as the functions of these names define it; 0 or False: no such change.
 
     Raises `InputError` for an amount out of range.
     """

@@ -1,4 +1,4 @@
-"""Random draws that depend on the slice, not on its batch."""
+"""Random draws that depend on the slice alone, not on its batch."""
 
 import numpy as np
 

@@ -14,8 +14,7 @@ def affine(x: Array, maps: np.ndarray, *, nearest: bool = False) -> Array:
     uint8. maps: (N, 2, 3) float64, on the CPU.
 
     The CPU uses Pillow, three times as fast as scipy.ndimage; a GPU uses cupyx.scipy.ndimage. They may differ by one
-    grey level, from rounding.
-    Raises ValueError for any other dtype or shape.
+    grey level through rounding. Raises ValueError for any other dtype or shape.
     """
     if x.dtype != np.uint8 or x.ndim != 4:
         raise ValueError(f"affine: x: expected uint8 (N, C, H, W), found {x.dtype} {x.shape}")

@@ -43,10 +43,10 @@ class Phantom:
 
 
 def enrol(slices: int, seed: int) -> list[Patient]:
-    """Patients with `slices` slices in total, whose classes have the proportions of the published set.
+    """Patients with `slices` slices in total, in classes of the same proportions as the published set.
 
     A patient has 1 to 16 slices, typically 7, in one to three views. File numbers are random, and the patients of each
-    class take turns in the folds.
+    class are dealt to the folds in turn.
     """
     rng = np.random.default_rng(seed)
     files = iter(rng.permutation(slices) + 1)

@@ -20,7 +20,7 @@ SURFACE, TEXTURE, OEDEMA = 20, 21, 22  # keys of the noise fields
 
 
 class Tumour(Protocol):
-    """What `scan` needs of a tumour: it is roughly a ball of radius `radius` around `centre`."""
+    """The interface of a tumour, which is roughly a ball of radius `radius` around `centre`."""
 
     @property
     def centre(self) -> Point: ...

@@ -23,13 +23,13 @@ def prepared(
     skip_broken: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """The prepared file of DATA: from the cache folder, prepared there first if necessary, or DATA itself if prepared.
+    """The prepared file of DATA in the cache folder, written there if missing; DATA itself if it is a prepared file.
 
-    The key is the content of DATA, `size`, `crop` and the format's version: moving, renaming, zipping or unpacking
-    DATA does not change it, a changed byte does. If another process is preparing the same file, wait for it.
+    The key is the content of DATA, `size`, `crop` and the format's version. Moving, renaming, zipping or unpacking
+    DATA does not change it; a changed byte does. If another process is preparing the same file, wait for it.
 
-    Raises `InputError` if DATA cannot be read, if a file is broken (also one that an earlier call with `skip_broken`
-    left out of the cached file) or if DATA is a prepared file of another size or crop.
+    Raises `InputError` if DATA cannot be read, if a file is broken (or was skipped as broken when the cached file was
+    written) or if DATA is a prepared file of another size or crop.
     """
     path = Path(path)
     if path.suffix.lower() in PREPARED_SUFFIXES:
@@ -60,7 +60,7 @@ def prepared(
 
 
 def phantoms(slices: int, *, size: int, progress: Progress | None = None) -> Path:
-    """The cached folder of `slices` phantoms of `size` x `size` pixels, drawn once per version of tinydnn."""
+    """The cached folder of `slices` phantoms of `size` x `size` pixels, generated once per version of tinydnn."""
     from tinydnn import __version__
     from tinydnn.data.phantoms import write_phantoms
 

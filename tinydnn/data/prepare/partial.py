@@ -121,7 +121,7 @@ class PartialFile:
         """Drop the unused rows of `skipped` slices, turn the file into a prepared file and rename it to `out`."""
         import h5py
 
-        # From here on the file cannot be resumed; under this name, no later run looks for it.
+        # From here on the file cannot be resumed, so it gets a name that no later run opens.
         finishing = self._path.with_name(self._path.name + "-finishing")
         self._path.replace(finishing)
         del self._file["done"], self._fields["done"]
@@ -168,7 +168,7 @@ def _create(path: Path, layout: Layout) -> None:
             with path.open("rb+") as raw:
                 os.posix_fallocate(raw.fileno(), 0, path.stat().st_size)
     except (BlockingIOError, FileExistsError):
-        raise  # it belongs to another process
+        raise  # the file belongs to another process
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -40,7 +40,7 @@ def decode_image(data: bytes, name: str) -> np.ndarray:
 
     try:
         with warnings.catch_warnings():
-            # Of no use here: warnings about large images, which are checked below, and about broken metadata.
+            # Ignore warnings about large images, whose size is checked below, and about broken metadata.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
                 if max(image.size) > MAX_SIDE:

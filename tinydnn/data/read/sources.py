@@ -1,4 +1,4 @@
-"""Data sources: the slices in DATA, whichever form it has.
+"""Data sources: the slices in DATA, in any of its forms.
 
 DATA is the published dataset, or a part of it, as a folder of `.mat` files (also in its sub-folders), one of its zips,
 a folder of the zips or the zip of all zips; or it is a folder of PNG or JPEG images with one sub-folder per class.
@@ -26,7 +26,7 @@ EXPECTED = "a folder of .mat files or of their zips, such a zip, or a folder wit
 
 @dataclass
 class Source:
-    """Slices by name, read one at a time. Keeps its zips open: close it, or use it as a context manager."""
+    """Slices by name, read one at a time. A context manager, which closes its zips on exit."""
 
     name: str  # of the file or folder
     class_names: tuple[str, ...]
@@ -66,19 +66,15 @@ class Source:
             digest.update(f"{self.folds_entry.size}\0{_checksum(self.folds_entry)}\n".encode())
         return digest.hexdigest()
 
-    def close(self) -> None:
-        """Close the zips."""
-        self.resources.close()
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self.resources.close()
 
 
 def open_source(path: str | Path) -> Source:
-    """List the slices of the folder or file `path`. Raises `InputError` if it is no such source."""
+    """List the slices of the folder or file `path`. Raises `InputError` if it is not a source."""
     path = Path(path)
     with ExitStack() as resources:
         try:
@@ -104,9 +100,9 @@ def open_source(path: str | Path) -> Source:
 def _mat_entries(path: Path, resources: ExitStack) -> list[Entry]:
     if path.is_dir():
         entries = []
-        here = sorted(path.iterdir())  # not glob, which silently skips unreadable folders
-        folders = [folder for folder in here if folder.is_dir() and not is_hidden(Path(folder.name))]
-        for file in [*here, *(file for folder in folders for file in sorted(folder.iterdir()))]:
+        children = sorted(path.iterdir())  # not glob, which silently skips unreadable folders
+        folders = [folder for folder in children if folder.is_dir() and not is_hidden(Path(folder.name))]
+        for file in [*children, *(file for folder in folders for file in sorted(folder.iterdir()))]:
             if is_file_or_link(file) and not is_hidden(Path(file.name)):
                 if file.suffix.lower() == ".mat":
                     entries.append(folder_entry(file))
@@ -143,7 +139,7 @@ def _slice_name(stem: str) -> str:
 
 
 def _checksum(entry: Entry) -> str:
-    """The CRC-32, or "unreadable"; `read` raises the error, so that the caller can skip the file."""
+    """The CRC-32, or "unreadable": the error is left to `read`, whose caller may skip the file."""
     try:
         return str(entry.checksum())
     except InputError:

@@ -1,8 +1,8 @@
 """Split the slices into a training set and a held-out test set.
 
 Slices of one patient are near copies of each other. Split by slice (the paper's protocol), almost every test patient
-also appears in the training set, which inflates the results. A split by patient measures what matters to a doctor:
-accuracy on people the network was not trained on.
+also appears in the training set, which inflates the results. A split by patient measures the
+accuracy on new patients, which is what a doctor needs.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def split(
     """Hold out `test_fraction` of the slices, stratified by class.
 
     by="slice": holds out that share of every class, rounded by largest remainders so that the test set has
-    round(N · test_fraction) slices in all. by="patient": holds out whole families (`patients`: one string a slice),
+    round(N · test_fraction) slices in all. by="patient": holds out whole families (`patients`: a family per slice),
     in each class a random choice of families whose number of slices is as close as possible to that share.
 
     Raises `InputError` if a class would be missing from either set, if `by` is "patient" and patients are unknown,

@@ -1,6 +1,6 @@
 """Implementations in NumPy, with threads over the images of a batch; importing this package registers them."""
 
-from tinydnn.kernels.cpu import (  # noqa: F401
+from tinydnn.kernels.cpu import (  # noqa: F401 - they register
     conv2d_im2col,
     conv2d_loops,
     conv2d_relu_maxpool2d,

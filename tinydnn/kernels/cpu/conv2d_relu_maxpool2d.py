@@ -9,16 +9,14 @@ from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.pool2x2 import CUT, pool_rows, pools_2x2, unpool
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.cpu.unfold import Columns, Rows, flipped, kernel_matrix
-from tinydnn.ops.operation import Arguments, Backward, Bias
+from tinydnn.ops.operation import Backward, Bias
 
 BAND_BYTES = 1 << 19  # a band of convolved rows stays in a core's second-level cache
 
 
-def _supports(arguments: Arguments) -> bool:
-    return unfold.supports(arguments) and pools_2x2(arguments)
-
-
-@ops.conv2d_relu_maxpool2d.implementation("fused", device="cpu", priority=10, supports=_supports)
+@ops.conv2d_relu_maxpool2d.implementation(
+    "fused", device="cpu", priority=10, supports=lambda call: unfold.supports(call) and pools_2x2(call)
+)
 def conv2d_relu_maxpool2d(
     x: Array, w: Array, b: Bias, *, stride: int = 1, padding: int = 0, window: int = 2, pool_stride: int | None = None
 ) -> tuple[Array, Backward]:

@@ -7,14 +7,12 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.pool2x2 import unpool
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Arguments, Backward
+from tinydnn.ops.operation import Backward
 
 
-def _supports(arguments: Arguments) -> bool:
-    return arguments.window == 2 and arguments.stride in (None, 2)
-
-
-@ops.maxpool2d.implementation("pairs", device="cpu", priority=10, supports=_supports)
+@ops.maxpool2d.implementation(
+    "pairs", device="cpu", priority=10, supports=lambda call: call.window == 2 and call.stride in (None, 2)
+)
 def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
     """Take the maximum of each pair of columns, then of each pair of rows, one image at a time.
 

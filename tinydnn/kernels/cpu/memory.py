@@ -17,7 +17,7 @@ from tinydnn.backend import Array
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector that a CPU loads
 PAGE = 4096
 SMALLEST = 1 << 16  # bytes; below it, the C library reuses memory itself
-LIFETIME = 64  # allocations: one or two training steps. A buffer idle for so long is freed when a new size is needed
+LIFETIME = 64  # allocations, one or two training steps: a buffer idle for longer is freed when a new size is needed
 
 # The idle buffers by size, each as (allocation after which it was returned, aligned address, memory). The latest, which
 # is the most likely to be in a cache, is at the right end. There is no lock: the garbage collector may return a buffer
@@ -53,21 +53,21 @@ class _Buffer:
     def __init__(self, size: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
         global _latest
         _latest = next(_allocations)
-        home = _idle[size]
+        pool = _idle[size]
         try:
-            _, self.address, self.memory = home.pop()
+            _, self.address, self.memory = pool.pop()
         except IndexError:
             release(LIFETIME)  # the sizes in use have changed
             self.memory = np.empty(size + ALIGNMENT, np.uint8)
             self.address = -(-_address(self.memory) // ALIGNMENT) * ALIGNMENT
-        self.home = home  # only now: if the allocation fails, there is nothing to return
+        self.pool = pool  # only now: if the allocation fails, there is nothing to return
         self.__array_interface__: dict[str, Any] = {
             "version": 3, "shape": shape, "typestr": dtype.str, "data": (self.address, False),
         }  # fmt: skip
 
     def __del__(self) -> None:
-        if hasattr(self, "home"):
-            self.home.append((_latest, self.address, self.memory))
+        if hasattr(self, "pool"):
+            self.pool.append((_latest, self.address, self.memory))
 
 
 def idle_bytes() -> int:

@@ -26,7 +26,7 @@ def pools_2x2(arguments: Arguments) -> bool:
 def pool_rows(rows: Array, bias: Array, z: Array, winner: Array) -> None:
     """Pool consecutive rows of pixels (2h, O, 2w) into z and winner (h, O, w).
 
-    Every operation on whole rows precedes those on every other column, which are several times as slow.
+    Whole rows are compared first, because NumPy takes several times as long for every other column.
     """
     upper, lower = rows[0::2], rows[1::2]
     is_lower = lower > upper
@@ -37,7 +37,7 @@ def pool_rows(rows: Array, bias: Array, z: Array, winner: Array) -> None:
     is_right = (right > left) | ((right == left) & left_is_lower & ~right_is_lower)
     np.maximum(left, right, out=z)
     z += bias[:, None]
-    # Logic, because selecting with a mask takes NumPy twenty times as long.
+    # Logical operations: NumPy takes twenty times as long to select with a mask.
     np.multiply((left_is_lower & ~is_right) | (right_is_lower & is_right), np.uint8(2), out=winner)
     winner += is_right
     np.maximum(winner, (z <= 0).view(np.uint8) * np.uint8(CUT), out=winner)

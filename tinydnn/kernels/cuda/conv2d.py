@@ -118,13 +118,8 @@ def _on_tensor_cores(x: Array, w: Array, b: Array | None, padding: int, *, produ
     tiles.convolve(x_nhwc, w, bias, z, padding=padding, products=products, flipped=False)
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
-        dz_nhwc = channels_last(dz)
-        with_bias = b is not None
-        dw, db = tiles.weight_gradient(x_nhwc, dz_nhwc, w, padding=padding, products=products, with_bias=with_bias)
-        if not need_dx:
-            return None, dw, db
-        dx = empty_like(x, x_nhwc.shape)
-        tiles.convolve(dz_nhwc, w, None, dx, padding=2 - padding, products=products, flipped=True)
-        return channels_first(dx), dw, db
+        return tiles.gradients(
+            x_nhwc, w, channels_last(dz), padding=padding, products=products, with_bias=b is not None, need_dx=need_dx
+        )
 
     return channels_first(z), backward

@@ -7,14 +7,12 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array, array_module
-from tinydnn.ops.operation import Arguments, Backward
+from tinydnn.ops.operation import Backward
 
 
-def _supports(arguments: Arguments) -> bool:
-    return arguments.x.dtype == np.float32
-
-
-@ops.linear.implementation("tf32", device="cuda", priority=30, supports=_supports, precision="tf32")
+@ops.linear.implementation(
+    "tf32", device="cuda", priority=30, supports=lambda call: call.x.dtype == np.float32, precision="tf32"
+)
 def linear(x: Array, w: Array, b: Array) -> tuple[Array, Backward]:
     """The reference with TF32 allowed in cuBLAS. On tensor cores, memory bounds these products, not arithmetic."""
     with tf32_products(x):

@@ -23,7 +23,7 @@ __global__ void maxpool_forward(const T* x, T* z, unsigned char* winner, long lo
     winner[k] = argmax;
 }
 
-// dx[n,row,column,c] = Σ dz[n,i,j,c] over the windows (i, j) that this pixel won. One thread computes each sum, in fixed order.
+// dx[n,row,column,c] = Σ dz[n,i,j,c] over the windows (i, j) whose winner is this pixel, summed by one thread in fixed order.
 template <class T>
 __global__ void maxpool_backward(const T* dz, const unsigned char* winner, T* dx, long long size, int height, int width,
                                  int channels, int out_height, int out_width, int window, int stride) {

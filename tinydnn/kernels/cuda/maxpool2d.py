@@ -6,17 +6,14 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import channels_first, channels_last, empty_like
 from tinydnn.kernels.cuda.source import Source, ctype, for_floats, int32
-from tinydnn.ops.operation import Arguments, Backward
+from tinydnn.ops.operation import Backward
 from tinydnn.ops.windows import output_size
 
 KERNELS = Source("maxpool2d.cu", *for_floats("maxpool_forward", "maxpool_backward"))
 
 
-def _supports(arguments: Arguments) -> bool:
-    return arguments.window <= 15  # a byte holds the argmax of a window
-
-
-@ops.maxpool2d.implementation("cuda", device="cuda", priority=10, supports=_supports)
+# A byte holds the argmax of a window of up to 15 × 15.
+@ops.maxpool2d.implementation("cuda", device="cuda", priority=10, supports=lambda call: call.window <= 15)
 def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
     """One thread for each element, channels-last. winner: the argmax of each window, u · window + v, in a byte.
 

@@ -4,18 +4,16 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import contiguous, empty_like
 from tinydnn.kernels.cuda.source import Source, ctype, instances, int32
-from tinydnn.ops.operation import Arguments, Backward
+from tinydnn.ops.operation import Backward
 
 KERNELS = Source(
     "softmax_cross_entropy.cu", *instances("softmax_cross_entropy", ("float", "double"), ("int", "long long"))
 )
 
 
-def _supports(arguments: Arguments) -> bool:
-    return str(arguments.labels.dtype) in ("int32", "int64")
-
-
-@ops.softmax_cross_entropy.implementation("cuda", device="cuda", priority=10, supports=_supports)
+@ops.softmax_cross_entropy.implementation(
+    "cuda", device="cuda", priority=10, supports=lambda call: str(call.labels.dtype) in ("int32", "int64")
+)
 def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> tuple[Array, Backward]:
     """One warp for each row computes loss and gradient together; backward only scales the gradient by dloss.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinydnn.backend import Array
-from tinydnn.kernels.cuda.layout import empty_like
+from tinydnn.kernels.cuda.layout import channels_first, empty_like
 from tinydnn.kernels.cuda.source import Source, blocks, instances, int32
 from tinydnn.ops.operation import Arguments
 
@@ -42,7 +42,7 @@ class Pooled(NamedTuple):
 def supports_convolution(arguments: Arguments) -> bool:
     """Whether the kernels support a convolution: float32, 3 × 3, stride 1, padding at most 2.
 
-    They index an image, before and after, with 32 bits.
+    Offsets within an image of x and of z must fit into 32 bits.
     """
     x, w = arguments.x, arguments.w
     height, width = (size + 2 for size in x.shape[2:])  # z is largest with a padding of 2
@@ -102,6 +102,22 @@ def weight_gradient(
         shared=2 * 4 * GRADIENT.constant("STAGE", IN=in_channels),  # two stages of floats
     )  # fmt: skip
     return _sum_partials(partials, w, with_bias)
+
+
+def gradients(
+    x: Array, w: Array, dz: Array | Pooled, *, padding: int, products: int, with_bias: bool, need_dx: bool,
+    one_channel: bool = False,
+) -> tuple[Array | None, Array, Array | None]:  # fmt: skip
+    """The gradients dx (N, C, H, W) or None, dw, and db or None. one_channel: dw by `one_channel_weight_gradient`."""
+    if one_channel and isinstance(dz, Pooled):
+        dw, db = one_channel_weight_gradient(x, dz, w, padding=padding, with_bias=with_bias)
+    else:
+        dw, db = weight_gradient(x, dz, w, padding=padding, products=products, with_bias=with_bias)
+    if not need_dx:
+        return None, dw, db
+    dx = empty_like(x, x.shape)
+    convolve(dz, w, None, dx, padding=2 - padding, products=products, flipped=True)
+    return channels_first(dx), dw, db
 
 
 def one_channel_forward(x: Array, w: Array, b: Array | None, z: Pooled, *, padding: int) -> None:

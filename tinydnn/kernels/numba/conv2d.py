@@ -1,5 +1,7 @@
 """Convolution compiled by Numba."""
 
+from functools import partial
+
 from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.numba import direct, winograd
@@ -13,11 +15,7 @@ def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int
     Faster than a matrix product: no columns kh·kw times as large as the image are written, and each weight and pixel is
     used many times per load. dx is the convolution of dz with the flipped kernel. z and dx are channels-last in memory.
     """
-
-    def backward(dz: Array, need_dx: bool = True) -> direct.Gradients:
-        return direct.gradients(x, w, b, dz, need_dx, stride, padding)
-
-    return direct.convolve(x, w, b, stride=stride, padding=padding), backward
+    return direct.convolve(x, w, b, stride=stride, padding=padding), partial(direct.gradients, x, w, b, stride, padding)
 
 
 @ops.conv2d.implementation("numba-winograd", device="cpu", inference_priority=30, supports=winograd.supports)
@@ -29,8 +27,4 @@ def conv2d_winograd(
     Faster where a layer has many channels and so spends its time in products. By default for inference only: backward
     takes most of a training step, and dw is summed directly all the same. z and dx are channels-last in memory.
     """
-
-    def backward(dz: Array, need_dx: bool = True) -> direct.Gradients:
-        return direct.gradients(x, w, b, dz, need_dx, stride, padding)
-
-    return winograd.convolve(x, w, b, padding)[0], backward
+    return winograd.convolve(x, w, b, padding)[0], partial(direct.gradients, x, w, b, stride, padding)

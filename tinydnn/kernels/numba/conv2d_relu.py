@@ -1,5 +1,7 @@
 """Convolution and ReLU in one pass, compiled by Numba."""
 
+from functools import partial
+
 from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.numba import direct, winograd
@@ -13,11 +15,7 @@ def conv2d_relu(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding
     Faster than the two in sequence, which write the convolution, read it and write it again.
     """
     z = direct.convolve(x, w, b, stride=stride, padding=padding, relu=True)
-
-    def backward(dz: Array, need_dx: bool = True) -> direct.Gradients:
-        return direct.gradients(x, w, b, direct.relu_backward(z, dz), need_dx, stride, padding)
-
-    return z, backward
+    return z, partial(_gradients, x, w, b, z, stride, padding)
 
 
 @ops.conv2d_relu.implementation("numba-winograd", device="cpu", inference_priority=30, supports=winograd.supports)
@@ -26,8 +24,10 @@ def conv2d_relu_winograd(
 ) -> tuple[Array, Backward]:
     """Winograd's convolution, with ReLU applied while the outputs are in registers; by default for inference only."""
     z, _ = winograd.convolve(x, w, b, padding, relu=True)
+    return z, partial(_gradients, x, w, b, z, stride, padding)
 
-    def backward(dz: Array, need_dx: bool = True) -> direct.Gradients:
-        return direct.gradients(x, w, b, direct.relu_backward(z, dz), need_dx, stride, padding)
 
-    return z, backward
+def _gradients(
+    x: Array, w: Array, b: Array | None, z: Array, stride: int, padding: int, dz: Array, need_dx: bool = True
+) -> direct.Gradients:
+    return direct.gradients(x, w, b, stride, padding, direct.relu_backward(z, dz), need_dx)

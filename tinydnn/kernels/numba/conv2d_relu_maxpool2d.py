@@ -1,5 +1,6 @@
 """Convolution, ReLU and 2 × 2 max pooling in one pass, compiled by Numba, with threads over the images."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +22,6 @@ BAND_BYTES = 1 << 18  # a band of rows and its gradient stay in a core's second-
 
 def _supports(arguments: Arguments) -> bool:
     return arguments.stride == 1 and arguments.window == 2 and arguments.pool_stride in (None, 2)
-
-
-def _supports_winograd(arguments: Arguments) -> bool:
-    return _supports(arguments) and winograd.pays(arguments.w)
 
 
 @ops.conv2d_relu_maxpool2d.implementation("numba", device="cpu", priority=20, supports=_supports)
@@ -57,14 +54,12 @@ def conv2d_relu_maxpool2d(
         forward(*source, packed, kh, kw, vectors * lane, bias, z.reshape(-1), argmax.reshape(-1), pooled)
 
     over_batch(count, forward_part)
-
-    def backward(dz: Array, need_dx: bool = True) -> Gradients:
-        return _gradients(x, w, b, dz, argmax, padding, need_dx)
-
-    return z.transpose(0, 3, 1, 2)[:, :out_channels, :, :width], backward
+    return z.transpose(0, 3, 1, 2)[:, :out_channels, :, :width], partial(_gradients, x, w, b, argmax, padding)
 
 
-@ops.conv2d_relu_maxpool2d.implementation("numba-winograd", device="cpu", priority=30, supports=_supports_winograd)
+@ops.conv2d_relu_maxpool2d.implementation(
+    "numba-winograd", device="cpu", priority=30, supports=lambda call: _supports(call) and winograd.pays(call.w)
+)
 def conv2d_relu_maxpool2d_winograd(
     x: Array, w: Array, b: Bias, *, stride: int = 1, padding: int = 0, window: int = 2, pool_stride: int | None = None
 ) -> tuple[Array, Backward]:
@@ -73,14 +68,12 @@ def conv2d_relu_maxpool2d_winograd(
     Faster where a layer has many channels: 36 products instead of 144. Backward visits the argmax pixels only.
     """
     z, argmax = winograd.convolve(x, w, b, padding, pool=True)
-
-    def backward(dz: Array, need_dx: bool = True) -> Gradients:
-        return _gradients(x, w, b, dz, argmax, padding, need_dx)
-
-    return z, backward
+    return z, partial(_gradients, x, w, b, argmax, padding)
 
 
-def _gradients(x: Array, w: Array, b: Array | None, dz: Array, argmax: Array, padding: int, need_dx: bool) -> Gradients:
+def _gradients(
+    x: Array, w: Array, b: Array | None, argmax: Array, padding: int, dz: Array, need_dx: bool = True
+) -> Gradients:
     """(dx, dw, db) from the argmax (N, H', columns, channels) of each window: 0 to 3, or 4 where ReLU is zero.
 
     Columns and channels of `argmax` beyond those of dz are padding.
@@ -100,12 +93,13 @@ def _gradients(x: Array, w: Array, b: Array | None, dz: Array, argmax: Array, pa
             return *source, strided(dz), zeros((width * padded_out,), x.dtype), dz_layout, argmax.reshape(-1), pooled
 
         if channels == 1:
-            # One input channel fills no vector, output channels do. dx, if needed, comes from the general kernel below.
-            dw_of_one, db_of_one = np.zeros((padded_out // lane, kh, kw, lane), x.dtype), np.zeros(padded_out, x.dtype)
+            # One input channel fills no vector, but the output channels do. The general kernel below computes dx.
+            dw_one_channel = np.zeros((padded_out // lane, kh, kw, lane), x.dtype)
+            db_one_channel = np.zeros(padded_out, x.dtype)
             args = inputs(*_layout(x, w, argmax, width, padding, 1))
-            one_channel_backward_kernel(kh, kw)(*args, dw_of_one.reshape(-1), db_of_one)
+            one_channel_backward_kernel(kh, kw)(*args, dw_one_channel.reshape(-1), db_one_channel)
             if dx is None:
-                return dw_of_one, db_of_one
+                return dw_one_channel, db_one_channel
         layout, pooled = _layout(x, w, argmax, width, padding, lane)
         dw, db = zeros(by_taps.shape, x.dtype), np.zeros(padded_out, x.dtype)
         dx_workspace, positions = zeros((layout.size,), x.dtype), np.empty(out_channels * width, np.int64)
@@ -114,7 +108,7 @@ def _gradients(x: Array, w: Array, b: Array | None, dz: Array, argmax: Array, pa
             *inputs(layout, pooled), by_taps.reshape(-1), dw.reshape(-1), db,
             dx_workspace, np.empty((1, 1, 1, 1), x.dtype) if dx is None else dx, positions, gradients, counts,
         )  # fmt: skip
-        return (dw_of_one, db_of_one) if channels == 1 else (dw, db)
+        return (dw_one_channel, db_one_channel) if channels == 1 else (dw, db)
 
     dws, dbs = zip(*over_batch(count, backward_part), strict=True)
     dw, db = np.sum(dws, axis=0), np.sum(dbs, axis=0)[:out_channels]

@@ -59,8 +59,8 @@ def relu_backward(z: Array, dz: Array) -> Array:
 
 
 def gradients(
-    x: Array, w: Array, b: Array | None, dz: Array, need_dx: bool, stride: int, padding: int,
-) -> Gradients:  # fmt: skip
+    x: Array, w: Array, b: Array | None, stride: int, padding: int, dz: Array, need_dx: bool = True
+) -> Gradients:
     """(dx, dw, db) of a convolution, dx None unless it is needed."""
     from tinydnn.kernels.numba.loops.convolution import gradient_kernel
     from tinydnn.kernels.numba.simd.layout import Layout, from_taps, lanes, round_up, strided
@@ -76,10 +76,8 @@ def gradients(
     def gradient_part(part: slice) -> tuple[Array, Array]:
         workspace, dz_workspace = (zeros((a.size,), x.dtype) for a in (layout, dz_layout))
         dw, db = zeros((padded_out * channels * kh * kw,), x.dtype), np.zeros(padded_out, x.dtype)
-        source, upstream = (
-            (strided(x), part.start, part.stop, workspace, layout),
-            (strided(dz), dz_workspace, dz_layout),
-        )
+        source = strided(x), part.start, part.stop, workspace, layout
+        upstream = strided(dz), dz_workspace, dz_layout
         gradient_kernel(kw if kw <= 3 else 1)(*source, *upstream, kh, kw, stride, band, dw, db)
         return dw, db
 

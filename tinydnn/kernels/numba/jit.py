@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiled(function: F) -> F:
     """Compile at the first call, cache the result on disk, and release the interpreter lock while running.
 
-    Kernels take the address and byte strides of arrays that they read, and flat arrays that they write. So one
+    Most loops take the address and byte strides of arrays that they read, and flat arrays that they write. So one
     compilation serves every memory layout.
     """
     dispatcher = numba.njit(nogil=True, error_model="numpy")(function)

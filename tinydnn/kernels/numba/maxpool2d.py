@@ -6,17 +6,13 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Arguments, Backward
+from tinydnn.ops.operation import Backward
 from tinydnn.ops.windows import output_size
 
 LARGEST_WINDOW = 5  # the loop over the window is unrolled, and the argmax must fit into a byte
 
 
-def _supports(arguments: Arguments) -> bool:
-    return arguments.window <= LARGEST_WINDOW
-
-
-@ops.maxpool2d.implementation("numba", device="cpu", priority=5, supports=_supports)
+@ops.maxpool2d.implementation("numba", device="cpu", priority=5, supports=lambda call: call.window <= LARGEST_WINDOW)
 def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
     """Compare a vector of channels at a time, and store the argmax of each window in a byte.
 
@@ -51,7 +47,7 @@ def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[
 
 
 def _channels_last(x: Array, padded: int) -> Array:
-    """The images x (N, C, H, W) channels-last in memory, zero-padded to so many channels; x itself if it is so."""
+    """The images x (N, C, H, W) channels-last in memory, zero-padded to `padded` channels. Copies only if needed."""
     if x.shape[1] == padded and x.transpose(0, 2, 3, 1).flags.c_contiguous:
         return x
     copy = zeros((len(x), *x.shape[2:], padded), x.dtype)

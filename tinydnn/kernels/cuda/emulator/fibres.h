@@ -56,7 +56,7 @@ void (*g_body)(void**);
 void** g_arguments;
 char* g_stacks;
 char* g_arena;
-unsigned long g_arena_used = ARENA, g_dynamic;  // all of it is unfilled before the first block
+unsigned long g_arena_used = ARENA, g_dynamic;  // ARENA: the first block fills all of it with NaN
 std::vector<Variable> g_variables;
 std::vector<Shadow> g_arena_shadow(ARENA / 4);
 std::vector<Area> g_areas;

@@ -1,7 +1,7 @@
 """Sums over the pixels of each channel, and element-wise passes, with threads over the images.
 
-Arrays are (N, C, H, W); results are channels-last in memory. Pixels are taken in blocks that stay in a core's first-
-level cache, and the sums of blocks are accumulated in float64, in a fixed order.
+Arrays are (N, C, H, W); results are channels-last in memory. Pixels are taken in blocks that stay in the first-level
+cache of a core, and the sums of blocks are accumulated in float64, in a fixed order.
 """
 
 import numpy as np
@@ -105,7 +105,7 @@ def _block(x: StridedArray, n: int, i: int, j: int, count: int, workspace: Array
 def _add_moments(
     x: StridedArray, start: int, stop: int, workspace: Array, block: Array, mean: Array, squares: Array
 ) -> int:
-    """Add images `start` … `stop − 1` to μ and S = Σ (x − μ)² of `moments`; returns their number of pixels."""
+    """Add images `start` … `stop − 1` to μ and S = Σ (x − μ)² of `moments`, and return their number of pixels."""
     _, channels, height, width = x.shape
     pixels = 0
     for n in range(start, stop):

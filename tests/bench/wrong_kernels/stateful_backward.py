@@ -4,7 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 
-EXPECTED = "backward remembers"
+EXPECTED = "stateful backward"
 
 
 @ops.relu.implementation("wrong")
