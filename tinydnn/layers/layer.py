@@ -58,20 +58,20 @@ class Layer(ABC):
 
     def parameters(self) -> dict[str, Parameter]:
         """The parameters by name."""
-        return self._members(Parameter)
+        return self._members(Parameter, "parameters")
 
     def buffers(self) -> dict[str, Buffer]:
         """The buffers by name."""
-        return self._members(Buffer)
+        return self._members(Buffer, "buffers")
 
     def generators(self) -> dict[str, np.random.Generator]:
         """The random generators by name, from which training draws."""
-        return self._members(np.random.Generator)
+        return self._members(np.random.Generator, "generators")
 
-    def _members(self, kind: type[T]) -> dict[str, T]:
+    def _members(self, kind: type[T], method: str) -> dict[str, T]:
         members = {name: member for name, member in vars(self).items() if isinstance(member, kind)}
         for layer_name, layer in self.named_layers():
-            members |= {f"{layer_name}/{name}": member for name, member in layer._members(kind).items()}
+            members |= {f"{layer_name}/{name}": member for name, member in getattr(layer, method)().items()}
         return members
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
