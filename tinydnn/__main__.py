@@ -1,5 +1,5 @@
 """`python -m tinydnn` is `tinydnn`."""
 
-from tinydnn.cli.app import main
+from tinydnn.cli.start import main
 
 main()

@@ -38,7 +38,7 @@ def load_kernel():
 
     yield load_temporarily
     for operation, name in registered:
-        ops.operations()[operation].implementations.pop(name, None)
+        ops.operations()[operation].unregister(name)
 
 
 def test_there_are_at_least_fifteen_wrong_kernels():

@@ -124,7 +124,7 @@ def test_without_need_dx_the_first_convolution_computes_no_dx():
             z, backward = model(np.ones((1, 1, 7, 7), np.float32))
             backward(np.ones_like(z), need_dx=False)
     finally:
-        del ops.conv2d.implementations["recording"]
+        ops.conv2d.unregister("recording")
     assert requests == [True, False]  # the last layer first
 
 
@@ -148,3 +148,12 @@ def test_a_layer_with_parameters_cannot_appear_twice():
     Sequential(linear, activation, Linear(3, 3, rng=rng()), activation)
     with pytest.raises(ValueError, match="expected separate parameters in every layer, found one in two layers"):
         Sequential(linear, activation, linear)
+
+
+def test_a_layer_may_override_the_parameters_it_reports():
+    class Alias(Linear):
+        def parameters(self):
+            return {"matrix": self.weight}
+
+    chain = Sequential(Alias(3, 2, rng=np.random.default_rng(0)))
+    assert list(chain.parameters()) == ["00-alias/matrix"]

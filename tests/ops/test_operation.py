@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinydnn import ops
-from tinydnn.ops.operation import REFERENCE, _operations, operation
+from tinydnn.ops.operation import REFERENCE, _device, _operations, operation
 
 X = np.ones((1, 1, 4, 4))
 W = np.ones((1, 1, 3, 3))
@@ -256,4 +256,36 @@ def test_inference_mode_uses_the_inference_priority():
                 assert ops.relu.which(x) == "reference"
         assert ops.relu.which(x) == default
     finally:
-        del ops.relu.implementations["less exact"]
+        ops.relu.unregister("less exact")
+
+
+def test_a_numpy_scalar_option_does_not_decide_the_device(monkeypatch):
+    monkeypatch.setitem(_device.__globals__, "device_of", lambda value: type(value).__name__)
+    arguments = ops.maxpool2d.bind(np.ones((1, 1, 4, 4)), window=np.int64(2))
+    assert _device(arguments) == "ndarray"
+
+
+def test_an_operation_may_have_a_parameter_named_device():
+    try:
+
+        @operation(check=lambda x, *, device="left": None)
+        def turn(x, *, device="left"):
+            return x.copy(), lambda dz: dz
+
+        assert turn.which(np.ones(2), device="right") == "reference"
+    finally:
+        _operations.pop("turn")
+
+
+def test_an_unregistered_implementation_no_longer_runs(double):
+    assert double.which(X) == "shift"
+    double.unregister("shift")
+    assert double.which(X) != "shift"
+    assert "shift" not in double.names()
+    with pytest.raises(ValueError, match="other than the reference"):
+        double.unregister("reference")
+
+
+def test_implementations_change_by_registration_only(double):
+    with pytest.raises(TypeError):
+        del double.implementations["shift"]

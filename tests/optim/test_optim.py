@@ -190,7 +190,9 @@ def test_invalid_settings_are_refused(create, message):
 
 def test_an_optimizer_registers_an_update_rule_for_a_device():
     class Descent(Optimizer):
-        pass
+        @staticmethod
+        def update(theta, g, *, lr):
+            theta -= lr * g
 
     @Descent.implementation("cuda")
     def on_gpu(theta, g, *, scalars):
@@ -198,6 +200,22 @@ def test_an_optimizer_registers_an_update_rule_for_a_device():
 
     assert Descent.implementations == {"cuda": on_gpu}
     assert set(SGD.implementations) == set(Adam.implementations) == {"cuda"}  # each class has its own
+
+
+def test_a_subclass_with_the_same_rule_has_its_implementations():
+    class Named(SGD):
+        pass
+
+    assert Named.implementations is SGD.implementations
+
+
+@pytest.mark.parametrize("make", [lambda p: SGD(p, lr=0.1, momentum=0.9), lambda p: Adam(p, lr=0.1)])
+def test_a_scalar_parameter_keeps_its_shape(make):
+    theta = Parameter(np.array(2.0), np.array(1.0))
+    optimizer = make({"theta": theta})
+    optimizer.step()
+    assert theta.value.shape == ()
+    assert {averages["theta"].shape for averages in optimizer.state.values()} == {()}
 
 
 def test_the_implementation_for_the_device_updates_all_parameters_at_once(monkeypatch):

@@ -204,6 +204,14 @@ def test_a_loss_that_is_not_finite_stops_and_suggests_a_lower_rate(trainer, opti
     assert all(np.isfinite(record.loss) for record in training.records)
 
 
+def test_a_diverged_step_leaves_the_last_weights_and_counts_alone(trainer):
+    diverging = trainer(lr=1e30)
+    with pytest.raises(InputError, match="training diverged: the loss of iteration"):
+        list(diverging.run())
+    assert set(diverging.optimizer.step_counts.values()) == {diverging.iteration}
+    assert all(np.isfinite(array).all() for array in diverging.model.state().values())
+
+
 def test_a_held_out_loss_that_is_not_finite_stops_training(trainer):
     training = trainer(epochs=1, batch_size=28, lr=1e30)  # one iteration, whose loss is still finite
     with pytest.raises(InputError, match=r"the held-out loss after iteration 1 is (nan|inf)"):

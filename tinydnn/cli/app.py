@@ -7,7 +7,6 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tinydnn.cli.start import raise_core_type
 from tinydnn.errors import InputError
 
 INTERRUPTED = 130  # the usual exit status after Ctrl-C
@@ -42,8 +41,6 @@ def main() -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may hold any bytes
     try:
-        if sys.argv[1:] and not sys.argv[1].startswith("-"):  # --version and --help need no BLAS
-            raise_core_type()
         for command in COMMANDS:
             import_module(f"tinydnn.cli.{command}")
         status = typer.main.get_command(app).main(standalone_mode=False)

@@ -30,7 +30,7 @@ def explicit_options(context: typer.Context, kind: type[Options]) -> dict[str, A
     """
     explicit = {name: value for name, value in context.params.items() if _is_explicit(context, name)}
     values = {name: value for name, value in explicit.items() if name in kind.__dataclass_fields__}
-    if recipe := context.params["recipe"]:
+    if (recipe := context.params["recipe"]) is not None:
         values = {"recipe": recipe, **read_recipe(recipe, kind), **values}
     for name in {"data", "weights"} & values.keys():
         if isinstance(values[name], str) and values[name] != RANDOM:

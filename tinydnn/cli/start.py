@@ -1,4 +1,4 @@
-"""The start of the program: it restarts itself once if OpenBLAS chose kernels for a lesser CPU.
+"""The entry point of the program. It restarts the program once if OpenBLAS chose kernels for a lesser CPU.
 
 OpenBLAS chooses its kernels for a core type when NumPy is imported. If the type is below the CPU's (an OpenBLAS older
 than the CPU, or OPENBLAS_CORETYPE=Haswell set for the whole machine), matrix products run at half the speed. The
@@ -11,9 +11,10 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from tinydnn.bench.machine import CPUINFO, instruction_sets
-from tinydnn.errors import InputError
+from tinydnn.cli import app
 from tinydnn.kernels.cpu.blas import RAISED_FROM, loaded_blas
 
 SWITCH, AS_IS = "TINYDNN_BLAS", "as-is"
@@ -27,11 +28,18 @@ LESSER = frozenset({
 })  # fmt: skip
 
 
-def raise_core_type(cpuinfo: Path = CPUINFO) -> None:
-    """Restart this program with a better core type; return if there is none or the restart fails."""
+def main() -> NoReturn:
+    """Run the command line, after a restart of this process if the BLAS needs one."""
     switch = os.environ.get(SWITCH)
     if switch not in (None, "", AS_IS):
-        raise InputError(f"{SWITCH}: expected {AS_IS} or nothing, found {switch!r}")
+        app.fail(f"{SWITCH}: expected {AS_IS} or nothing, found {switch!r}")
+    if sys.argv[1:] and not sys.argv[1].startswith("-"):  # --version and --help need no BLAS
+        raise_core_type()
+    app.main()
+
+
+def raise_core_type(cpuinfo: Path = CPUINFO) -> None:
+    """Restart this program with a better core type; return if there is none or the restart fails."""
     lesser = lesser_core_type(os.environ, cpuinfo)
     if lesser is None or not sys.executable:
         return

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper, wraps
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, Generic, ParamSpec, TypeAlias
+
+import numpy as np
 
 from tinydnn.backend import Array, device_of
 from tinydnn.ops import context
@@ -29,12 +31,13 @@ DEVICES = ("cpu", "cuda", "any")
 class Arguments(SimpleNamespace):
     """The arguments of a call by name, defaults included: `arguments.x`, `arguments.stride`."""
 
-    def device(self) -> str:
-        """The device of the arrays, which is the same for all after the operation's check."""
-        for value in vars(self).values():
-            if hasattr(value, "dtype"):
-                return device_of(value)
-        return device_of(None)
+
+def _device(arguments: Arguments) -> str:
+    """The device of the arrays, which is the same for all after the operation's check."""
+    for value in vars(arguments).values():
+        if hasattr(value, "dtype") and not isinstance(value, np.generic):
+            return device_of(value)
+    return device_of(None)
 
 
 Supports: TypeAlias = Callable[[Arguments], bool]
@@ -65,7 +68,7 @@ class Implementation:
 
     def accepts(self, arguments: Arguments) -> bool:
         """Whether it runs on the device of the arguments and supports them."""
-        return self.device in (arguments.device(), "any") and self.supports(arguments)
+        return self.device in (_device(arguments), "any") and self.supports(arguments)
 
     @cached_property
     def label(self) -> str:
@@ -84,7 +87,8 @@ class Operation(Generic[P]):
         update_wrapper(self, reference)
         self.name = reference.__name__
         self.check = check
-        self.implementations = {REFERENCE: Implementation(REFERENCE, reference, "any")}
+        self._implementations = {REFERENCE: Implementation(REFERENCE, reference, "any")}
+        self.implementations = MappingProxyType(self._implementations)  # by name, in the order of registration
         self._parameters = inspect.signature(reference).parameters
         self._defaults = {name: p.default for name, p in self._parameters.items() if p.default is not p.empty}
         self._ranked: dict[tuple[str, str, bool], list[Implementation]] = {}
@@ -169,6 +173,13 @@ class Operation(Generic[P]):
 
         return register
 
+    def unregister(self, name: str) -> None:
+        """Remove an implementation, if it is registered. Raises `ValueError` for the reference."""
+        if name == REFERENCE:
+            raise ValueError(f"{self.name}: expected an implementation other than the reference, found {name!r}")
+        self._implementations.pop(name, None)
+        self._ranked.clear()
+
     def _register(self, new: Implementation) -> None:
         where = f"{self.name} implementation {new.name!r}"
         if new.device not in DEVICES:
@@ -182,11 +193,11 @@ class Operation(Generic[P]):
             raise ValueError(
                 f"{where}: expected a new name, found one that {registered.function.__module__} has registered"
             )
-        self.implementations[new.name] = new
+        self._implementations[new.name] = new
         self._ranked.clear()
 
     def _choose(self, arguments: Arguments) -> Implementation:
-        device = arguments.device()
+        device = _device(arguments)
         requested = _choices.get().get(self.name)
         if requested is not None:
             implementation = self.implementations[requested]

@@ -29,7 +29,8 @@ class Optimizer(ABC):
     implementations: ClassVar[dict[str, Callable[..., None]]]
 
     def __init_subclass__(cls) -> None:
-        cls.implementations = {}
+        if "update" in vars(cls):  # a subclass with the update rule of its base shares the implementations too
+            cls.implementations = {}
 
     @classmethod
     def implementation(cls, device: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -103,15 +104,16 @@ class Optimizer(ABC):
             if not parameter.lr_scale:
                 continue
             assert parameter.grad is not None
-            xp = array_module(parameter.value)
-            parameter.value = xp.ascontiguousarray(parameter.value)  # only then a flat view of it can be written to
+            if not parameter.value.flags.c_contiguous:  # a flat view of it could not be written to
+                parameter.value = parameter.value.copy(order="C")
             arrays = [parameter.value.reshape(-1), parameter.grad.reshape(-1)]
             for averages in self.state.values():
-                averages[name] = xp.ascontiguousarray(averages[name])
+                if not averages[name].flags.c_contiguous:
+                    averages[name] = averages[name].copy(order="C")
                 arrays.append(averages[name].reshape(-1))
             arguments = self.scalars(self.lr * parameter.lr_scale, self.step_counts[name]) | constants
             # One chunk at a time stays in the cache for the whole rule.
-            chunk = CHUNK if xp is np else len(arrays[0])
+            chunk = CHUNK if array_module(parameter.value) is np else len(arrays[0])
             for start in range(0, len(arrays[0]), chunk):
                 self.update(*[array[start : start + chunk] for array in arrays], **arguments)
 

@@ -25,11 +25,13 @@ def training_step(
     *,
     label_smoothing: float = 0.0,
     log_prior: Array | None = None,
+    check: Callable[[Array], None] = lambda total_loss: None,
 ) -> StepResult:
     """Train a model on one batch.
 
     update: `optimizer.step`; a captured GPU step passes `optimizer.apply`. x: images (N, C, H, W). y: labels (N,).
     masks: tumour masks (N, H, W), for a region network only. label_smoothing, log_prior: see `tinydnn.training.loss`.
+    check: called with the total loss before the backward pass; what it raises leaves the weights unchanged.
     """
     if masks is None:
         logits, backward = model(x, training=True)
@@ -38,6 +40,7 @@ def training_step(
         body, _ = model.split_at(len(model.layers) - 1)  # without the RegionVote, which is part of the loss
         region_map, backward = body(x, training=True)
         loss, loss_backward = region_loss(region_map, y, masks, label_smoothing=label_smoothing, log_prior=log_prior)
+    check(loss.total)
     backward(loss_backward(), need_dx=False)
     update()
     accuracy = (loss.logits.argmax(axis=1) == y).mean()

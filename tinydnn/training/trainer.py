@@ -147,13 +147,14 @@ class Trainer:
                 with self._computing():
                     if self.gpu_step is not None:
                         result = self.gpu_step(*batch)
+                        self._check_loss(result.total_loss)
                     else:
                         result = training_step(
                             self.segment.model, self.optimizer.step, *batch,
                             label_smoothing=self.protocol.label_smoothing, log_prior=self.log_prior,
+                            check=self._check_loss,
                         )  # fmt: skip
-                    total_loss, loss, accuracy = map(float, result)
-                self._require_finite(total_loss, f"the loss of iteration {self.iteration + 1}")
+                    loss, accuracy = float(result.image_loss), float(result.accuracy)
                 self.iteration += 1
                 seconds = perf_counter() - start
                 yield self._append(Step(epoch, self.iteration, self.optimizer.lr, loss, accuracy, seconds))
@@ -233,6 +234,9 @@ class Trainer:
         """Restore the weights of the epoch with the lowest held-out loss."""
         self.model.load_state(self.best_state)
 
+    def _check_loss(self, total_loss: Array) -> None:
+        self._require_finite(float(total_loss), f"the loss of iteration {self.iteration + 1}")
+
     def require_finite_weights(self) -> None:
         """Raise `InputError` if training has diverged, even if no loss has shown it yet."""
         for name, array in self.model.state().items():
@@ -253,7 +257,8 @@ class Trainer:
     def _make_gpu_step(self) -> GpuStep | None:
         """The captured step if training on a GPU needs only images, labels and plain cross-entropy; else None."""
         protocol, normalise = self.protocol, self.normalise
-        plain = not (protocol.augment or protocol.label_smoothing or protocol.balance or has_region_head(self.model))
+        plain = "cuda" in self.optimizer.implementations  # else its learning rate would be captured as a constant
+        plain &= not (protocol.augment or protocol.label_smoothing or protocol.balance or has_region_head(self.model))
         plain &= all(parameter.lr_scale == 1 for parameter in self.model.parameters().values())
         if protocol.device == "cpu" or not plain or not isinstance(normalise, Normalisation):
             return None
