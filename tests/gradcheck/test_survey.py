@@ -43,9 +43,17 @@ def test_an_operation_without_cases_is_refused_and_not_passed(monkeypatch):
         bench_case("relu")
 
 
-def test_the_survey_continues_after_an_exception(monkeypatch):
-    monkeypatch.setattr(ops.relu, "implementations", dict(ops.relu.implementations))
+@pytest.fixture
+def clean_relu():
+    """Removes the implementations of relu that a test registers."""
+    before = set(ops.relu.implementations)
+    yield
+    for name in set(ops.relu.implementations) - before:
+        ops.relu.unregister(name)
 
+
+@pytest.mark.usefixtures("clean_relu")
+def test_the_survey_continues_after_an_exception():
     @ops.relu.implementation("broken")
     def relu(x):
         raise RuntimeError("out of order")
@@ -65,9 +73,8 @@ def test_the_command_prints_a_table_and_succeeds():
     assert any(row[:2] == ["Linear", "threads"] for row in rows)
 
 
-def test_the_command_fails_and_names_a_wrong_gradient(monkeypatch):
-    monkeypatch.setattr(ops.relu, "implementations", dict(ops.relu.implementations))
-
+@pytest.mark.usefixtures("clean_relu")
+def test_the_command_fails_and_names_a_wrong_gradient():
     @ops.relu.implementation("wrong")
     def relu(x):
         return np.maximum(x, 0), lambda dz: -dz * (x > 0)
