@@ -23,7 +23,8 @@ from tinydnn.data.prepare import cache
 from tinydnn.models import MODELS
 from tinydnn.optim import SGD, constant
 from tinydnn.storage import atomic_write
-from tinydnn.training.trainer import Protocol, Step, Trainer
+from tinydnn.training.protocol import Protocol, Step
+from tinydnn.training.trainer import Trainer
 
 CASES = (("baseline", 256, 128), ("baseline", 128, 128), ("regions", 128, 32))  # model, pixels, batch
 AUGMENTATIONS = ("none", "light", "strong")

@@ -15,7 +15,8 @@ from tinydnn.data.split import split
 from tinydnn.layers import Flatten, Linear, Sequential
 from tinydnn.models import baseline_cnn
 from tinydnn.optim import SGD, one_cycle
-from tinydnn.training.trainer import Protocol, Trainer
+from tinydnn.training.protocol import Protocol
+from tinydnn.training.trainer import Trainer
 
 SIZE, SEED = 128, 0
 WEIGHT_DECAYS = (0.001, 0.01, 0.1)

@@ -27,7 +27,8 @@ from tinydnn.errors import InputError
 from tinydnn.models import baseline_cnn
 from tinydnn.runs import Options
 from tinydnn.storage import atomic_write
-from tinydnn.training.trainer import Protocol, Step, Trainer
+from tinydnn.training.protocol import Protocol, Step
+from tinydnn.training.trainer import Trainer
 
 PHANTOMS, SEED = 320, 0
 

@@ -22,7 +22,8 @@ from tinydnn.models import baseline_cnn
 from tinydnn.optim import SGD, one_cycle
 from tinydnn.plots import canvas
 from tinydnn.plots.canvas import BLUE, GREY, VERMILION
-from tinydnn.training.trainer import Protocol, Trainer, Validation
+from tinydnn.training.protocol import Protocol, Validation
+from tinydnn.training.trainer import Trainer
 
 SIZE, BATCH, EPOCHS, LR, SEED = 64, 32, 30, 0.02, 0
 SPLITS = ("slice", "patient")

@@ -7,7 +7,8 @@ from tinydnn import SGD
 from tinydnn.checkpoint import load_checkpoint, load_model, save_checkpoint
 from tinydnn.data.dataset import Dataset
 from tinydnn.optim import constant
-from tinydnn.training.trainer import Protocol, Trainer
+from tinydnn.training.protocol import Protocol
+from tinydnn.training.trainer import Trainer
 
 
 @pytest.fixture

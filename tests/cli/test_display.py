@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from tinydnn.cli import display
-from tinydnn.training.trainer import Step, Validation
+from tinydnn.training.protocol import Step, Validation
 
 PROTOCOL = SimpleNamespace(epochs=10, batch_size=128)
 

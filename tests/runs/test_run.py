@@ -12,7 +12,7 @@ from tinydnn.kernels.cpu.threads import thread_count
 from tinydnn.runs import Options, Run
 from tinydnn.runs.config import read_config
 from tinydnn.runs.files import FILES, lock_folder
-from tinydnn.training.trainer import Step, Validation
+from tinydnn.training.protocol import Step, Validation
 
 OPTIONS = Options(model="batchnorm", size=16, batch_size=8, epochs=2, lr=0.01)
 

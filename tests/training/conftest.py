@@ -5,7 +5,8 @@ import pytest
 
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
-from tinydnn.training.trainer import Protocol, Trainer
+from tinydnn.training.protocol import Protocol
+from tinydnn.training.trainer import Trainer
 
 CLASSES = ("a", "b", "c")
 

@@ -16,7 +16,7 @@ from tinydnn import SGD, ops
 from tinydnn.kernels.cpu.threads import set_thread_count
 from tinydnn.models import baseline_cnn
 from tinydnn.optim import constant
-from tinydnn.training.trainer import Step
+from tinydnn.training.protocol import Step
 
 CALLS_PER_ITERATION = 800  # at most: calls of the package's Python functions, in all threads
 FRAMES_TO_FIRST_KERNEL = 10  # at most: the package's frames on the stack, the kernel's included

@@ -16,7 +16,7 @@ from tinydnn.models import baseline_cnn
 from tinydnn.optim import constant
 from tinydnn.training.gpu_feed import ResidentFeed, StreamedFeed, make_feed
 from tinydnn.training.gpu_step import GpuStep, Replay
-from tinydnn.training.trainer import Step
+from tinydnn.training.protocol import Step
 
 SIDE, COUNT, BATCH = 16, 9, 2
 TRAIN, TEST = np.arange(6), np.arange(6, COUNT)

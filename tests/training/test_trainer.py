@@ -13,7 +13,7 @@ from tinydnn.models import MODELS
 from tinydnn.ops import softmax_cross_entropy
 from tinydnn.optim import constant, cosine, one_cycle, step
 from tinydnn.training.evaluation import evaluate
-from tinydnn.training.trainer import Step, Validation
+from tinydnn.training.protocol import Step, Validation
 
 SIDE, COUNT = 16, 37
 TRAIN, TEST = np.arange(0, 28), np.arange(28, 37)

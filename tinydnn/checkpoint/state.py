@@ -10,7 +10,8 @@ import numpy as np
 from tinydnn.backend import Array, to_device
 from tinydnn.checkpoint.model import SavedModel, read_model, write_model
 from tinydnn.checkpoint.sealed import open_sealed, write_sealed
-from tinydnn.training.trainer import Record, Step, Trainer, Validation
+from tinydnn.training.protocol import Record, Step, Validation
+from tinydnn.training.trainer import Trainer
 
 
 def save_checkpoint(path: str | Path, trainer: Trainer, saved: SavedModel) -> None:

@@ -11,7 +11,8 @@ from rich.table import Table
 
 from tinydnn.data.dataset import Dataset
 from tinydnn.runs.evaluation import MASK_NOTE
-from tinydnn.training.trainer import Record, Step, Trainer
+from tinydnn.training.protocol import Record, Step
+from tinydnn.training.trainer import Trainer
 
 console = Console(highlight=False)
 

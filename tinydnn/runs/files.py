@@ -17,7 +17,7 @@ from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 from tinydnn.storage import atomic_write
 from tinydnn.training.evaluation import Evaluation
-from tinydnn.training.trainer import Record, Step, Validation
+from tinydnn.training.protocol import Record, Step, Validation
 
 CONFIG, HISTORY, METRICS = "config.json", "history.csv", "metrics.json"
 CHECKPOINT, MODEL = "checkpoint.h5", "model.h5"

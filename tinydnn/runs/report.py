@@ -11,7 +11,8 @@ from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.runs.files import CONFUSION_PLOT, PROGRESS_PLOT, versions
 from tinydnn.runs.options import Options
 from tinydnn.runs.partition import Partition
-from tinydnn.training.trainer import Step, Trainer, Validation
+from tinydnn.training.protocol import Step, Validation
+from tinydnn.training.trainer import Trainer
 
 
 def describe_run(

@@ -22,7 +22,8 @@ from tinydnn.runs.options import Options
 from tinydnn.runs.partition import partition
 from tinydnn.runs.report import describe_run, plot_run
 from tinydnn.training.evaluation import Evaluation
-from tinydnn.training.trainer import Protocol, Record, Step, Trainer
+from tinydnn.training.protocol import Protocol, Record, Step
+from tinydnn.training.trainer import Trainer
 
 
 class Run:

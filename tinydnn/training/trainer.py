@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array, device_errors, to_device, use_device
-from tinydnn.data.augment import Augmentation, Draws
+from tinydnn.data.augment import Draws
 from tinydnn.data.batches import epoch_batches
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import AnyNormalisation, Normalisation
@@ -24,56 +24,8 @@ from tinydnn.training.gpu_feed import make_feed
 from tinydnn.training.gpu_step import GpuStep
 from tinydnn.training.loss import has_region_head, log_class_prior
 from tinydnn.training.prefetch import prefetch
+from tinydnn.training.protocol import Protocol, Record, Step, Validation
 from tinydnn.training.step import training_step
-
-
-@dataclass(frozen=True)
-class Step:
-    """One iteration: loss and accuracy of its batch before the update. Epoch and iteration count from 1."""
-
-    epoch: int
-    iteration: int
-    learning_rate: float
-    loss: float
-    accuracy: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Loss and accuracy on the held-out slices after an epoch."""
-
-    epoch: int
-    iteration: int
-    loss: float
-    accuracy: float
-
-
-Record: TypeAlias = Step | Validation
-
-NO_AUGMENTATION = Augmentation()
-
-
-@dataclass(frozen=True, eq=False)
-class Protocol:
-    """Which slices a model is trained and evaluated on, for how long, and how.
-
-    train, held_out: indices of slices; the held-out ones are evaluated after every epoch. balance: train for equal
-    class frequencies, see `tinydnn.training.loss`. select_best: `restore_best_state` restores the epoch with the lowest
-    held-out loss; the held-out slices must not be test slices then. precision: of products on a GPU.
-    """
-
-    train: Array
-    held_out: Array
-    batch_size: int
-    epochs: int
-    seed: int = 0
-    augment: Augmentation = NO_AUGMENTATION
-    label_smoothing: float = 0.0
-    balance: bool = False
-    select_best: bool = False
-    device: str = "cpu"
-    precision: str = "fp32"
 
 
 @dataclass(frozen=True, eq=False)
