@@ -9,7 +9,7 @@ from tinydnn.backend import Array, array_module
 from tinydnn.gradcheck.argument import Argument
 from tinydnn.gradcheck.contract import check_function
 from tinydnn.gradcheck.numeric import direction, generator
-from tinydnn.gradcheck.passes import ContractError, Function, Named, argument_names
+from tinydnn.gradcheck.passes import ContractError, Function, Named, argument_names, by_name
 from tinydnn.gradcheck.report import Check, Report, Verdict
 from tinydnn.ops import trace
 
@@ -47,7 +47,7 @@ def gradcheck(
     Sources: error without s, Stanford CS231n, notes on gradient checks; directions and kinks, Chainer's check_backward.
     """
     names = names or argument_names(function, len(arrays))
-    point = {name: x if x is None else _float64(name, x) for name, x in zip(names, arrays, strict=True)}
+    point = {name: x if x is None else _float64(name, x) for name, x in by_name(names, arrays).items()}
     rng = generator(seed)
     for attempt in range(POINTS):
         with trace() as calls:

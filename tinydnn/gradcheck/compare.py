@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tinydnn.backend import Array, array_module
 from tinydnn.gradcheck.layouts import Layout, contiguous
 from tinydnn.gradcheck.numeric import generator
-from tinydnn.gradcheck.passes import ContractError, Forward, Function, argument_names, as_tuple
+from tinydnn.gradcheck.passes import ContractError, Forward, Function, argument_names, as_tuple, by_name
 from tinydnn.gradcheck.report import Check, Report, Verdict
 from tinydnn.ops import trace
 
@@ -29,7 +29,7 @@ def compare(
     each gradient is max |found − expected| / max |expected|. `tolerance`: `rounding_tolerance` by default.
     """
     names = names or argument_names(function, len(arrays))
-    inputs = {name: x if x is None else x.astype(dtype) for name, x in zip(names, arrays, strict=True)}
+    inputs = {name: x if x is None else x.astype(dtype) for name, x in by_name(names, arrays).items()}
     tolerance = tolerance or rounding_tolerance(dtype)
     checks: list[Check] = []
     try:

@@ -20,7 +20,7 @@ from tinydnn.gradcheck.compare import deviations, rounding_tolerance
 from tinydnn.gradcheck.contract import expect_dx_skipped, takes_need_dx
 from tinydnn.gradcheck.layouts import LAYOUTS, Layout, contiguous
 from tinydnn.gradcheck.numeric import generator
-from tinydnn.gradcheck.passes import ContractError, Forward, Named, bits, expect_bits
+from tinydnn.gradcheck.passes import ContractError, Forward, Named, argument_names, bits, expect_bits
 from tinydnn.gradcheck.report import Verdict
 from tinydnn.kernels.cpu import memory
 from tinydnn.ops import Backward, Implementation
@@ -40,8 +40,16 @@ class Candidate:
     device: str = "cpu"
 
     def __call__(self, *arrays: Array | None) -> tuple[Array, Backward]:
-        """Call the implementation itself, as a function of the arguments that have a gradient."""
-        return self.implementation.function(*arrays, *self.case.extras(*arrays), **self.case.options)
+        """Call the implementation itself, as a function of the arguments that have a gradient.
+
+        It must not write to the others either, such as labels and masks.
+        """
+        function, extras = self.implementation.function, self.case.extras(*arrays)
+        others = dict(zip(argument_names(function, len(arrays) + len(extras))[len(arrays) :], extras, strict=True))
+        before = bits(others)
+        returned = function(*arrays, *extras, **self.case.options)
+        expect_bits(others, before, Verdict.WRITES, "forward wrote to this array")
+        return returned
 
     @property
     def tolerance(self) -> float:
@@ -61,7 +69,7 @@ class Candidate:
         """Run both passes: the forward pass, a random dz in `layout`, and the results (value and gradients) by name."""
         forward = self.forward(layout, seed)
         dz = layout(forward.upstream(generator(seed)))
-        return forward, dz, {"value": forward.value, **forward.gradients(dz)}
+        return forward, dz, {"the value": forward.value, **forward.gradients(dz)}  # no parameter is named so
 
 
 def matches_the_reference(candidate: Candidate) -> None:

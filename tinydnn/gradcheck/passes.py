@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -49,20 +49,28 @@ class Forward:
         """A random upstream gradient dz."""
         return array_module(self.value).asarray(rng.standard_normal(self.value.shape), self.value.dtype)
 
-    def gradients(self, dz: Array) -> Named:
-        """backward(dz): one gradient for each input, of its shape and dtype. Backward must not write to any array."""
+    def gradients(self, dz: Array, *, skip_dx: bool = False) -> Named:
+        """backward(dz): one gradient for each input, of its shape and dtype. Backward must not write to any array.
+
+        skip_dx: call it with need_dx=False, so that the first gradient must be None.
+        """
         outputs = {"value": self.value, "dz": dz}
         inputs_before, outputs_before = bits(self.inputs), bits(outputs)
-        gradients = as_tuple(self.backward(dz))
+        gradients = as_tuple(self.backward(dz, need_dx=False) if skip_dx else self.backward(dz))
         if len(gradients) != len(self.inputs):
             reason = f"expected {len(self.inputs)} gradients ({', '.join(self.inputs)}), found {len(gradients)}"
             raise ContractError(next(iter(self.inputs)), Verdict.RETURN, reason)
-        for (name, x), gradient in zip(self.inputs.items(), gradients, strict=True):
+        for k, ((name, x), gradient) in enumerate(zip(self.inputs.items(), gradients, strict=True)):
+            if skip_dx and k == 0:
+                if gradient is not None:
+                    raise ContractError(name, Verdict.NEED_DX, "expected None with need_dx=False, found a gradient")
+                continue
             if gradient is not None:
                 _expect_array(name, gradient, _dtype(self.inputs))
             expected, found = (getattr(array, "shape", None) for array in (x, gradient))
             if expected != found:
-                raise ContractError(name, Verdict.SHAPE, f"expected shape {expected}, found {found}")
+                verdict = Verdict.NEED_DX if skip_dx and gradient is None else Verdict.SHAPE
+                raise ContractError(name, verdict, f"expected shape {expected}, found {found}")
         expect_bits(self.inputs, inputs_before, Verdict.WRITES, "backward wrote to this array")
         expect_bits(outputs, outputs_before, Verdict.WRITES, "backward wrote to this array")
         return dict(zip(self.inputs, gradients, strict=True))
@@ -90,6 +98,13 @@ def expect_bits(arrays: Named, expected: dict[str, bytes | None], verdict: Verdi
     for name, found in bits(arrays).items():
         if found != expected[name]:
             raise ContractError(name, verdict, reason)
+
+
+def by_name(names: Sequence[str], arrays: Sequence[Any]) -> Named:
+    """The arrays by name. Raises `ValueError` if two names are equal."""
+    if len(set(names)) < len(names):
+        raise ValueError(f"names: expected distinct names, found {', '.join(names)}")
+    return dict(zip(names, arrays, strict=True))
 
 
 def copies(arrays: Named) -> Named:

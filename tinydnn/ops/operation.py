@@ -157,7 +157,7 @@ class Operation(Generic[P]):
     ) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
         """Register a function that returns the value only. The reference computes the gradients from scratch.
 
-        Otherwise like `implementation`. The label notes it.
+        The options are those of `implementation`. The label notes it.
         """
 
         def register(function: Callable[P, Array]) -> Callable[P, Array]:
