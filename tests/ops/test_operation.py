@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tinydnn import ops
-from tinydnn.ops.operation import REFERENCE, _device, _operations, operation
+from tinydnn.ops.implementation import REFERENCE, device_of_call
+from tinydnn.ops.operation import _operations, operation
 
 X = np.ones((1, 1, 4, 4))
 W = np.ones((1, 1, 3, 3))
@@ -260,9 +261,9 @@ def test_inference_mode_uses_the_inference_priority():
 
 
 def test_a_numpy_scalar_option_does_not_decide_the_device(monkeypatch):
-    monkeypatch.setitem(_device.__globals__, "device_of", lambda value: type(value).__name__)
+    monkeypatch.setitem(device_of_call.__globals__, "device_of", lambda value: type(value).__name__)
     arguments = ops.maxpool2d.bind(np.ones((1, 1, 4, 4)), window=np.int64(2))
-    assert _device(arguments) == "ndarray"
+    assert device_of_call(arguments) == "ndarray"
 
 
 def test_an_operation_may_have_a_parameter_named_device():

@@ -8,11 +8,12 @@ from tinydnn.ops.conv2d_relu import conv2d_relu
 from tinydnn.ops.conv2d_relu_maxpool2d import conv2d_relu_maxpool2d
 from tinydnn.ops.dropout import dropout
 from tinydnn.ops.global_avgpool2d import global_avgpool2d
+from tinydnn.ops.implementation import Arguments, Backward, Implementation
 from tinydnn.ops.linear import linear
 from tinydnn.ops.maxpool2d import maxpool2d
 from tinydnn.ops.mean_squared_error import mean_squared_error
 from tinydnn.ops.moments import moments
-from tinydnn.ops.operation import Arguments, Backward, Implementation, Operation, operation, operations, overridden, use
+from tinydnn.ops.operation import Operation, operation, operations, overridden, use
 from tinydnn.ops.region_cross_entropy import region_cross_entropy
 from tinydnn.ops.region_vote import region_vote
 from tinydnn.ops.relu import relu

@@ -2,7 +2,8 @@
 
 from tinydnn.backend import Array, array_module
 from tinydnn.ops import checks
-from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.implementation import Backward
+from tinydnn.ops.operation import operation
 from tinydnn.ops.windows import taps
 
 

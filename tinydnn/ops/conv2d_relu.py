@@ -2,7 +2,8 @@
 
 from tinydnn.backend import Array
 from tinydnn.ops.conv2d import conv2d
-from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.implementation import Backward
+from tinydnn.ops.operation import operation
 from tinydnn.ops.relu import relu
 
 

@@ -3,8 +3,9 @@
 from tinydnn.backend import Array
 from tinydnn.ops import checks
 from tinydnn.ops.conv2d import conv2d
+from tinydnn.ops.implementation import Backward, Bias
 from tinydnn.ops.maxpool2d import maxpool2d
-from tinydnn.ops.operation import Backward, Bias, operation
+from tinydnn.ops.operation import operation
 from tinydnn.ops.relu import relu
 from tinydnn.ops.windows import output_size
 

@@ -9,72 +9,25 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import cached_property, update_wrapper, wraps
-from types import MappingProxyType, SimpleNamespace
+from functools import update_wrapper, wraps
+from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, TypeAlias
 
-import numpy as np
-
-from tinydnn.backend import Array, device_of
+from tinydnn.backend import Array
 from tinydnn.ops import context
+from tinydnn.ops.implementation import (
+    DEVICES,
+    REFERENCE,
+    Arguments,
+    Backward,
+    Implementation,
+    Supports,
+    always,
+    device_of_call,
+)
 
 P = ParamSpec("P")
-Backward: TypeAlias = Callable[..., Any]
 Function: TypeAlias = Callable[P, tuple[Array, Backward]]
-Bias: TypeAlias = Array | None  # None: no bias
-
-REFERENCE = "reference"
-DEVICES = ("cpu", "cuda", "any")
-
-
-class Arguments(SimpleNamespace):
-    """The arguments of a call by name, defaults included: `arguments.x`, `arguments.stride`."""
-
-
-def _device(arguments: Arguments) -> str:
-    """The device of the arrays, which is the same for all after the operation's check."""
-    for value in vars(arguments).values():
-        if hasattr(value, "dtype") and not isinstance(value, np.generic):
-            return device_of(value)
-    return device_of(None)
-
-
-Supports: TypeAlias = Callable[[Arguments], bool]
-
-
-def _always(arguments: Arguments) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Implementation:
-    """One way to compute an operation.
-
-    device: where it runs, "cpu", "cuda" or "any". priority: among the implementations that support the arguments, the
-    highest runs; 0 runs only on request. inference_priority: replaces the priority in `inference_mode`. supports:
-    whether it supports these arguments. forward_only: the reference computes the gradients. precision: "tf32" if its
-    products of float32 values are accurate to three digits only; it then runs by default only in `precision("tf32")`.
-    """
-
-    name: str
-    function: Callable[..., tuple[Array, Backward]]
-    device: str = "cpu"
-    priority: int = 0
-    supports: Supports = _always
-    forward_only: bool = False
-    precision: str = "fp32"
-    inference_priority: int | None = None
-
-    def accepts(self, arguments: Arguments) -> bool:
-        """Whether it runs on the device of the arguments and supports them."""
-        return self.device in (_device(arguments), "any") and self.supports(arguments)
-
-    @cached_property
-    def label(self) -> str:
-        """The name for display, with a note where the gradients are the reference's."""
-        return f"{self.name}, backward: {REFERENCE}" if self.forward_only else self.name
-
 
 _operations: dict[str, "Operation[Any]"] = {}
 _choices: ContextVar[dict[str, str]] = ContextVar("choices", default={})  # noqa: B039 - never written to
@@ -132,7 +85,7 @@ class Operation(Generic[P]):
         device: str = "cpu",
         priority: int = 0,
         inference_priority: int | None = None,
-        supports: Supports = _always,
+        supports: Supports = always,
         precision: str = "fp32",
     ) -> Callable[[Function[P]], Function[P]]:
         """Register the decorated function under a name; `Implementation` describes the options.
@@ -153,7 +106,7 @@ class Operation(Generic[P]):
         return register
 
     def forward(
-        self, name: str, *, device: str = "cpu", priority: int = 0, supports: Supports = _always
+        self, name: str, *, device: str = "cpu", priority: int = 0, supports: Supports = always
     ) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
         """Register a function that returns the value only. The reference computes the gradients from scratch.
 
@@ -197,7 +150,7 @@ class Operation(Generic[P]):
         self._ranked.clear()
 
     def _choose(self, arguments: Arguments) -> Implementation:
-        device = _device(arguments)
+        device = device_of_call(arguments)
         requested = _choices.get().get(self.name)
         if requested is not None:
             implementation = self.implementations[requested]

@@ -2,7 +2,8 @@
 
 from tinydnn.backend import Array, array_module, device_of
 from tinydnn.ops import checks
-from tinydnn.ops.operation import Backward, operation
+from tinydnn.ops.implementation import Backward
+from tinydnn.ops.operation import operation
 
 
 def _check(logits: Array, labels: Array, *, label_smoothing: float = 0.0) -> None:

@@ -9,7 +9,7 @@ from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.pool2x2 import CUT, pool_rows, pools_2x2, unpool
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.cpu.unfold import Columns, Rows, flipped, kernel_matrix
-from tinydnn.ops.operation import Backward, Bias
+from tinydnn.ops.implementation import Backward, Bias
 
 BAND_BYTES = 1 << 19  # a band of convolved rows stays in a core's second-level cache
 

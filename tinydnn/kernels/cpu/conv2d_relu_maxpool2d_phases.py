@@ -9,7 +9,7 @@ from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.pool2x2 import CUT, copy_rows, pool_phases, pools_2x2, unpool
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.cpu.unfold import kernel_matrix
-from tinydnn.ops.operation import Arguments, Backward, Bias
+from tinydnn.ops.implementation import Arguments, Backward, Bias
 
 BAND_BYTES = 1 << 20  # a band of convolved pixels stays in the caches
 MAX_TAPS = 32  # C·kh·kw: beyond it, unfolding every window twice no longer pays

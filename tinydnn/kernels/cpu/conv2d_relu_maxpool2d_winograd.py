@@ -8,7 +8,7 @@ from tinydnn.kernels.cpu import winograd
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.pool2x2 import CUT, copy_rows, pool_phases, pools_2x2, unpool
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Arguments, Backward, Bias
+from tinydnn.ops.implementation import Arguments, Backward, Bias
 
 BAND_BYTES = 1 << 20  # a band of windows, with all that is computed from it, stays in the caches
 

@@ -8,7 +8,7 @@ from tinydnn.kernels.cpu import unfold
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.cpu.unfold import Columns, Rows, flipped, kernel_matrix
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 
 
 @ops.conv2d.implementation("rows", device="cpu", priority=15, supports=unfold.supports)

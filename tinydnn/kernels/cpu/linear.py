@@ -6,7 +6,7 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 
 
 @ops.linear.implementation("threads", device="cpu", priority=10)

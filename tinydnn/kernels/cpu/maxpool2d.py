@@ -7,7 +7,7 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty
 from tinydnn.kernels.cpu.pool2x2 import unpool
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 
 
 @ops.maxpool2d.implementation(

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinydnn.backend import Array
-from tinydnn.ops.operation import Arguments
+from tinydnn.ops.implementation import Arguments
 
 CUT = 4
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from tinydnn.backend import Array
-from tinydnn.ops.operation import Arguments
+from tinydnn.ops.implementation import Arguments
 
 
 def supports(arguments: Arguments) -> bool:

@@ -6,7 +6,7 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import channels_first, channels_last, contiguous, empty_like
 from tinydnn.kernels.cuda.source import Source, blocks, ctype, for_floats, int32
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 
 KERNELS = Source(
     "batchnorm2d.cu", *for_floats("batchnorm_forward", "batchnorm_sums", "batchnorm_total", "batchnorm_dx")

@@ -9,7 +9,7 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cuda import tiles
 from tinydnn.kernels.cuda.layout import channels_first, channels_last, contiguous, empty_like
 from tinydnn.kernels.cuda.source import Source, blocks, ctype, for_floats, int32
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 from tinydnn.ops.windows import output_size
 
 COLUMNS = Source("columns.cu", *for_floats("to_columns", "from_columns"))

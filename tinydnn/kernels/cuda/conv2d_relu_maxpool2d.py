@@ -12,7 +12,7 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cuda import tiles
 from tinydnn.kernels.cuda.layout import channels_first, channels_last, contiguous, empty_like
 from tinydnn.kernels.cuda.tiles import Pooled
-from tinydnn.ops.operation import Arguments, Backward, Bias
+from tinydnn.ops.implementation import Arguments, Backward, Bias
 
 
 def _supports(arguments: Arguments) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array, array_module
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 
 
 @ops.linear.implementation(

@@ -6,7 +6,7 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import channels_first, channels_last, empty_like
 from tinydnn.kernels.cuda.source import Source, ctype, for_floats, int32
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 from tinydnn.ops.windows import output_size
 
 KERNELS = Source("maxpool2d.cu", *for_floats("maxpool_forward", "maxpool_backward"))

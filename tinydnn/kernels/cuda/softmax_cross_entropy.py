@@ -4,7 +4,7 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import contiguous, empty_like
 from tinydnn.kernels.cuda.source import Source, ctype, instances, int32
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 
 KERNELS = Source(
     "softmax_cross_entropy.cu", *instances("softmax_cross_entropy", ("float", "double"), ("int", "long long"))

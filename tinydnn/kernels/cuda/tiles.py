@@ -11,7 +11,7 @@ import numpy as np
 from tinydnn.backend import Array
 from tinydnn.kernels.cuda.layout import channels_first, empty_like
 from tinydnn.kernels.cuda.source import Source, blocks, instances, int32
-from tinydnn.ops.operation import Arguments
+from tinydnn.ops.implementation import Arguments
 
 OUTS = (16, 32, 64)  # output channels of a block; the smallest that holds all channels runs
 MULTIPROCESSORS = 132  # of an H100

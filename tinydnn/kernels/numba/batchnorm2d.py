@@ -4,7 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 
 
 @ops.batchnorm2d.implementation("numba", device="cpu", priority=5)

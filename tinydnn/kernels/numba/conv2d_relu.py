@@ -5,7 +5,7 @@ from functools import partial
 from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.numba import direct, winograd
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 
 
 @ops.conv2d_relu.implementation("numba", device="cpu", priority=20, supports=direct.supports)

@@ -11,7 +11,7 @@ from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.numba import winograd
 from tinydnn.kernels.numba.direct import Gradients
-from tinydnn.ops.operation import Arguments, Backward, Bias
+from tinydnn.ops.implementation import Arguments, Backward, Bias
 
 if TYPE_CHECKING:
     from tinydnn.kernels.numba.loops.fused_block import Pooled

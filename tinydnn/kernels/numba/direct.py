@@ -6,7 +6,7 @@ from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
 from tinydnn.kernels.numba import winograd
-from tinydnn.ops.operation import Arguments
+from tinydnn.ops.implementation import Arguments
 from tinydnn.ops.windows import output_size, unpad
 
 BAND_BYTES = 1 << 18  # a band of rows stays in a core's second-level cache

@@ -6,7 +6,7 @@ from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Backward
+from tinydnn.ops.implementation import Backward
 from tinydnn.ops.windows import output_size
 
 LARGEST_WINDOW = 5  # the loop over the window is unrolled, and the argmax must fit into a byte

@@ -10,7 +10,7 @@ import numpy as np
 from tinydnn.backend import Array
 from tinydnn.kernels.cpu.memory import empty, zeros
 from tinydnn.kernels.cpu.threads import over_batch
-from tinydnn.ops.operation import Arguments
+from tinydnn.ops.implementation import Arguments
 
 BLOCK_BYTES = 1 << 21  # of transformed pixels at a time
 LEAST_CHANNELS = 24  # below, the transforms cost more than they save
