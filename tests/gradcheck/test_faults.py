@@ -38,8 +38,8 @@ def shifted(dx: np.ndarray) -> np.ndarray:
 
 
 WRONG = {
-    "sign": (lambda dz, dx, dw, db: (dx, -dw, db), "w", Verdict.SIGN, "opposite sign"),
-    "factor": (lambda dz, dx, dw, db: (2 * dx, dw, db), "x", Verdict.FACTOR, "2 times the right gradient"),
+    "sign": (lambda dz, dx, dw, db: (dx, -dw, db), "w", Verdict.SIGN, "correct except for the sign"),
+    "factor": (lambda dz, dx, dw, db: (2 * dx, dw, db), "x", Verdict.FACTOR, "2 times the correct gradient"),
     "mean in place of sum": (lambda dz, dx, dw, db: (dx, dw, db / 50), "b", Verdict.FACTOR, "0.02 times"),
     "transposed": (lambda dz, dx, dw, db: (dx, dw.swapaxes(0, 1), db), "w", Verdict.TRANSPOSED, "axes 0 and 1"),
     "flipped": (lambda dz, dx, dw, db: (dx, dw[:, :, ::-1, ::-1], db), "w", Verdict.FLIPPED, "reversed"),

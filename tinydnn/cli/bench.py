@@ -32,10 +32,10 @@ def bench(
     shape: Annotated[str | None, typer.Option(help="Shapes of x (and w), such as 8x16x64x64,32x16x3x3.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     device: Annotated[
-        str, typer.Option(help="cpu, cuda, cuda:N, or emulated: only checks CUDA kernels, on the CPU.")
+        str, typer.Option(help="cpu, cuda, cuda:N or emulated (checks CUDA kernels on the CPU, without timing).")
     ] = "cpu",
     threads: Threads = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Also measure other sizes.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also time a range of sizes.")] = False,
     train: Annotated[bool, typer.Option("--train", help="Also train with and without each loaded kernel.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="JSON file for all results.")] = None,
     plot: Annotated[Path | None, typer.Option(help="PNG file: roofline, or times by size with --sweep.")] = None,

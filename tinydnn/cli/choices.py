@@ -53,7 +53,7 @@ Resume = Annotated[bool, typer.Option(help="Resume the run in --out.", rich_help
 def options_of(
     kind: type[Options], only: Collection[str] = (), defaults: Mapping[str, object] = MappingProxyType({})
 ) -> Callable[[F], F]:
-    """A decorator that gives a command the declared options of `kind` in place of its `**options`.
+    """A decorator that gives a command the declared options of `kind` instead of its `**options`.
 
     only: the names of the options; by default those of a single run and `CHANGES`. defaults: by name, where they
     differ from the declared ones. Typer reads the signature, which is set here.

@@ -23,7 +23,7 @@ def print_machine(machine: "Machine", peaks: "Peaks") -> None:
     if note := blas_note():
         say(note)
     if machine.busy:
-        say("Other programs are running: times are doubtful, ratios less so.")
+        say("Other programs are running: times are unreliable; ratios are less affected.")
 
 
 def print_gpu(gpu: "Gpu", peaks: "Peaks", tf32: "Peaks | None") -> None:

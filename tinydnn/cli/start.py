@@ -1,4 +1,4 @@
-"""The entry point of the program. It restarts the program once if OpenBLAS chose kernels for a lesser CPU.
+"""The entry point of the program. It restarts the program once if OpenBLAS chose kernels for an older CPU.
 
 OpenBLAS chooses its kernels for a core type when NumPy is imported. If the type is below the CPU's (an OpenBLAS older
 than the CPU, or OPENBLAS_CORETYPE=Haswell set for the whole machine), matrix products run at half the speed. The

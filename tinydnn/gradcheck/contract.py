@@ -60,5 +60,5 @@ def _expect_finite(name: str, array: Array | None) -> None:
 
 
 def _is_significant(gradient: Array, x: Array, magnitude: float) -> bool:
-    """Whether a gradient is more than rounding. One that is zero but for rounding has no correct digits to test."""
+    """Whether a gradient is more than rounding. One that is zero up to rounding has no correct digits to test."""
     return float((gradient**2).sum()) ** 0.5 * unit(x) > rounding(magnitude)

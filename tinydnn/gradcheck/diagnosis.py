@@ -22,9 +22,9 @@ def diagnose(gradient: Array, random: list[Line], partial: Callable[[int], float
         return Verdict.WRONG, "the value does not depend on this argument, but its gradient is not zero"
     factor = _factor([(line.analytic, line.numeric.value) for line in random])
     if factor is not None and abs(factor + 1) < 1e-3:
-        return Verdict.SIGN, "right with the opposite sign"
+        return Verdict.SIGN, "correct except for the sign"
     if factor is not None and abs(factor - 1) > 1e-3:
-        return Verdict.FACTOR, f"{factor:.6g} times the right gradient"
+        return Verdict.FACTOR, f"{factor:.6g} times the correct gradient"
     if gradient.size > LARGEST:
         return Verdict.WRONG, f"along directions over all {gradient.size} components"
     return _pattern(gradient, partial)

@@ -30,7 +30,7 @@ def expect_float64(
         worst = max(levels, key=levels.__getitem__)
         if levels[worst] <= LARGEST_NOISE:
             return
-    guess = "something computes in lower precision" if levels[worst] < 1e-3 else "is something drawn at random?"
+    guess = "something computes in lower precision" if levels[worst] < 1e-3 else "is a random generator used?"
     subject = "the value" if worst == "value" else f"the gradient of {worst}"
     reason = f"{subject} has a relative noise of {levels[worst]:.0e}: {guess}"
     raise ContractError(worst, Verdict.PRECISION, reason)

@@ -18,7 +18,7 @@ DEFAULT_RATES = " and ".join(f"{lr} for {name}" for name, lr in OPTIMIZERS.items
 SPLITS = ("slice", "patient")
 FOLD_SPLITS = (*SPLITS, "official")
 SCHEDULES = ("constant", "step", "cosine", "one-cycle")
-RANDOM = "random"  # in place of a file of pretrained weights
+RANDOM = "random"  # instead of a file of pretrained weights
 
 AT_LEAST_0 = Limit("at least 0", lambda value: value >= 0)
 AT_LEAST_1 = Limit("at least 1", lambda value: value >= 1)

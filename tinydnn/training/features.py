@@ -34,7 +34,7 @@ def cached_features(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Dataset:
-    """The dataset with features in place of images, from a file in the cache folder, which is written if missing.
+    """The dataset with features instead of images, from a file in the cache folder, which is written if missing.
 
     The file's key is a digest of all that the features depend on: a changed pixel, weight or kernel gives a new file.
     """
@@ -82,7 +82,7 @@ def write_features(
 
 
 def open_features(path: Path, dataset: Dataset) -> Dataset:
-    """`dataset` with the features of a file in place of its images; the file stays open and is read row by row."""
+    """`dataset` with the features of a file instead of its images; the file stays open and is read row by row."""
     try:
         file = h5py.File(path, "r")
         file_format, rows = file.attrs["format"], file["feature"]

@@ -135,7 +135,7 @@ def _storage(description: Any) -> Storage:
     """The storage that a persistent id describes: ("storage", type, key, device, count)."""
     word, kind, key, _, count = _expect(description, tuple)[:5]
     if word != "storage" or type(count) is not int or not isinstance(key, str):
-        raise ValueError(f"{str(description)[:60]} in place of a storage")
+        raise ValueError(f"{str(description)[:60]} instead of a storage")
     return Storage(_expect(kind, Global).name.removeprefix("torch."), key, count)
 
 

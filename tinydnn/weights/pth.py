@@ -107,7 +107,7 @@ def _dtype(storage: Storage) -> np.dtype[Any]:
 def _array(name: str, tensor: Any, read_storage: ReadStorage) -> Array:
     """The array of a tensor: a read-only view of its storage, with bounds checked."""
     if type(tensor) is not Tensor:
-        raise ValueError(f"{name[:60]}: {type(tensor).__name__} in place of a tensor")
+        raise ValueError(f"{name[:60]}: {type(tensor).__name__} instead of a tensor")
     storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
     integers = (tensor.offset, *shape, *strides)
     if len(shape) != len(strides) or not all(type(value) is int and value >= 0 for value in integers):

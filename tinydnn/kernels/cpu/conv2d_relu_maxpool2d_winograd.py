@@ -24,7 +24,7 @@ def conv2d_relu_maxpool2d(
     """Compute tiles of 4 × 2 pixels y by Winograd's filtering (`tinydnn.kernels.cpu.winograd`), and pool them at once.
 
     Faster than the direct form, in which matrix products are most of the work: a tile takes 24 of them, over channels
-    alone, in place of 72. Sums that are equal in theory may differ in the last bit, so ties may go to another pixel
+    alone, instead of 72. Sums that are equal in theory may differ in the last bit, so ties may go to another pixel
     than the first. z is (N, H', O, W') in memory.
     """
     (count, channels, *size), out_channels, dtype = x.shape, len(w), x.dtype

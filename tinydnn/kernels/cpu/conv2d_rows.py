@@ -15,7 +15,7 @@ from tinydnn.ops.implementation import Backward
 def conv2d(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> tuple[Array, Backward]:
     """Multiply the kernel by one matrix for each output row; the matrices overlap (`tinydnn.kernels.cpu.unfold`).
 
-    Faster than one product per image: kw copies of the image in place of kh·kw stay in the cache. dx is the convolution
+    Faster than one product per image: kw copies of the image instead of kh·kw stay in the cache. dx is the convolution
     of dz with the flipped kernel. z and dx are (N, H, C, W) in memory.
     """
     (count, channels, *size), (out_channels, _, *kernel) = x.shape, w.shape

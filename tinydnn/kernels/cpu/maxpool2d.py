@@ -16,7 +16,7 @@ from tinydnn.ops.implementation import Backward
 def maxpool2d(x: Array, *, window: int = 2, stride: int | None = None) -> tuple[Array, Backward]:
     """Take the maximum of each pair of columns, then of each pair of rows, one image at a time.
 
-    Faster than comparing four views of the whole batch: three comparisons in place of six passes, on arrays that stay
+    Faster than comparing four views of the whole batch: three comparisons instead of six passes, on arrays that stay
     in the cache. A tie goes to the left column, then to the upper row: the first in reading order, as in the reference.
     A NaN is the maximum of its window.
     """

@@ -5,7 +5,7 @@ With x padded by zeros to (C, H + 2p, W + 2p), output row i and kernel row u tak
     rows[i][(u,v,c), j]       = x[c,i+u,j+v]      z[:,i,:]    = m · rows[i]  with  m[o,(u,v,c)] = w[o,c,u,v]
     columns[u][(v,c), (i,j)]  = x[c,i+u,j+v]      dw[:,:,u,:] = dz · columns[u]ᵀ
 
-Both are views of kw shifted copies of the image, x[c,i,j+v], in place of kh·kw: the matrices overlap in memory.
+Both are views of kw shifted copies of the image, x[c,i,j+v], instead of kh·kw: the matrices overlap in memory.
 """
 
 import numpy as np

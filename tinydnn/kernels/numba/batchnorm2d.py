@@ -11,7 +11,7 @@ from tinydnn.ops.implementation import Backward
 def batchnorm2d(
     x: Array, gamma: Array, beta: Array, mean: Array, var: Array, *, batch_statistics: bool, eps: float = 1e-5
 ) -> tuple[Array, Backward]:
-    """Read x once and write z once; backward, take both sums in one pass and write dx in another.
+    """Read x once and write z once. In the backward pass, take both sums in one pass and write dx in another.
 
         z  = (x − μ) · scale + β                                      scale = γ / √(σ² + ε)
         dx = scale · (dz − dβ/M − (x − μ) · dγ / (M · √(σ² + ε)))     with batch statistics

@@ -11,7 +11,7 @@ from tinydnn.storage import atomic_write, cache_folder
 
 FOLDER = Path(__file__).parent
 COMPILER = "g++"
-# Insert a call before every memory access. runtime.cpp implements these calls, in place of the sanitizer's library.
+# Insert a call before every memory access. runtime.cpp implements these calls, instead of the sanitizer's library.
 SANITIZER = ("-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0")
 OPTIONS = ("-std=c++17", "-O1", "-g1", "-gdwarf-4", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-w")
 RUNTIME_OPTIONS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden")
