@@ -83,7 +83,7 @@ class FinetuneRun(Run):
     def describe(self) -> dict[str, Any]:
         """The contents of metrics.json beside the metrics; for fine-tuning also the phases and the time of each."""
         seconds = {phase.first_epoch: 0.0 for phase in self.trainer.phases}
-        for step in self.steps:
+        for step in self.trainer.steps:
             seconds[self.trainer.phase(step.epoch).first_epoch] += step.seconds
         phases = [
             {

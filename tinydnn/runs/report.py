@@ -11,7 +11,6 @@ from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.runs.files import CONFUSION_PLOT, PROGRESS_PLOT, versions
 from tinydnn.runs.options import Options
 from tinydnn.runs.partition import Partition
-from tinydnn.training.protocol import Step, Validation
 from tinydnn.training.trainer import Trainer
 
 
@@ -41,7 +40,7 @@ def describe_run(
             "share_with_patient_in_training": None if shared is None else shared / len(split.test),
         },
         "iterations": trainer.iteration,
-        "training_seconds": round(sum(record.seconds for record in trainer.records if isinstance(record, Step)), 3),
+        "training_seconds": round(sum(step.seconds for step in trainer.steps), 3),
         "versions": versions(),
     }
 
@@ -56,8 +55,7 @@ def plot_run(
     shared_note: str,
 ) -> None:
     """Plot the training progress and the confusion matrix of a run into its folder."""
-    steps = [record for record in trainer.records if isinstance(record, Step)]
-    validations = [record for record in trainer.records if isinstance(record, Validation)]
+    steps, validations = trainer.steps, trainer.validations
     name = f"recipe {options.recipe}" if options.recipe else options.model
     title = f"{name}, {len(split.train)} slices to train, {len(split.test)} held out"
     note = f"Split by {options.split}. " + ("Synthetic phantoms. " if dataset.synthetic else "")

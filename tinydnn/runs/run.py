@@ -22,7 +22,7 @@ from tinydnn.runs.options import Options
 from tinydnn.runs.partition import partition
 from tinydnn.runs.report import describe_run, plot_run
 from tinydnn.training.evaluation import Evaluation
-from tinydnn.training.protocol import Protocol, Record, Step
+from tinydnn.training.protocol import Protocol, Record
 from tinydnn.training.trainer import Trainer
 
 
@@ -97,11 +97,6 @@ class Run:
     def complete(self) -> bool:
         """Whether the run has finished."""
         return (self.folder / files.METRICS).exists()
-
-    @property
-    def steps(self) -> list[Step]:
-        """The records of all iterations so far."""
-        return [record for record in self.trainer.records if isinstance(record, Step)]
 
     def start(self) -> None:
         """Begin in a folder without a run, or resume this run from its checkpoint.

@@ -79,6 +79,16 @@ class Trainer:
         self.best_state: dict[str, Array] = {}
         self.last_evaluation: Evaluation | None = None
 
+    @property
+    def steps(self) -> list[Step]:
+        """The records of all iterations so far."""
+        return [record for record in self.records if isinstance(record, Step)]
+
+    @property
+    def validations(self) -> list[Validation]:
+        """The records of all validations so far."""
+        return [record for record in self.records if isinstance(record, Validation)]
+
     def run(self, after_epoch: Callable[[], None] = lambda: None) -> Iterator[Record]:
         """Train to the end from the current iteration; yield a `Step` per iteration and a `Validation` per epoch.
 
@@ -87,9 +97,7 @@ class Trainer:
         """
         if self._validation_is_due():
             self.begin_epoch(self.iteration // self.iterations_per_epoch)
-            record = self._append(self.validate())
-            after_epoch()
-            yield record
+            yield self._end_epoch(after_epoch)
         while self.iteration < self.iterations:
             epoch = self.iteration // self.iterations_per_epoch + 1
             self.begin_epoch(epoch)
@@ -111,9 +119,7 @@ class Trainer:
                 seconds = perf_counter() - start
                 yield self._append(Step(epoch, self.iteration, self.optimizer.lr, loss, accuracy, seconds))
                 start = perf_counter()
-            record = self._append(self.validate())
-            after_epoch()
-            yield record
+            yield self._end_epoch(after_epoch)
 
     def begin_epoch(self, epoch: int) -> None:
         """Hook: runs before an epoch, which counts from 1, or before the rest of it. No-op by default."""
@@ -163,7 +169,7 @@ class Trainer:
             )
         self._require_finite(evaluation.loss, f"the held-out loss after iteration {self.iteration}")
         self.last_evaluation = evaluation
-        earlier = [record.loss for record in self.records if isinstance(record, Validation)]
+        earlier = (validation.loss for validation in self.validations)
         if self.protocol.select_best and evaluation.loss < min(earlier, default=np.inf):
             self.best_state = {name: array.copy() for name, array in self.model.state().items()}
         epoch = self.iteration // self.iterations_per_epoch
@@ -217,6 +223,11 @@ class Trainer:
         with device_errors(protocol.device):
             feed = make_feed(self.dataset, normalise, protocol.batch_size, protocol.device)
             return GpuStep(self.model, self.optimizer, feed, precision=protocol.precision)
+
+    def _end_epoch(self, after_epoch: Callable[[], None]) -> Record:
+        record = self._append(self.validate())
+        after_epoch()
+        return record
 
     def _append(self, record: Record) -> Record:
         self.records.append(record)
