@@ -1,4 +1,13 @@
-"""The program as a whole: how it ends on Ctrl-C."""
+"""The program as a whole: how it ends on Ctrl-C, its help, and what a shell completes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+
+from tinydnn.cli.app import app
 
 
 def interrupted(*arguments, **options):
@@ -15,3 +24,40 @@ def test_ctrl_c_before_a_run_has_begun_says_what_to_repeat(command, monkeypatch,
     monkeypatch.setattr("tinydnn.data.prepare.cache.prepared", interrupted)
     result = command("train", tmp_path, "--out", tmp_path / "run")
     assert (result.status, result.out, result.err) == (130, "Stopped. Resume with: the same command\n", "")
+
+
+@pytest.mark.parametrize("name", ["-h", "--help"])
+def test_the_help_of_a_command_shows_examples_and_no_type_for_flags(command, name):
+    result = command("train", name)
+    assert result.status == 0
+    assert "Examples:" in result.out
+    assert "<bool>" not in result.out
+
+
+def test_every_command_has_an_example_that_is_a_command():
+    for name, command in get_command(app).commands.items():
+        for subcommand in getattr(command, "commands", {name: command}).values():
+            heading, *examples = (subcommand.epilog or "").splitlines()
+            assert heading == "Examples:"
+            assert examples
+            for example in examples:
+                assert example.startswith(f"tinydnn {name}")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("tinydnn tra", ["train"]),
+        ("tinydnn train --optimizer ", ["sgd", "adam"]),
+        ("tinydnn train --recipe ", ["best", "fast", "paper"]),
+        ("tinydnn train --views ", ["1", "2", "10"]),
+        ("tinydnn crossval data --by ", ["slice", "patient", "official"]),
+        ("tinydnn bench soft", ["softmax_cross_entropy"]),
+    ],
+)
+def test_the_shell_completes_commands_options_and_choices(line, words):
+    position = len(line.split(" ")) - 1
+    environment = {"_TINYDNN_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(position)}
+    program = [sys.executable, "-c", "import sys; sys.argv[0] = 'tinydnn'; from tinydnn.cli import main; main()"]
+    completed = subprocess.run(program, env=os.environ | environment, capture_output=True, text=True, check=True)
+    assert completed.stdout.split() == words

@@ -89,7 +89,7 @@ def test_check_reports_the_outcome_by_its_exit_status(good):
         (("bench", "relu", "--only", "fast"), "--only: expected implementations of relu (reference), found 'fast'"),
         (("bench", "relu", "--shape", "2x"), "--shape: expected sizes such as"),
         (("bench", "relu", "--shape", "0x4"), "--shape: expected sizes such as"),
-        (("bench", "relu", "--dtype", "float16"), "--dtype: expected float32 or float64, found float16"),
+        (("bench", "relu", "--dtype", "float16"), "'--dtype': 'float16' is not one of 'float32', 'float64'"),
         (("bench", "relu", "--device", "cuda"), "device cuda"),
         (("bench", "relu", "--baseline", "mine", "--shape", "2x2x2x2"), "--baseline: expected one of reference"),
         (("bench", "conv2d", "--shape", "2x3"), "--shape: expected NxCxHxW,OxCxKxK"),

@@ -189,7 +189,7 @@ BROKEN = [
     ("train slices --out new --speed 3", "No such option: --speed"),
     ("train slices more --out new", "more"),
     # folders of runs
-    ("train slices --out run", "--out: run holds a run already; choose another folder, or --resume"),
+    ("train slices --out run", "--out: run holds a run already; choose another folder, --resume it or --overwrite it"),
     ("train slices --out no-config", "--out: no-config holds a run already"),
     ("train slices --out words.txt", "--out: expected a folder, found a file at words.txt"),
     ("train slices --out words.txt/run", "words.txt"),

@@ -76,7 +76,7 @@ def test_a_recipe_with_a_pretrained_network_fine_tunes_it_in_each_fold(command, 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--by", "scanner"), "--by: expected one of slice, patient, official, found 'scanner'"),
+        (("--by", "scanner"), "'--by': 'scanner' is not one of 'slice', 'patient', 'official'"),
         (("--folds", 1), "--folds: expected at least 2, found 1"),
         (("--folds", 30), "--folds: expected at most 7, the patients of class"),
         (("--recipe", "wurst"), "--recipe: expected one of "),
@@ -93,11 +93,18 @@ def test_invalid_options_are_reported_in_one_line(command, slices, recipe, optio
     assert result.err.count("\n") == 1
 
 
-def test_a_folder_with_folds_is_not_overwritten(command, slices, recipe, tmp_path):
-    (tmp_path / "cv" / "fold-01").mkdir(parents=True)
-    result = command("crossval", slices, "--recipe", recipe, "--out", tmp_path / "cv")
-    assert result.status == 2
-    assert "holds folds already; choose another folder, or --resume them" in result.err
+def test_folds_are_replaced_only_on_request(command, slices, recipe, tmp_path, no_plots):
+    out = tmp_path / "cv"
+    arguments = ("crossval", slices, "--recipe", recipe, "--out", out)
+    for fold in ("fold-01", "fold-09"):
+        (out / fold).mkdir(parents=True)
+        (out / fold / "metrics.json").write_text("{}")
+    result = command(*arguments, "--folds", 2)
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "holds a run already; choose another folder, --resume it or --overwrite it" in result.err
+    assert command(*arguments, "--folds", 2, "--overwrite").status == 0
+    assert sorted(path.name for path in out.glob("fold-*")) == ["fold-01", "fold-02"]
+    assert json.loads((out / "fold-01" / "metrics.json").read_text())["slices"] == 30
 
 
 def test_augmented_slices_are_plotted(command, slices, tmp_path):
@@ -123,4 +130,4 @@ def test_an_explicit_option_of_train_overrides_the_recipe(command, slices, recip
     assert result.status == 0
     options = SimpleNamespace(**json.loads((tmp_path / "run" / "config.json").read_text())["options"])
     assert (options.model, options.epochs, options.augment, options.validation) == ("batchnorm", 1, "light", 0.2)
-    assert "to select the best epoch, 12 held out" in result.out
+    assert "to select the best epoch, 12 to test" in result.out

@@ -106,8 +106,8 @@ def test_it_has_the_options_of_train_and_caches_no_augmented_features(command, s
     ("arguments", "words"),
     [
         (["--weights", "none.pth"], "none.pth: expected weights as safetensors, PyTorch's .pth"),
-        (["--weights", "random", "--unfreeze", "2:conv9"], "layer: expected one of features.0"),
-        (["--weights", "random", "--freeze-to", "conv9"], "layer: expected one of features.0"),
+        (["--weights", "random", "--unfreeze", "2:conv9"], "--unfreeze: expected one of features.0"),
+        (["--weights", "random", "--freeze-to", "conv9"], "--freeze-to: expected one of features.0"),
         (["--weights", "random", "--size", 20], "squeezenet1_1: image size: expected more pixels for its poolings"),
         ([], "squeezenet1_1: expected its weights, found none on this computer; fetch them with `tinydnn weights"),
     ],

@@ -27,7 +27,7 @@ def test_the_folder_of_a_run_contains_these_files_and_no_others(trained):
 def test_the_output_names_the_data_the_split_and_the_result(trained):
     lines = trained.printed.splitlines()
     assert lines[0] == "60 slices of 21 patients: meningioma, glioma, pituitary"
-    assert lines[1] == "48 to train, 12 held out, split by slice"
+    assert lines[1] == "48 to train, 12 to test, split by slice"
     assert "test slices show a patient who is in training too. Slices of a patient are alike," in lines[2]
     assert "use --split patient" in lines[3]
     assert lines[4] == "4 epochs of 3 iterations of 16 slices"
@@ -132,6 +132,58 @@ def test_diverging_training_ends_with_one_line_and_a_lower_learning_rate(command
     assert not (tmp_path / "run" / "model.h5").exists()
 
 
+def test_a_run_that_diverged_before_its_first_checkpoint_does_not_occupy_its_folder(command, slices, tmp_path):
+    out = tmp_path / "run"
+    assert command("train", slices, *SMALL, "--lr", "1e30", "--out", out).status == 2
+    assert [path.name for path in out.iterdir()] == ["config.json"]
+    assert command("train", slices, *SMALL, "--lr", "0.01", "--out", out).status == 0
+    assert json.loads((out / "config.json").read_text())["options"]["lr"] == 0.01
+
+
+def test_overwrite_replaces_a_run_and_nothing_else(command, slices, copy, trained):
+    (copy / "notes.txt").write_text("mine")
+    result = command("train", slices, *SMALL, "--out", copy)
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "holds a run already; choose another folder, --resume it or --overwrite it" in result.err
+    assert (copy / "metrics.json").read_bytes() == (trained.folder / "metrics.json").read_bytes()
+    assert command("train", slices, *SMALL, "--out", copy, "--overwrite").status == 0
+    assert json.loads((copy / "metrics.json").read_text())["iterations"] == 3
+    assert (copy / "notes.txt").read_text() == "mine"
+
+
+def test_an_invalid_option_leaves_the_run_that_it_would_replace(command, slices, copy, trained):
+    result = command("train", slices, *SMALL, "--batch-size", 500, "--out", copy, "--overwrite")
+    assert result.status == 2
+    assert (copy / "metrics.json").read_bytes() == (trained.folder / "metrics.json").read_bytes()
+
+
+def test_resume_and_overwrite_exclude_each_other(command, copy):
+    result = command("train", "--out", copy, "--resume", "--overwrite")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "--resume, --overwrite: expected one of the two, found both" in result.err
+
+
+def test_the_best_epoch_is_printed_and_stored(command, slices, tmp_path):
+    out = tmp_path / "run"
+    result = command("train", slices, *SMALL, "--epochs", 4, "--validation", 0.2, "--views", 2, "--out", out)
+    metrics = json.loads((out / "metrics.json").read_text())
+    rows = [row for row in csv.DictReader((out / "history.csv").read_text().splitlines()) if row["validation_loss"]]
+    best = min(rows, key=lambda row: float(row["validation_loss"]))
+    assert metrics["best_epoch"]["epoch"] == int(best["epoch"])
+    assert metrics["best_epoch"]["loss"] == float(best["validation_loss"])
+    assert metrics["views"] == 2
+    assert f"Best epoch: {best['epoch']}, with validation loss {float(best['validation_loss']):.4f}" in result.out
+    assert "The figures after each epoch are of one view of each slice, those at the end of 2 views." in result.out
+
+
+def test_figures_of_an_epoch_name_the_set_that_they_are_of(command, slices, tmp_path, no_plots):
+    for options, name in (((), "test"), (("--validation", 0.2), "validation")):
+        result = command("train", slices, *SMALL, *options, "--out", tmp_path / name)
+        line = next(line for line in result.out.splitlines() if line.startswith("epoch "))
+        assert f"  {name} loss " in line
+        assert "1 epoch of " in result.out
+
+
 def test_a_lack_of_memory_is_reported_in_one_line(command, slices, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise MemoryError("Unable to allocate 9 TiB")
@@ -142,6 +194,12 @@ def test_a_lack_of_memory_is_reported_in_one_line(command, slices, tmp_path, mon
     assert result.err == (
         "tinydnn: not enough memory (Unable to allocate 9 TiB); a smaller --size or --batch-size needs less\n"
     )
+
+
+def test_the_default_is_not_the_best_epoch(trained):
+    metrics = json.loads((trained.folder / "metrics.json").read_text())
+    assert metrics["best_epoch"] is None
+    assert metrics["views"] == 1
 
 
 def test_the_help_names_every_model_and_groups_the_options(command):

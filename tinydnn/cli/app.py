@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from tinydnn.cli.help import Program
 from tinydnn.errors import InputError
 
 INTERRUPTED = 130  # the usual exit status after Ctrl-C
@@ -15,7 +16,7 @@ COMMANDS = (
     "gradcheck", "worked_example", "info", "check", "bench",
 )  # fmt: skip
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = Program()
 
 
 def _show_version(requested: bool) -> None:
@@ -49,7 +50,7 @@ def main() -> NoReturn:
     except typer.TyperException as error:
         # Only the formatted message of a usage error names the option or argument.
         describe = getattr(error, "format_message", error.__str__)
-        fail(describe())
+        fail(describe().replace("Value error, ", ""))  # the name that Pydantic gives to an invalid choice
     except InputError as error:
         fail(str(error))
     except OSError as error:

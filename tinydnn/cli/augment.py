@@ -7,13 +7,14 @@ import typer
 
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import progress_bar, say
+from tinydnn.cli.display import say
+from tinydnn.cli.progress import progress_bar
 from tinydnn.errors import InputError
 
 ROWS, COLUMNS = 4, 6
 
 
-@app.command()
+@app.command(examples=("tinydnn augment figshare --show grid.png --augment strong",))
 def augment(
     data: choices.Data,
     show: Annotated[Path, typer.Option(help="PNG file to write.")],

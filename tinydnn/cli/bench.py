@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from tinydnn.gradcheck.cases import Shape
 
 
-@app.command()
+@app.command(examples=("tinydnn bench conv2d --plot roofline.png", "tinydnn bench relu --load mine.py --train"))
 def bench(
     op: Op,
     load: Load = None,
     only: Only = None,
     baseline: Annotated[str | None, typer.Option(help="The implementation to compare with.")] = None,
     shape: Annotated[str | None, typer.Option(help="Shapes of x (and w), such as 8x16x64x64,32x16x3x3.")] = None,
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    dtype: Annotated[Literal["float32", "float64"], typer.Option(help="Data type of the arrays.")] = "float32",
     device: Annotated[
         str, typer.Option(help="cpu, cuda, cuda:N or emulated (checks CUDA kernels on the CPU, without timing).")
     ] = "cpu",
@@ -48,8 +48,6 @@ def bench(
     from tinydnn.bench.machine import machine
     from tinydnn.bench.peaks import peaks as measure_peaks
 
-    if dtype not in ("float32", "float64"):
-        raise InputError(f"--dtype: expected float32 or float64, found {dtype}")
     if device == EMULATED:
         say("On an emulated GPU kernels are checked, not timed.")
         if not all(outcome.passed for outcome in check_all(op, load, only, device)):

@@ -11,19 +11,20 @@ from tinydnn.cli.app import app
 from tinydnn.cli.display import say
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
+from tinydnn.ops import operations
 
 if TYPE_CHECKING:
     from tinydnn.bench.checking import Outcome
     from tinydnn.bench.loading import Loaded
 
-Op = Annotated[str, typer.Argument(help="An operation, such as conv2d.")]
+Op = Annotated[str, typer.Argument(help="An operation, such as conv2d.", autocompletion=lambda: sorted(operations()))]
 Load = Annotated[Path | None, typer.Option(help="A Python file that registers kernels of your own.")]
 Only = Annotated[str | None, typer.Option(help="Names of implementations, separated by commas.")]
 
 EMULATED = "emulated"
 
 
-@app.command()
+@app.command(examples=("tinydnn check relu --load mine.py", "tinydnn check conv2d --device emulated"))
 def check(
     op: Op,
     load: Load = None,

@@ -11,8 +11,9 @@ import typer
 
 from tinydnn.cli.threads import threads_option
 from tinydnn.data.augment import Augmentation
+from tinydnn.runs import recipes
 from tinydnn.runs.declarations import Panel, declarations
-from tinydnn.runs.options import Options
+from tinydnn.runs.options import SPLITS, Options
 
 F = TypeVar("F", bound=Callable[..., Any])
 PANELS = (None, *get_args(Panel))
@@ -35,7 +36,15 @@ def declared(name: str, kind: type[Options] = Options, *, panel: Panel | None = 
     if name == "data":
         return typer.Argument(help=declaration.help)
     flags = (f"--{declaration.flag}",) if declaration.flag else ()
-    return typer.Option(*flags, help=declaration.help, rich_help_panel=panel)
+    named = {"recipe": recipes.names(), "split": SPLITS}  # a recipe may be a file, and folds have a third split
+    completions = [str(choice) for choice in named.get(name, declaration.choices)]
+    return typer.Option(
+        *flags,
+        help=declaration.help,
+        rich_help_panel=panel,
+        metavar="<choice>" if declaration.choices else None,  # the help text lists them
+        autocompletion=(lambda: completions) if completions else None,
+    )
 
 
 Data = Annotated[str, typer.Argument(help="Folder of .mat files, zips, image folder or prepared file.")]
@@ -47,7 +56,8 @@ Augment = Annotated[str, declared("augment")]
 
 Threads = Annotated[int | None, threads_option("Hardware")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the run; by default runs/MODEL-N.", rich_help_panel="Run")]
-Resume = Annotated[bool, typer.Option(help="Resume the run in --out.", rich_help_panel="Run")]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume the run in --out.", rich_help_panel="Run")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.", rich_help_panel="Run")]
 
 
 def options_of(

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -10,57 +10,75 @@ from rich.table import Table
 from tinydnn.backend import check_device
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import console, describe, print_metrics, progress_bar, say, say_skipped
-from tinydnn.cli.running import exit_interrupted, explicit_options, open_dataset, output_folder, train_run
+from tinydnn.cli.display import console, count, describe, print_metrics, say, say_skipped
+from tinydnn.cli.progress import progress_bar
+from tinydnn.cli.running import (
+    exit_interrupted,
+    explicit_options,
+    open_dataset,
+    output_folder,
+    require_free,
+    train_run,
+)
 from tinydnn.errors import InputError
 from tinydnn.runs import FinetuneOptions, FinetuneRun, Options, Run
-from tinydnn.runs.crossval import CrossValidation
-from tinydnn.runs.declarations import require_choice
+from tinydnn.runs.crossval import CrossValidation, fold_folders, remove_folds
 from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.runs.files import lock_folder
-from tinydnn.runs.options import FOLD_SPLITS
 from tinydnn.runs.recipes import is_finetune_recipe
 
 OPTIONS = ("recipe", "folds", "epochs", "size", "crop", "margin", "seed", "skip_broken", "device")
 FROM_RECIPE = dict.fromkeys(("epochs", "size", "crop", "margin"))  # no default: the recipe decides
 
 
-@app.command()
+@app.command(
+    examples=(
+        "tinydnn crossval figshare --recipe best --by patient",
+        "tinydnn crossval figshare --recipe best --by patient --out runs/crossval-1 --resume",
+    )
+)
 @choices.options_of(Options, OPTIONS, defaults={**FROM_RECIPE, "recipe": "paper"})
 def crossval(
     context: typer.Context,
     data: choices.Data,
     by: Annotated[
-        str,
-        typer.Option(
-            help="slice, patient (no patient in both parts) or official (cvind.mat).", rich_help_panel="Evaluation"
-        ),
+        Literal["slice", "patient", "official"],
+        typer.Option(help="patient: no patient in both parts; official: cvind.mat.", rich_help_panel="Evaluation"),
     ] = "patient",
     threads: choices.Threads = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the folds; by default runs/crossval-N.", rich_help_panel="Run")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Resume the folds in --out.", rich_help_panel="Run")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the folds in --out.", rich_help_panel="Run")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the folds in --out.", rich_help_panel="Run")
+    ] = False,
     **options: Any,
 ) -> None:
     """Train once for each fold, test on its held-out slices, and report all folds together.
 
-    A recipe with a pretrained network, such as vgg16, fine-tunes it. The recipe also decides --epochs, --size, --crop
-    and --margin where they are omitted.
+    The recipe decides --epochs, --size, --crop and --margin where they are omitted; one that names a pretrained
+    network fine-tunes it.
     """
-    require_choice("by", by, FOLD_SPLITS)
     finetune = is_finetune_recipe(context.params["recipe"])
     options_type, run_type = (FinetuneOptions, FinetuneRun) if finetune else (Options, Run)
     fold_options = options_type(**explicit_options(context, options_type) | {"split": by, "fold": 1})
-    folder = _folder(out, resume)
+    if out is None and resume:
+        raise InputError("--resume: expected the folder of the folds as --out, found none")
+    folder = output_folder(out, "crossval")
+    require_free(folder, fold_folders(folder), resume=resume, overwrite=overwrite)
     check_device(fold_options.device)
     command = f"tinydnn crossval {shlex.quote(data)} … --out {shlex.quote(str(folder))} --resume, and the same options"
     try:
         validation = CrossValidation(folder, fold_options, open_dataset(fold_options), run_type)
         with lock_folder(folder):
+            if not resume:
+                # Again, now that the folder is locked.
+                require_free(folder, fold_folders(folder), resume=resume, overwrite=overwrite)
+                remove_folds(folder)
             _print_overview(validation)
             for run in validation.runs():
-                say(f"{run.folder.name}: {len(run.split.train)} to train, {len(run.split.test)} held out")
+                say(f"{run.folder.name}: {len(run.split.train)} to train, {len(run.split.test)} to test")
                 with progress_bar("Computing features") as progress:
                     run.prepare(progress)
                 for note in run.notes():
@@ -75,20 +93,11 @@ def crossval(
     say(f"Report, plots and folds are in {folder}")
 
 
-def _folder(out: Path | None, resume: bool) -> Path:
-    if out is None and resume:
-        raise InputError("--resume: expected the folder of the folds as --out, found none")
-    folder = output_folder(out, "crossval")
-    if any(folder.glob("fold-*")) and not resume:
-        raise InputError(f"--out: {folder} holds folds already; choose another folder, or --resume them")
-    return folder
-
-
 def _print_overview(validation: CrossValidation) -> None:
     options, dataset = validation.options, validation.dataset
     say_skipped(dataset)
     say(f"{describe(dataset)}: {', '.join(dataset.class_names)}")
-    training = f"{options.model}, {options.epochs} epochs each"
+    training = f"{options.model}, {count(options.epochs, 'epoch')} each"
     say(f"{options.folds} folds by {options.split}, recipe {options.recipe}: {training}")
     if dataset.crop.uses_mask:
         say(MASK_NOTE)

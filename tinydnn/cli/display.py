@@ -1,18 +1,12 @@
-"""Output of the commands: live progress on a terminal, plain lines elsewhere."""
+"""Output of the commands: lines, and tables of metrics."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tinydnn.data.dataset import Dataset
 from tinydnn.runs.evaluation import MASK_NOTE
-from tinydnn.training.protocol import Record, Step
-from tinydnn.training.trainer import Trainer
 
 console = Console(highlight=False)
 
@@ -20,6 +14,11 @@ console = Console(highlight=False)
 def say(text: str) -> None:
     """Print a line verbatim: without Rich markup or wrapping."""
     console.print(text, markup=False, soft_wrap=True)
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: 1 epoch, 2 epochs."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def describe(dataset: Dataset) -> str:
@@ -32,78 +31,6 @@ def say_skipped(dataset: Dataset) -> None:
     """Print a line for each broken file that was skipped."""
     for name, reason in dataset.skipped:
         say(f"Left out: {name}: {reason}")
-
-
-@contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function progress(done, total); its first call shows a progress bar, on a terminal only."""
-    with Progress(
-        TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console, transient=True,
-        disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
-        task = bar.add_task(title, total=None, visible=False)
-
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=True)
-
-        yield progress
-
-
-@contextmanager
-def download_bar() -> Iterator[Callable[[int, int], None]]:
-    """Yield a function progress(done, total) in bytes; the bar shows the speed too, on a terminal only."""
-    from rich.progress import DownloadColumn, TransferSpeedColumn
-
-    with Progress(
-        TextColumn("Downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    ) as bar:  # fmt: skip
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-class TrainingDisplay:
-    """On a terminal, a live line with iteration, loss, accuracy, speed and time left; one permanent line an epoch."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}  accuracy {task.fields[accuracy]}  {task.fields[speed]}"),
-            TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
-        self.task = self.bar.add_task(
-            "training", total=trainer.iterations, completed=trainer.iteration, epoch=1, loss="-", accuracy="-", speed=""
-        )
-
-    def __enter__(self) -> Self:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def show(self, record: Record) -> None:
-        """Display a record that the trainer has yielded."""
-        if isinstance(record, Step):
-            self.bar.update(
-                self.task,
-                completed=record.iteration,
-                epoch=f"{record.epoch}/{self.trainer.protocol.epochs}",
-                loss=f"{record.loss:.4f}",
-                accuracy=f"{record.accuracy:.1%}",
-                speed=f"{self.trainer.protocol.batch_size / record.seconds:.0f} images/s",
-            )
-            return
-        steps = [step for step in self.trainer.records if isinstance(step, Step) and step.epoch == record.epoch]
-        loss = sum(step.loss for step in steps) / len(steps)
-        accuracy = sum(step.accuracy for step in steps) / len(steps)
-        say(
-            f"epoch {record.epoch:>2}/{self.trainer.protocol.epochs}  iteration {record.iteration}  "
-            f"training loss {loss:.4f}, accuracy {accuracy:.1%}  "
-            f"held-out loss {record.loss:.4f}, accuracy {record.accuracy:.1%}"
-        )
-        sys.stdout.flush()
 
 
 def print_metrics(metrics: dict[str, Any]) -> None:

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from tinydnn.cli.app import app
-from tinydnn.cli.display import download_bar, say
+from tinydnn.cli.display import say
+from tinydnn.cli.progress import download_bar
 
 
-@app.command()
+@app.command(examples=("tinydnn download figshare",))
 def download(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files.")]) -> None:
     """Download the published dataset (880 MB) into DIR. If interrupted, run the same command again to resume."""
     from tinydnn.data.read.download import ARTICLE, FILES

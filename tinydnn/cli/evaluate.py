@@ -8,12 +8,13 @@ import typer
 
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import print_metrics, progress_bar, say, say_skipped
+from tinydnn.cli.display import print_metrics, say, say_skipped
+from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
 
-@app.command()
+@app.command(examples=("tinydnn evaluate runs/real/model.h5 other-slices",))
 def evaluate(
     model: Annotated[Path, typer.Argument(help="The model.h5 of a run.")],
     data: choices.Data,

@@ -7,12 +7,13 @@ import typer
 
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import describe, progress_bar, say, say_skipped
+from tinydnn.cli.display import describe, say, say_skipped
+from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
 
-@app.command()
+@app.command(examples=("tinydnn features figshare --from vgg16 --out features.h5",))
 def features(
     data: choices.Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, NAME.h5.")],

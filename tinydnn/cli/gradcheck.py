@@ -7,7 +7,7 @@ import typer
 from tinydnn.cli.app import app
 
 
-@app.command()
+@app.command(examples=("tinydnn gradcheck", "tinydnn gradcheck conv2d maxpool2d"))
 def gradcheck(
     names: Annotated[
         list[str] | None,

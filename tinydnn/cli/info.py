@@ -20,7 +20,7 @@ DTYPES = ("float32", "float64")
 CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
 
 
-@app.command()
+@app.command(examples=("tinydnn info --json machine.json",))
 def info(
     threads: Threads = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="JSON file for the same information.")] = None,

@@ -15,7 +15,12 @@ from tinydnn.errors import InputError
 WARNING = "Not a medical device: for study only, never for a diagnosis."
 
 
-@app.command()
+@app.command(
+    examples=(
+        "tinydnn predict runs/real/model.h5 slice.png",
+        "tinydnn predict runs/real/model.h5 *.mat --csv",
+    )
+)
 def predict(
     model: Annotated[Path, typer.Argument(help="The model.h5 of a run.")],
     files: Annotated[list[Path], typer.Argument(help="Images: .mat, PNG or JPEG.")],

@@ -7,11 +7,12 @@ import typer
 
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import describe, progress_bar, say, say_skipped
+from tinydnn.cli.display import describe, say, say_skipped
+from tinydnn.cli.progress import progress_bar
 from tinydnn.errors import InputError
 
 
-@app.command()
+@app.command(examples=("tinydnn prepare figshare --size 128 --out slices-128.h5",))
 def prepare(
     data: Annotated[Path, typer.Argument(help="Folder of .mat files, zips or image folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write, NAME.h5.")],

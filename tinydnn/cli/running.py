@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -12,11 +12,13 @@ import typer
 
 from tinydnn.cli.app import INTERRUPTED
 from tinydnn.cli.choices import CHANGES
-from tinydnn.cli.display import TrainingDisplay, progress_bar, say
+from tinydnn.cli.display import say
+from tinydnn.cli.progress import TrainingDisplay, progress_bar
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.prepare import cache
 from tinydnn.errors import InputError
 from tinydnn.runs import RANDOM, Options, Run
+from tinydnn.runs.files import contains_results
 from tinydnn.runs.recipes import read_recipe
 
 PHANTOMS = 600
@@ -70,6 +72,14 @@ def output_folder(out: Path | None, name: str) -> Path:
     return out
 
 
+def require_free(folder: Path, runs: Iterable[Path], *, resume: bool, overwrite: bool) -> None:
+    """Raise `InputError` if one of `runs` in the folder has results that the user has not said what to do with."""
+    if resume and overwrite:
+        raise InputError("--resume, --overwrite: expected one of the two, found both")
+    if not (resume or overwrite) and any(map(contains_results, runs)):
+        raise InputError(f"--out: {folder} holds a run already; choose another folder, --resume it or --overwrite it")
+
+
 def train_run(run: Run, resume_command: str) -> None:
     """Train to the end and display it; Ctrl-C saves the run and ends the program with a hint at `resume_command`."""
     trainer = run.trainer
@@ -81,6 +91,9 @@ def train_run(run: Run, resume_command: str) -> None:
                 break
     if interrupts:
         exit_interrupted(f"Stopped after iteration {trainer.iteration} of {trainer.iterations}.", resume_command)
+    if trainer.protocol.select_best:
+        best = trainer.best
+        say(f"Best epoch: {best.epoch}, with validation loss {best.loss:.4f}; its weights are tested and saved")
 
 
 def exit_interrupted(message: str, resume_command: str) -> NoReturn:

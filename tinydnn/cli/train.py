@@ -10,29 +10,38 @@ import typer
 from tinydnn.backend import check_device
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import describe, print_metrics, progress_bar, say, say_skipped
-from tinydnn.cli.running import exit_interrupted, explicit_options, open_dataset, output_folder, train_run
+from tinydnn.cli.display import count, describe, print_metrics, say, say_skipped
+from tinydnn.cli.progress import progress_bar
+from tinydnn.cli.running import (
+    exit_interrupted,
+    explicit_options,
+    open_dataset,
+    output_folder,
+    require_free,
+    train_run,
+)
 from tinydnn.cli.start import blas_note
 from tinydnn.errors import InputError
 from tinydnn.runs import FinetuneOptions, FinetuneRun, Options, Run
 from tinydnn.runs.config import read_config
 from tinydnn.runs.declarations import declarations
 from tinydnn.runs.evaluation import MASK_NOTE
-from tinydnn.runs.files import CONFIG, contains_run, lock_folder
+from tinydnn.runs.files import CONFIG, contains_run, lock_folder, remove_run
 
 FEW_ITERATIONS = 100  # the paper takes 190
 
 
-def training_command(kind: type[Options], run_type: type[Run], help_text: str) -> None:
+def training_command(kind: type[Options], run_type: type[Run], help_text: str, examples: tuple[str, ...]) -> None:
     """Add a command that trains with options of a kind, from the beginning or from the checkpoint in --out."""
 
-    @app.command(kind.command, help=help_text)
+    @app.command(kind.command, help=help_text, examples=examples)
     @choices.options_of(kind)
     def command(
         context: typer.Context,
         threads: choices.Threads = None,
         out: choices.Out = None,
         resume: choices.Resume = False,
+        overwrite: choices.Overwrite = False,
         **_: Any,
     ) -> None:
         explicit = explicit_options(context, kind)
@@ -40,12 +49,14 @@ def training_command(kind: type[Options], run_type: type[Run], help_text: str) -
         if resume:
             options = _resumed_options(options, out, explicit)
         folder = output_folder(out, options.model)
-        if contains_run(folder) and not resume:
-            raise InputError(f"--out: {folder} holds a run already; choose another folder, or --resume it")
+        require_free(folder, [folder], resume=resume, overwrite=overwrite)
         check_device(options.device)
         try:
             run = run_type(folder, options, open_dataset(options))
             with lock_folder(folder):
+                if not resume:
+                    require_free(folder, [folder], resume=resume, overwrite=overwrite)  # again, now that it is locked
+                    remove_run(folder)
                 run.start()
                 if run.complete:
                     say(f"The run in {folder} is complete already.")
@@ -61,13 +72,24 @@ def training_command(kind: type[Options], run_type: type[Run], help_text: str) -
 
 
 training_command(
-    Options, Run, "Train a network on brain-tumour slices (without DATA: on synthetic phantoms) and show its results."
+    Options,
+    Run,
+    "Train a network on brain-tumour slices (without DATA: on synthetic phantoms) and show its results.",
+    (
+        "tinydnn train --size 128 --batch-size 16",
+        "tinydnn train figshare --recipe fast --split patient --out runs/real",
+        "tinydnn train --out runs/real --resume",
+    ),
 )
 training_command(
     FinetuneOptions,
     FinetuneRun,
     "Train a new head on a network pretrained on ImageNet, then its last layers too.\n\n"
     "Features of the frozen layers are computed once; with augmentation, in every iteration.",
+    (
+        "tinydnn finetune figshare --from vgg16 --out runs/vgg16",
+        "tinydnn finetune figshare --from vgg16 --epochs 12 --unfreeze 6:features.24",
+    ),
 )
 
 
@@ -99,13 +121,16 @@ def _print_overview(run: Run) -> None:
     say_skipped(dataset)
     say(f"{describe(dataset)}: {', '.join(dataset.class_names)}")
     selecting = f", {len(split.validation)} to select the best epoch" if len(split.validation) else ""
-    say(f"{len(split.train)} to train{selecting}, {len(split.test)} held out, split by {options.split}")
+    say(f"{len(split.train)} to train{selecting}, {len(split.test)} to test, split by {options.split}")
     if run.shared:
         say(f"{run.shared_note()} Slices of a patient are alike,")
         say("so the accuracy does not apply to new patients; use --split patient to estimate theirs.")
-    say(f"{options.epochs} epochs of {trainer.iterations_per_epoch} iterations of {options.batch_size} slices")
+    epochs, iterations = count(options.epochs, "epoch"), count(trainer.iterations_per_epoch, "iteration")
+    say(f"{epochs} of {iterations} of {count(options.batch_size, 'slice')}")
     if trainer.iterations < FEW_ITERATIONS:
         say("These are few iterations; a smaller --batch-size gives more of them.")
+    if options.views > 1:
+        say(f"The figures after each epoch are of one view of each slice, those at the end of {options.views} views.")
     if dataset.crop.uses_mask:
         say(MASK_NOTE)
     for line in run.notes():

@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 from tinydnn.cli.app import app
-from tinydnn.cli.display import download_bar, say
+from tinydnn.cli.display import say
+from tinydnn.cli.help import Program
+from tinydnn.cli.progress import download_bar
 
-weights = typer.Typer(no_args_is_help=True, help="Download published weights, or list the contents of a file.")
+weights = Program(help="Download published weights, or list the contents of a file.")
 app.add_typer(weights, name="weights")
 
 
-@weights.command()
+@weights.command(examples=("tinydnn weights download vgg16",))
 def download(
     network: Annotated[str, typer.Argument(help="vgg16, alexnet or squeezenet1_1.")],
     folder: Annotated[Path | None, typer.Option("--to", help="Folder for the file; by default a cache.")] = None,
@@ -27,7 +29,7 @@ def download(
     say(f"Use it with: tinydnn finetune DATA --from {network}" + ("" if folder is None else f" --weights {path}"))
 
 
-@weights.command()
+@weights.command(examples=("tinydnn weights show model.safetensors",))
 def show(file: Annotated[Path, typer.Argument(help="safetensors, .pth, Keras's HDF5 or a tinydnn model.")]) -> None:
     """List name, shape and dtype of each array in a file of weights, and the preprocessing of images."""
     from tinydnn.weights import read

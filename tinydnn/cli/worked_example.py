@@ -12,7 +12,7 @@ UNITS = ((0, "₁"), (1, "₂"), (2, "₃"))
 INPUTS = UNITS[:2]
 
 
-@app.command("worked-example")
+@app.command("worked-example", examples=("tinydnn worked-example",))
 def worked_example() -> None:
     """Work the paper's example: a 2-3-1 network learns from one pair of values."""
     from tinydnn.cli.display import say

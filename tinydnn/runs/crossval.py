@@ -19,6 +19,21 @@ from tinydnn.training.evaluation import Evaluation
 REPORT, PLOT = "crossval.json", "crossval.png"
 
 
+def fold_folders(folder: Path) -> list[Path]:
+    """The folders of the folds in the folder of a cross-validation."""
+    return sorted(folder.glob("fold-[0-9]*"))
+
+
+def remove_folds(folder: Path) -> None:
+    """Remove the report, the plots and the folds of a cross-validation; a fold's folder too, if it is empty then."""
+    for name in (REPORT, PLOT, files.CONFUSION_PLOT):
+        (folder / name).unlink(missing_ok=True)
+    for fold in fold_folders(folder):
+        files.remove_run(fold)
+        if not any(fold.iterdir()):
+            fold.rmdir()
+
+
 class CrossValidation:
     """A folder with a run folder for each fold, `crossval.json` and two plots.
 

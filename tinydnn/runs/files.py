@@ -31,6 +31,17 @@ def contains_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in FILES)
 
 
+def contains_results(folder: Path) -> bool:
+    """Whether a new run in the folder would replace more than a configuration."""
+    return any((folder / name).exists() for name in FILES if name != CONFIG)
+
+
+def remove_run(folder: Path) -> None:
+    """Remove the files of a run; the configuration last, because a checkpoint means nothing without it."""
+    for name in reversed(FILES):
+        (folder / name).unlink(missing_ok=True)
+
+
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Create the folder if need be and lock it against other processes; the lock ends with the process at the latest.

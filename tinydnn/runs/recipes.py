@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinydnn.errors import InputError
-from tinydnn.models import NETWORKS
+from tinydnn.models import MODELS, NETWORKS
 from tinydnn.runs.options import FinetuneOptions, Options
 
 FOLDER = Path(__file__).parent / "recipes"
@@ -26,6 +26,11 @@ def read_recipe(name: str, kind: type[Options] = Options) -> dict[str, Any]:
     Raises `InputError` for a missing or malformed file and for keys that are not options of such a recipe.
     """
     values = _read(name)
+    other = FinetuneOptions if kind is Options else Options
+    if values.get("model") in tuple(NETWORKS if other is FinetuneOptions else MODELS):
+        raise InputError(
+            f"--recipe: expected a recipe of `tinydnn {kind.command}`, found {name}, one of `tinydnn {other.command}`"
+        )
     allowed = {field.name for field in fields(kind)} - NOT_IN_RECIPES
     if unknown := sorted(values.keys() - allowed):
         raise InputError(f"{name}: expected options of a recipe ({', '.join(sorted(allowed))}), found {unknown[0]}")

@@ -1,5 +1,6 @@
 """The report of a finished run: its protocol and its plots."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def describe_run(
             "test_slices_with_patient_in_training": shared,
             "share_with_patient_in_training": None if shared is None else shared / len(split.test),
         },
+        "views": options.views,
+        "best_epoch": asdict(trainer.best) if trainer.protocol.select_best else None,
         "iterations": trainer.iteration,
         "training_seconds": round(sum(step.seconds for step in trainer.steps), 3),
         "versions": versions(),

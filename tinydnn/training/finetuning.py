@@ -45,6 +45,8 @@ def parse_phases(
     unfreeze: "6:features.24,9:features.17" thaws the layers from features.24 on in epoch 6, and those from features.17
     on in epoch 9. Raises `InputError` for any other form, and unless each phase thaws more layers than the one before.
     """
+    if frozen_to != "none":
+        _require_layer(model, frozen_to, "--freeze-to")
     phases = [Phase(1, None if frozen_to == "none" else frozen_to, trunk_lr_scale)]
     for item in filter(None, unfreeze.split(",")):
         epoch, _, layer = item.partition(":")
@@ -53,6 +55,7 @@ def parse_phases(
         previous = phases[-1].first_epoch
         if not previous < int(epoch) <= epochs:
             raise InputError(f"--unfreeze: expected an epoch after {previous} and up to {epochs}, found {epoch}")
+        _require_layer(model, layer, "--unfreeze")
         phases.append(Phase(int(epoch), model.layer_before(layer), trunk_lr_scale))
     frozen = []
     for phase in phases:
@@ -61,6 +64,14 @@ def parse_phases(
     if any(later >= earlier for earlier, later in pairwise(frozen)):
         raise InputError(f"--unfreeze: expected each phase to thaw more layers than the one before, found {unfreeze}")
     return tuple(phases)
+
+
+def _require_layer(model: Sequential, layer: str, option: str) -> None:
+    """Raise `InputError` that names the option unless the model has such a layer or group of layers."""
+    try:
+        model.end_of(layer)
+    except InputError as error:
+        raise InputError(f"{option}: {str(error).removeprefix('layer: ')}") from None
 
 
 def restarted(schedule: Callable[[int], Schedule], starts: Sequence[int], iterations: int) -> Schedule:

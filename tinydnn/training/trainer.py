@@ -89,6 +89,11 @@ class Trainer:
         """The records of all validations so far."""
         return [record for record in self.records if isinstance(record, Validation)]
 
+    @property
+    def best(self) -> Validation:
+        """The validation with the lowest loss, which selects the epoch; the first of equal ones."""
+        return min(self.validations, key=lambda validation: validation.loss)
+
     def run(self, after_epoch: Callable[[], None] = lambda: None) -> Iterator[Record]:
         """Train to the end from the current iteration; yield a `Step` per iteration and a `Validation` per epoch.
 

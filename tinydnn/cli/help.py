@@ -1,0 +1,41 @@
+"""The help of the program and its commands."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class _WithoutFlagTypes:
+    """Flags without a type in the help: Typer shows "--resume <bool>", but takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
+
+
+class _Command(_WithoutFlagTypes, TyperCommand):
+    """A command of the program."""
+
+
+class _Group(_WithoutFlagTypes, TyperGroup):
+    """The program, or a group of its commands."""
+
+
+class Program(typer.Typer):
+    """A Typer application whose commands take -h and show examples at the end of their help."""
+
+    def __init__(self, **options: Any) -> None:
+        help_names = {"help_option_names": ["-h", "--help"]}
+        super().__init__(
+            cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False, context_settings=help_names, **options
+        )
+
+    def command(self, name: str | None = None, *, examples: Sequence[str] = (), **options: Any) -> Callable[..., Any]:
+        """A decorator that adds a command."""
+        epilog = "\n".join(["Examples:", *examples])
+        return super().command(name, cls=_Command, epilog=epilog, **options)
