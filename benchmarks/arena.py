@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -20,9 +21,11 @@ class Contestant:
     def __init__(self, name: str, batch: int, size: int, threads: int, start: Path) -> None:
         self.name, self.batch = name, batch
         arguments = [name, str(batch), str(size), str(threads), str(start)]
+        # Not a pipe: one that nobody reads blocks a process that warns a lot.
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(
             [sys.executable, str(HERE / "contestants.py"), *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
         )  # fmt: skip
 
     def steps(self, count: int) -> dict[str, Any]:
@@ -36,16 +39,24 @@ class Contestant:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            assert self._process.stderr is not None
-            lines = self._process.stderr.read().strip().splitlines()
+            self._process.wait()
+            lines = self.messages().splitlines()
             raise RuntimeError(lines[-1] if lines else "it ended without a message")
         result: dict[str, Any] = json.loads(answer)
         return result
 
+    def messages(self) -> str:
+        """What the process has written to standard error so far: warnings, or why it ended."""
+        self._errors.seek(0)
+        return self._errors.read().strip()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process and show its warnings."""
         self._process.kill()
         self._process.communicate()
+        if text := self.messages():
+            print(f"{self.name}: {text}", file=sys.stderr)
+        self._errors.close()
 
 
 @dataclass

@@ -39,7 +39,7 @@ def tinydnn_run(name: str, batch: int, size: int, start: Any) -> tuple[Run, Call
     from tinydnn.data.normalise import Normalisation
     from tinydnn.optim import SGD
     from tinydnn.training.gpu_feed import make_feed
-    from tinydnn.training.gpu_step import GpuStep
+    from tinydnn.training.gpu_step import WARM_UPS, GpuStep
 
     precision, graph = name.split()[1], "graph" in name
     labels = start["y"]
@@ -63,6 +63,8 @@ def tinydnn_run(name: str, batch: int, size: int, start: Any) -> tuple[Run, Call
                 events[k + 1].record(step.stream)
                 results.append(step.result.copy())
             step.stream.synchronize()
+        if graph and count > WARM_UPS and not step.captured:
+            raise SystemExit("the step could not be captured as a CUDA graph")
         seconds = [cupy.cuda.get_elapsed_time(*events[k : k + 2]) / 1e3 for k in range(count)]
         return [float(result.get()[0]) for result in results], seconds
 

@@ -242,6 +242,28 @@ def test_work_is_captured_after_two_runs_and_replayed_until_an_array_moves():
         assert gpu.log == expected
 
 
+def test_the_error_that_invalidated_a_capture_is_not_hidden_by_the_end_of_the_capture(monkeypatch):
+    gpu = FakeGpu()
+
+    def work():
+        if gpu.log[-1] == "begin":
+            raise RuntimeError("the cause")
+
+    def end_capture():
+        gpu.log.append("end")
+        raise RuntimeError("the capture was invalidated")
+
+    monkeypatch.setattr(gpu, "end_capture", end_capture)
+    replay = Replay(work, gpu)
+    arrays = [np.zeros(1)]
+    for _ in range(2):
+        replay(arrays)
+    with pytest.warns(UserWarning, match="runs kernel by kernel: the cause$"):
+        replay(arrays)
+    assert "end" in gpu.log
+    assert not replay.captured
+
+
 def test_work_that_cannot_be_captured_runs_anyway_and_warns_once():
     gpu = FakeGpu()
 

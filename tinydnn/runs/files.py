@@ -7,12 +7,12 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import tinydnn
 from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 from tinydnn.storage import atomic_write
@@ -73,7 +73,10 @@ def remove_partial_files(folder: Path) -> None:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that decide the result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in ("tinydnn", "numpy", "h5py")}}
+    import h5py
+
+    packages = {"tinydnn": tinydnn, "numpy": np, "h5py": h5py}
+    return {"python": platform.python_version(), **{name: package.__version__ for name, package in packages.items()}}
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

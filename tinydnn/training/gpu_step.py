@@ -6,7 +6,7 @@ the GPU would wait for Python between them. As a CUDA graph they are one launch.
 
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,11 @@ class GpuStep:
         """A context in which work is queued on this step's stream."""
         return nullcontext() if self.stream is None else self.stream
 
+    @property
+    def captured(self) -> bool:
+        """Whether the last step was a replay of the captured one, not launched kernel by kernel."""
+        return self._replay is not None and self._replay.captured
+
     def pool_bytes(self) -> int:
         """The size of the captured step's memory pool."""
         pool = None if self._replay is None else self._replay.pool
@@ -101,6 +106,11 @@ class Replay:
         self._graph: Any = None
         self.pool: Any = None if xp is np else xp.cuda.MemoryPool()
 
+    @property
+    def captured(self) -> bool:
+        """Whether the work has been captured, and its arrays are still the same."""
+        return self._graph is not None
+
     def __call__(self, arrays: list[Array]) -> None:
         """Do the work. It is captured anew if any of these arrays has been replaced."""
         if len(arrays) != len(self._arrays) or any(a is not b for a, b in zip(arrays, self._arrays, strict=True)):
@@ -124,12 +134,11 @@ class Replay:
         """The work as a graph, or None with a warning if it cannot be captured; it then runs kernel by kernel."""
         try:
             stream.begin_capture()
-            try:
-                self.work()
-            finally:
-                graph = stream.end_capture()
+            self.work()
+            return stream.end_capture()
         except Exception as error:
+            with suppress(Exception):  # the capture must be left, which fails if the error has invalidated it
+                stream.end_capture()
             text = f"the training step could not be captured as a CUDA graph and runs kernel by kernel: {error}"
             warnings.warn(text, stacklevel=2)
             return None
-        return graph
