@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from tinydnn.metrics import classification_report, confusion_matrix, wilson_inte
 
 NAMES = ["meningioma", "glioma", "pituitary"]
 
+proportions = st.integers(1, 10**7).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 counts = hnp.arrays(np.int64, (3, 3), elements=st.integers(0, 500)).filter(lambda matrix: matrix.sum() > 0)
 
 
@@ -70,7 +74,7 @@ def test_wilson_intervals_agree_with_published_values(correct: int, total: int, 
     assert tuple(round(bound, places) for bound in wilson_interval(correct, total)) == (low, high)
 
 
-@given(st.integers(1, 10**7).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
+@given(proportions)
 def test_wilson_bounds_solve_their_defining_equation(case: tuple[int, int]) -> None:
     # A bound is a proportion b from which the observed one is z standard errors away: (p - b)² = z²·b·(1-b)/n.
     correct, total = case
@@ -82,10 +86,30 @@ def test_wilson_bounds_solve_their_defining_equation(case: tuple[int, int]) -> N
         assert math.isclose((p - bound) ** 2, z * z * bound * (1 - bound) / total, rel_tol=1e-6, abs_tol=1e-12)
 
 
-@given(st.integers(0, 50), st.floats(0.1, 5.0))
-def test_exchanging_correct_and_wrong_mirrors_the_wilson_interval(correct: int, z: float) -> None:
-    low, high = wilson_interval(correct, 50, z)
-    assert wilson_interval(50 - correct, 50, z) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+@given(proportions)
+def test_wilson_intervals_agree_with_the_closed_formula(case: tuple[int, int]) -> None:
+    k, n = case
+    p, z = k / n, NormalDist().inv_cdf(0.975)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    bounds = [(p + z * z / (2 * n) + sign * half) / (1 + z * z / n) for sign in (-1, 1)]
+    assert wilson_interval(k, n) == pytest.approx(bounds, rel=1e-9, abs=1e-15)
+
+
+@given(st.integers(0, 50))
+def test_exchanging_correct_and_wrong_mirrors_the_wilson_interval(correct: int) -> None:
+    low, high = wilson_interval(correct, 50)
+    assert wilson_interval(50 - correct, 50) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+def test_scipy_stats_is_loaded_by_the_first_interval_only() -> None:
+    code = (
+        "import sys, tinydnn.metrics, tinydnn.cli.train\n"
+        "assert 'scipy.stats' not in sys.modules\n"
+        "tinydnn.metrics.wilson_interval(1, 2)\n"
+        "assert 'scipy.stats' in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(("correct", "total"), [(0, 0), (-1, 5), (6, 5)])

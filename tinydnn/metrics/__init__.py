@@ -1,4 +1,4 @@
-"""Metrics of predictions, over slices and over patients, with confidence intervals. NumPy alone."""
+"""Metrics of predictions, over slices and over patients, with confidence intervals."""
 
 from tinydnn.metrics.patients import bootstrap_interval, majority_vote, mean_vote
 from tinydnn.metrics.report import classification_report, confusion_matrix, wilson_interval

@@ -25,25 +25,24 @@ def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes:
     return counts.reshape(classes, classes).astype(np.int64)
 
 
-def wilson_interval(correct: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """The Wilson score interval of a proportion, by default the 95 % interval.
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """The 95 % Wilson score interval of a proportion.
 
         (p + z²/2n ± z·√(p·(1 − p)/n + z²/4n²)) / (1 + z²/n)          with p = correct/n, n = total
 
-    z: the standard normal quantile of (1 + confidence)/2. The interval stays within [0, 1] and has a width for 0 or n
-    correct, where p ± z·√(p·(1 − p)/n) has none. It assumes n independent trials. Slices of a patient are correlated,
-    so for slices it is too narrow: a lower limit of the uncertainty.
+    z = 1.96 is the 97.5 % quantile of the standard normal distribution. The interval stays within [0, 1] and has a
+    width for 0 or n correct, where p ± z·√(p·(1 − p)/n) has none. It assumes n independent trials. Slices of a patient
+    are correlated, so for slices it is too narrow: a lower limit of the uncertainty.
 
     Raises ValueError unless 0 <= correct <= total and total > 0.
     Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209-212.
     """
     if total <= 0 or not 0 <= correct <= total:
         raise ValueError(f"correct, total: expected 0 <= correct <= total, total > 0, found {correct}, {total}")
-    p, t = correct / total, z * z / total  # t = z²/n
-    centre = p + t / 2
-    half = math.sqrt(p * (1 - p) * t + t * t / 4)
-    # Rounding may carry a bound past 0 or 1.
-    return max(0.0, (centre - half) / (1 + t)), min(1.0, (centre + half) / (1 + t))
+    from scipy.stats import binomtest
+
+    low, high = binomtest(correct, total).proportion_ci(0.95, "wilson")
+    return float(low), float(high)
 
 
 def classification_report(matrix: npt.ArrayLike, class_names: Sequence[str]) -> dict[str, Any]:
