@@ -1,14 +1,17 @@
 """`tinydnn evaluate`: metrics of a saved model, and overlap with its training patients."""
 
+import csv
 import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from tinydnn.checkpoint import load_model, save_model
 from tinydnn.data.dataset import Dataset
+from tinydnn.data.phantoms.matlab import write_slice
 from tinydnn.data.prepare import prepare
 from tinydnn.data.read import open_source
 from tinydnn.data.split import split
@@ -43,9 +46,9 @@ def test_a_checkpoint_is_evaluated_like_a_model(command, trained, slices):
 def test_without_json_a_table_is_printed(command, trained, slices):
     result = command("evaluate", trained.model, slices)
     assert result.status == 0
-    assert [line.split()[0] for line in result.out.splitlines()[:5]] == [
-        "class", "meningioma", "glioma", "pituitary", "macro"
-    ]  # fmt: skip
+    first, *table = result.out.splitlines()[:6]
+    assert first == "60 slices of 21 patients"
+    assert [line.split()[0] for line in table] == ["class", "meningioma", "glioma", "pituitary", "macro"]
     assert "95 % interval" in result.out
     assert "on 60 slices of 21 patients" in result.out
 
@@ -129,4 +132,114 @@ def test_a_class_without_slices_has_no_recall(command, trained, learnable, tmp_p
     learnable(tmp_path / "mats", 2)  # of one class
     metrics = json.loads(command("evaluate", trained.model, tmp_path / "mats", "--json").out)
     assert [row["recall"] is None for row in metrics["per_class"].values()] == [False, True, True]
-    assert command("evaluate", trained.model, tmp_path / "mats").status == 0
+    result = command("evaluate", trained.model, tmp_path / "mats")
+    assert result.status == 0
+    assert "No slices of glioma, pituitary in this data: without recall, and not in the averages\n" in result.out
+
+
+@pytest.fixture
+def image_folder(slices, tmp_path):
+    """A function that writes the slices as a folder of images, one sub-folder per class, under these names."""
+
+    def write(names):
+        with open_source(slices) as source:
+            for name in source.names:
+                stored = source.read(name)
+                pixels = np.round(255 * (stored.image / stored.image.max())).astype(np.uint8)
+                target = tmp_path / "images" / names[stored.label - 1] / name.replace(".mat", ".png")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(target)
+        return tmp_path / "images"
+
+    return write
+
+
+def test_classes_in_another_order_are_matched_by_name(command, trained, image_folder, slices, tmp_path):
+    images = image_folder(["meningioma", "glioma", "pituitary"])  # sorted by name: glioma first
+    on_images = json.loads(command("evaluate", trained.model, images, "--json").out)
+    on_slices = json.loads(command("evaluate", trained.model, slices, "--json").out)
+    assert list(on_images["per_class"]) == ["meningioma", "glioma", "pituitary"]
+    assert on_images["accuracy"] == pytest.approx(on_slices["accuracy"], abs=0.02)  # the pixels are rounded twice
+    model = replace(load_model(trained.model), class_names=("pituitary", "glioma", "meningioma"))
+    save_model(tmp_path / "renamed.h5", model)
+    renamed = json.loads(command("evaluate", tmp_path / "renamed.h5", slices, "--json").out)
+    swapped = np.array(on_slices["confusion_matrix"])[[2, 1, 0]]
+    assert renamed["confusion_matrix"] == swapped.tolist()
+
+
+def test_an_unknown_class_is_refused_in_one_line_with_the_near_name(command, trained, image_folder):
+    images = image_folder(["meningioma", "Glioma", "pituitary"])
+    result = command("evaluate", trained.model, images)
+    assert (result.status, result.out) == (2, "")
+    assert result.err == (
+        "tinydnn: images: expected slices of the classes meningioma, glioma, pituitary, "
+        "found 21 of class 'Glioma'; names must be equal, and 'glioma' is near\n"
+    )
+
+
+def test_pids_and_patients_are_both_counted(command, trained, tmp_path):
+    for number, pid in enumerate(["MR1B", "MR1D", "MR2"], start=1):
+        write_slice(
+            tmp_path / "mats" / f"{number}.mat",
+            image=np.eye(16) * number, mask=np.eye(16), label=1, pid=pid, border=[1, 1],
+        )  # fmt: skip
+    result = command("evaluate", trained.model, tmp_path / "mats")
+    assert result.out.startswith(
+        "3 slices of 2 patients (3 PIDs; those that differ only in a final letter are one patient)\n"
+    )
+    assert "on 3 slices of 2 patients with 3 PIDs (95 %" in result.out
+    metrics = json.loads(command("evaluate", trained.model, tmp_path / "mats", "--json").out)
+    assert (metrics["patients"], metrics["pids"]) == (2, 3)
+
+
+def test_out_writes_metrics_predictions_and_a_plot(command, trained, slices, tmp_path):
+    out = tmp_path / "results"
+    printed = command("evaluate", trained.model, slices, "--out", out)
+    assert (printed.status, printed.err) == (0, "")
+    assert printed.out.endswith(f"Metrics, predictions and plot are in {out}\n")
+    assert sorted(path.name for path in out.iterdir()) == ["confusion-matrix.png", "metrics.json", "predictions.csv"]
+    metrics = json.loads((out / "metrics.json").read_text())
+    as_json = json.loads(command("evaluate", trained.model, slices, "--json").out)
+    assert {key: metrics[key] for key in as_json} == as_json
+    assert (metrics["model"], metrics["data"]) == (str(trained.model), slices.name)
+    with (out / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    correct = sum(row["label"] == row["prediction"] for row in rows)
+    assert (len(rows), correct / len(rows)) == (60, metrics["accuracy"])
+    assert rows[0]["file"] == "1.mat"
+    with Image.open(out / "confusion-matrix.png") as plot:
+        assert plot.size[0] > 500
+
+
+def test_results_are_replaced_with_overwrite_only(command, trained, slices, learnable, no_plots, tmp_path):
+    learnable(tmp_path / "mats", 9)
+    out = tmp_path / "results"
+    assert command("evaluate", trained.model, slices, "--out", out).status == 0
+    refused = command("evaluate", trained.model, tmp_path / "mats", "--out", out)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err == f"tinydnn: --out: {out} holds results already; choose another folder, or --overwrite them\n"
+    assert json.loads((out / "metrics.json").read_text())["slices"] == 60
+    assert command("evaluate", trained.model, tmp_path / "mats", "--out", out, "--overwrite").status == 0
+    assert json.loads((out / "metrics.json").read_text())["slices"] == 9
+    assert len((out / "predictions.csv").read_text().splitlines()) == 10
+
+
+@pytest.mark.parametrize("options", [[], ["--overwrite"]])
+def test_the_folder_of_a_run_is_never_overwritten(command, trained, slices, options):
+    before = (trained.folder / "metrics.json").read_text()
+    result = command("evaluate", trained.model, slices, "--out", trained.folder, *options)
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "holds a training run; choose another folder" in result.err
+    assert (trained.folder / "metrics.json").read_text() == before
+
+
+def test_overwrite_needs_a_folder(command, trained, slices):
+    result = command("evaluate", trained.model, slices, "--overwrite")
+    assert result.status == 2
+    assert result.err == "tinydnn: --overwrite: expected the folder of the results as --out, found none\n"
+
+
+def test_a_file_as_out_is_refused(command, trained, slices, tmp_path):
+    (tmp_path / "a").write_text("")
+    result = command("evaluate", trained.model, slices, "--out", tmp_path / "a")
+    assert (result.status, result.err) == (2, f"tinydnn: --out: expected a folder, found a file at {tmp_path / 'a'}\n")

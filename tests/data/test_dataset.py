@@ -45,6 +45,38 @@ def test_a_file_gives_the_same_types_as_memory(path):
     assert (dataset.source, dataset.synthetic, dataset.skipped) == ("mats", False, ())
 
 
+def test_pids_are_counted_apart_from_patients(path):
+    pids = np.array(["a1B", "a1D", "b", "", ""])
+    assert Dataset(IMAGES, LABELS, PATIENTS, NAMES, pids=pids).pid_count == 3
+    assert Dataset(IMAGES, LABELS, PATIENTS, NAMES).pid_count is None
+    assert Dataset.open(path).pid_count == 4
+    with h5py.File(path, "r+") as file:
+        del file["pid"]
+    assert Dataset.open(path).pid_count is None
+
+
+def test_classes_are_matched_by_name_and_may_have_no_slices():
+    dataset = Dataset(IMAGES, LABELS, PATIENTS, NAMES)
+    matched = dataset.with_classes(("pituitary", "none", "glioma", "meningioma"))
+    assert matched.labels.tolist() == [3, 2, 0, 3, 2]
+    assert matched.class_names == ("pituitary", "none", "glioma", "meningioma")
+    assert matched.images is dataset.images
+    two = Dataset(IMAGES, np.array([0, 1, 0, 0, 1]), PATIENTS, NAMES)  # no slice of pituitary
+    assert two.with_classes(("glioma", "meningioma")).labels.tolist() == [1, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("meningioma", "glioma"), r"the classes meningioma, glioma, found 1 of class 'pituitary'$"),
+        ((" Pituitary", "glioma", "meningioma"), r"'pituitary'; names must be equal, and ' Pituitary' is near$"),
+    ],
+)
+def test_a_slice_of_an_unknown_class_is_refused(names, message):
+    with pytest.raises(InputError, match=message):
+        Dataset(IMAGES, LABELS, PATIENTS, NAMES).with_classes(names)
+
+
 def test_fields_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="patients: expected 5 as labels, found 4"):
         Dataset(IMAGES, LABELS, PATIENTS[:4], NAMES)

@@ -55,7 +55,7 @@ def test_the_configuration_comes_first_and_names_all_that_decides_the_result(tmp
     assert config["options"] == asdict(OPTIONS)
     assert config["data"] == {
         "source": "slices", "content": "that", "synthetic": False, "slices": 30, "patients": 10,
-        "class_names": ["a", "b", "c"], "skipped": [["7.mat", "broken"]],
+        "pids": None, "class_names": ["a", "b", "c"], "skipped": [["7.mat", "broken"]],
     }  # fmt: skip
     assert config["normalisation"]["shift"] == run.trainer.normalise.shift
     assert config["iterations_per_epoch"] == 3

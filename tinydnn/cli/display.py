@@ -22,9 +22,12 @@ def count(number: int, noun: str) -> str:
 
 
 def describe(dataset: Dataset) -> str:
-    """The number of slices and patients, and whether the slices are synthetic."""
-    patients = f" of {dataset.patient_count} patients" if dataset.patient_count else ", patients unknown"
-    return f"{len(dataset)} {_slices(dataset.synthetic)}{patients}"
+    """The number of slices, patients and PIDs, and whether the slices are synthetic."""
+    patients, pids = dataset.patient_count, dataset.pid_count
+    known = f" of {patients} patients" if patients else ", patients unknown"
+    if pids not in (None, patients):
+        known += f" ({pids} PIDs; those that differ only in a final letter are one patient)"
+    return f"{len(dataset)} {_slices(dataset.synthetic)}{known}"
 
 
 def say_skipped(dataset: Dataset) -> None:
@@ -45,6 +48,7 @@ def print_metrics(metrics: dict[str, Any]) -> None:
     console.print(table)
     slices = f"{metrics['slices']} {_slices(metrics['synthetic'])}"
     patients = f" of {metrics['patients']} patients" if metrics["patients"] else ""
+    patients += "" if metrics["pids"] in (None, metrics["patients"]) else f" with {metrics['pids']} PIDs"
     over = " over patients" if metrics["interval_over"] == "patients" else ""
     say(
         f"accuracy {metrics['accuracy']:.2%} on {slices}{patients} ({_interval(metrics['accuracy_interval_95'])}{over})"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -46,9 +46,10 @@ class Dataset:
     synthetic: bool = False  # phantoms, not patients
     crop: Crop = WHOLE  # the region that was cut out of every slice
     skipped: tuple[tuple[str, str], ...] = ()  # broken files that were left out: (name, reason)
+    pids: np.ndarray | None = None  # (N,) str: the PID as stored, of which `patients` is the family; "" if unknown
 
     def __post_init__(self) -> None:
-        for name in ("images", "patients", "masks", "folds"):
+        for name in ("images", "patients", "masks", "folds", "pids"):
             values = getattr(self, name)
             if values is not None and values.shape[0] != len(self.labels):
                 raise ValueError(f"{name}: expected {len(self.labels)} as labels, found {values.shape[0]}")
@@ -66,6 +67,11 @@ class Dataset:
         """Number of known patients (PID families)."""
         return len(set(self.patients.tolist()) - {""})
 
+    @property
+    def pid_count(self) -> int | None:
+        """Number of known PIDs, at least `patient_count`; None if the dataset has families only."""
+        return None if self.pids is None else len(set(self.pids.tolist()) - {""})
+
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Images (B, 1, S, S) uint8 in the order of `indices`. Needs memory for one batch only."""
         batch = np.empty((len(indices), *self.images.shape[1:]), self.images.dtype)
@@ -78,6 +84,25 @@ class Dataset:
         if self.masks is None:
             raise InputError(f"{self.source}: expected slices with tumour masks, found none")
         return np.stack([self.masks[int(index)] for index in indices])
+
+    def with_classes(self, class_names: Sequence[str]) -> Self:
+        """The same slices with labels that index `class_names`, matched by name. A class may have no slices here.
+
+        Raises `InputError` if a slice is of a class that is not among `class_names`.
+        """
+        for label in np.unique(self.labels):
+            name = self.class_names[label]
+            if name not in class_names:
+                near = [known for known in class_names if known.strip().casefold() == name.strip().casefold()]
+                hint = f"; names must be equal, and {near[0]!r} is near" if near else ""
+                raise InputError(
+                    f"{self.source}: expected slices of the classes {', '.join(class_names)}, "
+                    f"found {int((self.labels == label).sum())} of class {name!r}{hint}"
+                )
+        positions = {name: label for label, name in enumerate(class_names)}
+        # A name without slices may be unknown; its position is never used.
+        labels = np.array([positions.get(name, -1) for name in self.class_names])[self.labels]
+        return replace(self, labels=labels, class_names=tuple(class_names))
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -106,6 +131,7 @@ class Dataset:
                 synthetic=bool(file.attrs["synthetic"]),
                 crop=Crop.parse(str(file.attrs.get("crop", "none"))),
                 skipped=tuple((str(name), str(reason)) for name, reason in file["skipped"].asstr()[:]),
+                pids=file["pid"].asstr()[:].astype(str) if "pid" in file else None,
             )
 
 

@@ -25,6 +25,7 @@ def make_config(options: Options, dataset: Dataset, trainer: Trainer, implementa
             "synthetic": dataset.synthetic,
             "slices": len(dataset),
             "patients": dataset.patient_count,
+            "pids": dataset.pid_count,
             "class_names": dataset.class_names,
             "skipped": dataset.skipped,
         },

@@ -26,6 +26,7 @@ def evaluation_report(
         "interval_over": "slices",
         "loss": None if np.isnan(evaluation.loss) else evaluation.loss,
         "patients": len(set(patients.tolist()) - {""}),
+        "pids": None if dataset.pids is None else len(set(dataset.pids[indices].tolist()) - {""}),
         "per_patient": None,
         "synthetic": dataset.synthetic,
         "crop": str(dataset.crop),

@@ -118,9 +118,10 @@ def read_predictions(path: Path, class_names: Sequence[str]) -> tuple[np.ndarray
     """The indices and the evaluation that `write_predictions` wrote; its loss is not in the file, so it is NaN."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))[1:]
+            header, *rows = csv.reader(file)
         labels = np.array([list(class_names).index(row[3]) for row in rows])
-        probabilities = np.array([[float(value) for value in row[5:]] for row in rows])
+        columns = [header.index(name, 5) for name in class_names]  # after prediction; a class may be named "label"
+        probabilities = np.array([[float(row[column]) for column in columns] for row in rows])
         return np.array([int(row[0]) for row in rows]), Evaluation(float("nan"), labels, probabilities)
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{path}: expected the predictions of a run, found something else ({error})") from None

@@ -1,0 +1,48 @@
+"""The folder of an evaluation: metrics.json, predictions.csv and confusion-matrix.png."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinydnn import plots
+from tinydnn.data.dataset import Dataset
+from tinydnn.errors import InputError
+from tinydnn.runs import files
+from tinydnn.training.evaluation import Evaluation
+
+RESULTS = (files.METRICS, files.PREDICTIONS, files.CONFUSION_PLOT)
+
+
+def require_results_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise `InputError` unless the results of an evaluation may be written to `folder`.
+
+    A training run has files of the same names, so its folder is refused even with `overwrite`.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out: expected a folder, found a file at {folder}")
+    if any((folder / name).exists() for name in files.FILES if name not in RESULTS):
+        raise InputError(f"--out: {folder} holds a training run; choose another folder")
+    if any((folder / name).exists() for name in RESULTS) and not overwrite:
+        raise InputError(f"--out: {folder} holds results already; choose another folder, or --overwrite them")
+
+
+def write_results(
+    folder: Path, evaluation: Evaluation, dataset: Dataset, metrics: dict[str, Any], *, title: str, note: str
+) -> None:
+    """Write the evaluation of all slices of a dataset, each file atomically, replacing those of an earlier one.
+
+    metrics.json is removed first and written last: if it exists, the three files belong together.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / files.METRICS).unlink(missing_ok=True)
+    files.write_predictions(folder / files.PREDICTIONS, evaluation, dataset, np.arange(len(dataset)))
+    plots.confusion_matrix(
+        folder / files.CONFUSION_PLOT,
+        matrix=np.array(metrics["confusion_matrix"]),
+        class_names=dataset.class_names,
+        title=title,
+        note=note,
+        interval=metrics["accuracy_interval_95"],
+    )
+    files.write_json(folder / files.METRICS, metrics)
