@@ -10,6 +10,7 @@ import typer
 from tinydnn.cli.help import Program
 from tinydnn.errors import InputError
 
+FAILED = 2  # the exit status after a message
 INTERRUPTED = 130  # the usual exit status after Ctrl-C
 COMMANDS = (
     "train", "crossval", "augment", "evaluate", "predict", "prepare", "download", "weights", "features",
@@ -66,5 +67,10 @@ def main() -> NoReturn:
 def fail(message: str) -> NoReturn:
     """Print the message to standard error and exit with status 2."""
     if message:  # empty if the help was shown instead
-        print(f"tinydnn: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+        complain(message)
+    sys.exit(FAILED)
+
+
+def complain(message: str) -> None:
+    """Print the message to standard error, on one line."""
+    print(f"tinydnn: {' '.join(message.split())}", file=sys.stderr)

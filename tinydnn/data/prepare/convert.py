@@ -15,8 +15,8 @@ import numpy as np
 from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.prepare.partial import Layout, PartialFile
 from tinydnn.data.prepare.pixels import resize_mask, to_uint8
-from tinydnn.data.read.figshare import Slice, family
-from tinydnn.data.read.sources import FOLDS_NAME, Source
+from tinydnn.data.read.figshare import FOLDS_NAME, Slice, family
+from tinydnn.data.read.sources import Source
 from tinydnn.errors import InputError
 from tinydnn.storage import os_errors
 

@@ -1,7 +1,7 @@
 """Read slices and images: from published .mat files, zips and image folders."""
 
 from tinydnn.data.read.figshare import Slice
-from tinydnn.data.read.images import read_image, read_image_and_mask
+from tinydnn.data.read.images import find_images, read_image, read_image_and_mask
 from tinydnn.data.read.sources import Source, open_source
 
-__all__ = ["Slice", "Source", "open_source", "read_image", "read_image_and_mask"]
+__all__ = ["Slice", "Source", "find_images", "open_source", "read_image", "read_image_and_mask"]

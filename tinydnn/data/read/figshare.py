@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import h5py
 
 CLASS_NAMES = ("meningioma", "glioma", "pituitary")  # labels 1, 2, 3
+FOLDS_NAME = "cvind.mat"  # lies beside the slices, and is none
 MAX_SIDE = 2**13  # pixels, far beyond any slice; a corrupt header must not exhaust the memory
 MAX_PID = 64  # characters
 PHANTOM_PREFIX = "PHANTOM"  # prefix of the PIDs of phantoms

@@ -1,13 +1,14 @@
 """Read PNG and JPEG images: single files, or a folder with one sub-folder per class."""
 
 import io
+import os
 import warnings
 from pathlib import Path
 
 import numpy as np
 
 from tinydnn.data.read.entries import Entry, folder_entry, is_file_or_link, is_hidden, natural_key
-from tinydnn.data.read.figshare import MAX_SIDE, read_mat_image, read_slice
+from tinydnn.data.read.figshare import FOLDS_NAME, MAX_SIDE, read_mat_image, read_slice
 from tinydnn.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -80,6 +81,29 @@ def image_folder(path: Path) -> tuple[tuple[str, ...], dict[str, Entry]]:
     return tuple(classes), entries
 
 
+def find_images(folder: Path) -> list[Path]:
+    """The `.mat`, PNG and JPEG images in a folder and its sub-folders, in natural order.
+
+    Hidden files, `cvind.mat` and folders behind symbolic links are left out. Raises `InputError` if there is no image,
+    or a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})")
+
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not is_hidden(Path(name))]
+        found += [path for path in (Path(root, name) for name in names) if is_image(path) or _is_mat_image(path)]
+    if not found:
+        raise InputError(f"{folder}: expected .mat, PNG or JPEG images, found none")
+    return sorted(found, key=lambda path: natural_key(str(path)))
+
+
 def is_image(path: Path) -> bool:
     """Whether `path` is a visible file with the suffix of a PNG or JPEG image."""
     return path.suffix.lower() in SUFFIXES and not is_hidden(Path(path.name)) and is_file_or_link(path)
+
+
+def _is_mat_image(path: Path) -> bool:
+    return path.suffix.lower() == ".mat" and path.name.lower() != FOLDS_NAME and not is_hidden(Path(path.name))

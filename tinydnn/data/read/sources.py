@@ -16,11 +16,10 @@ from typing import Self
 import numpy as np
 
 from tinydnn.data.read.entries import Entry, folder_entry, is_file_or_link, is_hidden, natural_key, zip_entries
-from tinydnn.data.read.figshare import CLASS_NAMES, Slice, read_folds, read_slice
+from tinydnn.data.read.figshare import CLASS_NAMES, FOLDS_NAME, Slice, read_folds, read_slice
 from tinydnn.data.read.images import decode_image, image_folder, is_image
 from tinydnn.errors import InputError
 
-FOLDS_NAME = "cvind.mat"
 EXPECTED = "a folder of .mat files or of their zips, such a zip, or a folder with one sub-folder of images per class"
 
 
