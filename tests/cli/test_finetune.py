@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tinydnn.checkpoint import load_model
 from tinydnn.models import NETWORKS
 
 SMALL = ("--from", "squeezenet1_1", "--size", 48, "--batch-size", 16, "--head", "gap")
@@ -154,6 +155,18 @@ def test_weights_show_lists_the_arrays_of_a_file(command, weights):
     assert lines[0].split() == ["features.0.weight", "64", "x", "3", "x", "3", "x", "3", "float32"]
     assert lines[-2] == "50 arrays, 722,496 elements; names as in torchvision"
     assert lines[-1] == "Images: RGB, divided by 255, minus (0.485, 0.456, 0.406), over (0.229, 0.224, 0.225)"
+
+
+def test_weights_show_lists_models_trained_from_scratch(command, trained):
+    result = command("weights", "show", trained.model)
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["00-conv2d/weight", "16", "x", "1", "x", "3", "x", "3", "float32"]
+    model = load_model(trained.model).model
+    elements = sum(array.size for array in model.state().values())
+    assert lines[-2] == f"{len(model.state())} arrays, {elements:,} elements; names as in tinydnn"
+    assert lines[-1].startswith("Images: grey, minus ")
+    assert command("weights", "show", trained.folder / "checkpoint.h5").out == result.out
 
 
 def test_weights_download_prints_the_next_command(command, monkeypatch, tmp_path):

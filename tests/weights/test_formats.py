@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from tinydnn.checkpoint import SavedModel, save_model
-from tinydnn.data.normalise import CAFFE, TORCHVISION
+from tinydnn.data.normalise import CAFFE, TORCHVISION, Normalisation
+from tinydnn.errors import InputError
+from tinydnn.layers import BatchNorm2d, Conv2d, Flatten, Sequential
 from tinydnn.weights import load, read
 from tinydnn.weights.names import translate
 
@@ -83,6 +85,30 @@ def test_a_tinydnn_model(model, arrays, tmp_path):
         parameter.value = np.zeros_like(parameter.value)
     assert_loaded(model, arrays, tmp_path / "m.h5")
     assert read(tmp_path / "m.h5").preprocessing == CAFFE
+
+
+def test_a_tinydnn_model_trained_from_scratch_keeps_its_names_and_buffers(model, tmp_path):
+    network = Sequential(
+        Conv2d(1, 2, 3, rng=np.random.default_rng(0)), BatchNorm2d(2), Flatten(), input_shape=(1, 3, 3)
+    )
+    normalise = Normalisation("standard", 60.0, 50.0)
+    save_model(tmp_path / "m.h5", SavedModel(network, normalise, ("a", "b")))
+    weights = read(tmp_path / "m.h5")
+    assert (weights.preprocessing, weights.convention) == (normalise, "tinydnn")
+    assert weights.arrays.keys() == network.state().keys() > network.parameters().keys()
+    for name, array in network.state().items():
+        assert np.array_equal(weights.arrays[name], array)
+    before = values(model)
+    with pytest.raises(InputError, match="adapted from a published network, found one trained from scratch"):
+        load(model, weights)
+    assert values(model) == before
+
+
+def test_an_hdf5_file_without_weights_is_refused(tmp_path):
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        file["label"] = [1, 2]
+    with pytest.raises(InputError, match=r"d\.h5: expected weights as .*, found a file without such arrays"):
+        read(tmp_path / "d.h5")
 
 
 KERAS = {"features.0": "block1_conv1", "features.2": "block1_conv2"}

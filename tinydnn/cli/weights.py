@@ -30,8 +30,10 @@ def download(
 
 
 @weights.command(examples=("tinydnn weights show model.safetensors",))
-def show(file: Annotated[Path, typer.Argument(help="safetensors, .pth, Keras's HDF5 or a tinydnn model.")]) -> None:
-    """List name, shape and dtype of each array in a file of weights, and the preprocessing of images."""
+def show(
+    file: Annotated[Path, typer.Argument(help="safetensors, .pth, Keras's HDF5, or a tinydnn model or checkpoint.")],
+) -> None:
+    """List name, shape and dtype of each array in a file of weights, and the normalisation of images."""
     from tinydnn.weights import read
 
     source = read(file)
@@ -40,6 +42,4 @@ def show(file: Annotated[Path, typer.Argument(help="safetensors, .pth, Keras's H
         say(f"{name:{width}}  {' x '.join(map(str, array.shape)) or 'scalar'}  {array.dtype}")
     elements = sum(array.size for array in source.arrays.values())
     say(f"{len(source.arrays)} arrays, {elements:,} elements; names as in {source.convention}")
-    preprocessing = source.preprocessing
-    mean, std = (", ".join(f"{c:g}" for c in values) for values in (preprocessing.mean, preprocessing.std))
-    say(f"Images: {preprocessing.order}, divided by {preprocessing.scale:g}, minus ({mean}), over ({std})")
+    say(f"Images: {source.preprocessing}")

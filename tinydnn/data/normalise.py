@@ -31,6 +31,9 @@ class Normalisation:
 
     channels = 1
 
+    def __str__(self) -> str:
+        return f"grey, minus {self.shift:g}, over {self.scale:g} ({self.kind})"
+
     @classmethod
     def fit(cls, dataset: Dataset, indices: np.ndarray, kind: Literal["standard", "minmax"] = "standard") -> Self:
         """Compute shift and scale from the slices `indices`, a batch in memory at a time.
@@ -75,6 +78,10 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     channels = 3
+
+    def __str__(self) -> str:
+        mean, std = (", ".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        return f"{self.order}, divided by {self.scale:g}, minus ({mean}), over ({std})"
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Normalise pixels uint8, grey (B, 1, H, W) or RGB (B, 3, H, W), to float32 (B, 3, H, W)."""

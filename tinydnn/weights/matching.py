@@ -41,10 +41,13 @@ def load(model: Sequential, weights: Weights | str | Path, *, module: str | None
     """Load the modules that model and file share, or `module` alone; a module is "features" or "classifier".
 
     A module that the file lacks is left unchanged. Raises `InputError` if an array of a shared module is missing, has
-    another shape, or holds NaN or infinity, and if nothing is shared; the model is then unchanged.
+    another shape, or holds NaN or infinity, if nothing is shared, and for weights that were trained from scratch; the
+    model is then unchanged.
     """
     source = weights if isinstance(weights, Weights) else read(weights)
     arrays, path = source.arrays, source.path
+    if not isinstance(source.preprocessing, Preprocessing):
+        raise InputError(f"{path}: expected a model adapted from a published network, found one trained from scratch")
     parameters = {published_name(name): parameter for name, parameter in model.parameters().items()}
     candidates = {name: parameter for name, parameter in parameters.items() if module in (None, _module(name))}
     shared = set(map(_module, candidates)) & set(map(_module, arrays))

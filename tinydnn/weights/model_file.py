@@ -7,8 +7,7 @@ import h5py
 from tinydnn.backend import Array
 from tinydnn.checkpoint import load_model
 from tinydnn.checkpoint.sealed import FORMAT
-from tinydnn.data.normalise import Preprocessing
-from tinydnn.errors import InputError
+from tinydnn.data.normalise import AnyNormalisation, Preprocessing
 from tinydnn.weights.names import published_name
 
 
@@ -21,10 +20,14 @@ def is_model_file(path: Path) -> bool:
         return False
 
 
-def read(path: Path) -> tuple[dict[str, Array], Preprocessing]:
-    """The arrays by published name, and the preprocessing. Raises `InputError` unless the model was adapted."""
+def read(path: Path) -> tuple[dict[str, Array], AnyNormalisation]:
+    """The arrays and the normalisation.
+
+    The arrays have published names if the model was adapted from a published network; otherwise, names as in the file,
+    because those of its layers repeat without their numbers.
+    """
     saved = load_model(path)
-    if not isinstance(saved.normalise, Preprocessing):
-        raise InputError(f"{path}: expected a model adapted from a published network, found one trained from scratch")
-    arrays = {published_name(name): parameter.value for name, parameter in saved.model.parameters().items()}
+    arrays = saved.model.state()
+    if isinstance(saved.normalise, Preprocessing):
+        arrays = {published_name(name): array for name, array in arrays.items()}
     return arrays, saved.normalise

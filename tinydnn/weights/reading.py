@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinydnn.backend import Array
-from tinydnn.data.normalise import Preprocessing
+from tinydnn.data.normalise import AnyNormalisation
 from tinydnn.errors import InputError
 from tinydnn.weights import keras, model_file, pth, safetensors
 from tinydnn.weights.names import translate
@@ -18,12 +18,13 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 class Weights:
     """Arrays by their published names ("features.0.weight" …), and the preprocessing of their network.
 
-    Convolutions are (O, C, kh, kw), matrices (out, in). convention: of the names in the file, such as "Keras".
+    A tinydnn model trained from scratch has the names of its file and a normalisation of grey images. Convolutions are
+    (O, C, kh, kw), matrices (out, in). convention: of the names in the file, such as "Keras".
     """
 
     path: Path
     arrays: Mapping[str, Array]
-    preprocessing: Preprocessing
+    preprocessing: AnyNormalisation
     convention: str
 
 
@@ -39,8 +40,10 @@ def read(path: str | Path) -> Weights:
         raise InputError(f"{path}: expected {EXPECTED}, found no such file") from None
     if start.startswith(_HDF5) and model_file.is_model_file(path):
         return Weights(path, *model_file.read(path), "tinydnn")
-    reader = _reader(path, start)
-    return Weights(path, *translate(path, reader(path)))
+    arrays = _reader(path, start)(path)
+    if not arrays:
+        raise InputError(f"{path}: expected {EXPECTED}, found a file without such arrays")
+    return Weights(path, *translate(path, arrays))
 
 
 def _reader(path: Path, start: bytes) -> Callable[[Path], dict[str, Array]]:
