@@ -8,7 +8,7 @@ from tinydnn.checkpoint import load_model
 from tinydnn.errors import InputError
 
 
-@pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5, 0.9, 0.999])
 def test_a_truncated_file_is_refused(path, share, refused):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -66,9 +66,11 @@ def test_an_altered_file_is_refused(path, change, words, refused):
 
 def test_files_of_another_kind_are_refused(tmp_path, refused):
     (tmp_path / "text.h5").write_text("hello")
-    refused(tmp_path / "text.h5", "expected an intact tinydnn model")
+    refused(tmp_path / "text.h5", "expected a tinydnn model, found another kind of file")
+    (tmp_path / "empty.h5").write_text("")
+    refused(tmp_path / "empty.h5", "expected a tinydnn model, found another kind of file")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["weight"] = np.zeros(3)
-    refused(tmp_path / "other.h5", "an HDF5 file of another kind")
+    refused(tmp_path / "other.h5", "expected a tinydnn model, found an HDF5 file of another kind")
     refused(tmp_path / "none.h5", "found no such file")
     refused(tmp_path, "found a folder")

@@ -204,8 +204,8 @@ BROKEN = [
     # models
     ("evaluate nothing.h5 slices", "nothing.h5: expected a tinydnn model, found no such file"),
     ("evaluate slices slices", "slices: expected a tinydnn model, found a folder"),
-    ("evaluate words.txt slices", "words.txt: expected an intact tinydnn model"),
-    ("evaluate foreign.h5 slices", "foreign.h5: expected an intact tinydnn model, found one that cannot be used"),
+    ("evaluate words.txt slices", "words.txt: expected a tinydnn model, found another kind of file"),
+    ("evaluate foreign.h5 slices", "foreign.h5: expected a tinydnn model, found an HDF5 file of another kind"),
     ("evaluate half-model.h5 slices", "half-model.h5: expected an intact tinydnn model"),
     ("evaluate newer-model.h5 slices", "version 99, which needs a newer tinydnn"),
     ("evaluate altered-model.h5 slices", "do not match their digest, so it was altered or damaged"),
@@ -216,6 +216,10 @@ BROKEN = [
     ("evaluate model.h5 label-7", "5.mat: cjdata.label: expected 1, 2 or 3, found 7"),
     ("evaluate model.h5", "Missing argument"),
     ("evaluate", "Missing argument"),
+    ("info words.txt", "words.txt: expected a tinydnn model, found another kind of file"),
+    ("info foreign.h5", "foreign.h5: expected a tinydnn model, found an HDF5 file of another kind"),
+    ("info nothing.h5", "nothing.h5: expected a tinydnn model, found no such file"),
+    ("info half-model.h5", "half-model.h5: expected an intact tinydnn model"),
     # images
     ("predict half-model.h5 slices/1.mat", "half-model.h5: expected an intact tinydnn model"),
     ("predict newer-model.h5 slices/1.mat", "version 99, which needs a newer tinydnn"),

@@ -17,6 +17,7 @@ from tinydnn.errors import InputError
 from tinydnn.storage import atomic_write
 
 FORMAT, VERSION = "tinydnn-model", 1
+HDF5 = b"\x89HDF\r\n\x1a\n"  # the first bytes of an HDF5 file
 # The errors that reading a damaged file may raise.
 READ_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
 
@@ -46,7 +47,12 @@ def open_sealed(path: str | Path) -> Iterator[h5py.File]:
     if not path.is_file():
         raise InputError(f"{path}: expected a tinydnn model, found {'a folder' if path.is_dir() else 'no such file'}")
     try:
+        with path.open("rb") as raw:
+            if raw.read(len(HDF5)) != HDF5:
+                raise InputError(f"{path}: expected a tinydnn model, found another kind of file")
         with h5py.File(path, "r") as file:
+            if str(file.attrs.get("format")) != FORMAT:
+                raise InputError(f"{path}: expected a tinydnn model, found an HDF5 file of another kind")
             _check_header(file)
             yield file
     except InputError:
@@ -63,8 +69,6 @@ def one_line(error: BaseException) -> str:
 
 
 def _check_header(file: h5py.File) -> None:
-    if str(file.attrs.get("format")) != FORMAT:
-        raise ValueError("an HDF5 file of another kind")
     version = int(file.attrs["version"])
     if version > VERSION:
         raise ValueError(f"version {version}, which needs a newer tinydnn; this one reads up to version {VERSION}")

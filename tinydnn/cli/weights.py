@@ -41,5 +41,6 @@ def show(
     for name, array in source.arrays.items():
         say(f"{name:{width}}  {' x '.join(map(str, array.shape)) or 'scalar'}  {array.dtype}")
     elements = sum(array.size for array in source.arrays.values())
-    say(f"{len(source.arrays)} arrays, {elements:,} elements; names as in {source.convention}")
+    count = len(source.arrays)
+    say(f"{count} array{'s' * (count != 1)}, {elements:,} elements; names as in {source.convention}")
     say(f"Images: {source.preprocessing}")

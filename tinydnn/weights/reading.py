@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinydnn.backend import Array
+from tinydnn.checkpoint.sealed import HDF5
 from tinydnn.data.normalise import AnyNormalisation
 from tinydnn.errors import InputError
 from tinydnn.weights import keras, model_file, pth, safetensors
 from tinydnn.weights.names import translate
 
 EXPECTED = "weights as safetensors, PyTorch's .pth, Keras's HDF5 or a tinydnn model"
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def read(path: str | Path) -> Weights:
         raise InputError(f"{path}: expected {EXPECTED}, found a folder") from None
     except FileNotFoundError:
         raise InputError(f"{path}: expected {EXPECTED}, found no such file") from None
-    if start.startswith(_HDF5) and model_file.is_model_file(path):
+    if start.startswith(HDF5) and model_file.is_model_file(path):
         return Weights(path, *model_file.read(path), "tinydnn")
     arrays = _reader(path, start)(path)
     if not arrays:
@@ -47,7 +47,7 @@ def read(path: str | Path) -> Weights:
 
 
 def _reader(path: Path, start: bytes) -> Callable[[Path], dict[str, Array]]:
-    if start.startswith(_HDF5):
+    if start.startswith(HDF5):
         return keras.read
     if start.startswith((b"PK\x03\x04", b"\x80")):  # a zip, or a pickle of protocol 2 and later
         return pth.read
