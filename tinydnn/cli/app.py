@@ -14,7 +14,7 @@ FAILED = 2  # the exit status after a message
 INTERRUPTED = 130  # the usual exit status after Ctrl-C
 COMMANDS = (
     "train", "crossval", "augment", "evaluate", "predict", "prepare", "download", "weights", "features",
-    "gradcheck", "worked_example", "info", "check", "bench",
+    "cache", "gradcheck", "worked_example", "info", "check", "bench",
 )  # fmt: skip
 
 app = Program()
