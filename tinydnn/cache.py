@@ -98,8 +98,6 @@ def _extent(path: Path) -> tuple[int, float]:
 
 def _locked(path: Path) -> bool:
     """Whether another process has the file open through HDF5, which locks it; false on systems without such locks."""
-    if path.is_symlink():
-        return False
     try:
         import fcntl
 

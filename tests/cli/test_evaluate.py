@@ -224,6 +224,17 @@ def test_results_are_replaced_with_overwrite_only(command, trained, slices, lear
     assert len((out / "predictions.csv").read_text().splitlines()) == 10
 
 
+def test_an_interrupted_overwrite_leaves_no_metrics(command, trained, slices, no_plots, monkeypatch, tmp_path):
+    assert command("evaluate", trained.model, slices, "--out", tmp_path / "results").status == 0
+
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinydnn.runs.files.write_predictions", interrupt)
+    assert command("evaluate", trained.model, slices, "--out", tmp_path / "results", "--overwrite").status == 130
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["predictions.csv"]  # the old one
+
+
 @pytest.mark.parametrize("options", [[], ["--overwrite"]])
 def test_the_folder_of_a_run_is_never_overwritten(command, trained, slices, options):
     before = (trained.folder / "metrics.json").read_text()

@@ -116,6 +116,8 @@ def folder(images, tmp_path):
     for name in ("10.png", "9.png", "sub/1.jpg"):
         shutil.copy(images[1 if name.endswith("png") else 2], folder / name)
     shutil.copy(images[0], folder / "11.MAT")
+    (folder / ".thumbnails").mkdir()
+    shutil.copy(images[1], folder / ".thumbnails")
     for name in ("cvind.mat", "notes.txt", ".hidden.png"):
         (folder / name).write_text("hello")
     (folder / "9b.png").write_text("hello")
