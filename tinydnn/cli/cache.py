@@ -9,13 +9,14 @@ import typer
 from tinydnn.cache import CacheEntry, Kind, cache_entries, remove_entry
 from tinydnn.cli.app import app
 from tinydnn.cli.display import say
+from tinydnn.cli.help import Program
 from tinydnn.storage import cache_folder
 
-cache = typer.Typer(no_args_is_help=True, help="List or clear the cache: prepared files, features, weights and others.")
+cache = Program(help="List or clear the cache: prepared files, features, weights and others.")
 app.add_typer(cache, name="cache")
 
 
-@cache.command("list")
+@cache.command("list", examples=("tinydnn cache list",))
 def list_entries() -> None:
     """List what lies in the cache folder, with size and date of the last change."""
     entries = cache_entries()
@@ -26,9 +27,11 @@ def list_entries() -> None:
     say(f"{'all':8}  {_size(entries)}, in {cache_folder()}")
 
 
-@cache.command()
+@cache.command(examples=("tinydnn cache clear", "tinydnn cache clear features kernels --yes"))
 def clear(
-    kinds: Annotated[list[Kind] | None, typer.Argument(help="What to delete; by default all of these.")] = None,
+    kinds: Annotated[
+        list[Kind] | None, typer.Argument(metavar="[KIND]...", help=f"{', '.join(Kind)}; by default all of these.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:
     """Delete what tinydnn has stored in the cache folder. What is needed again is made or downloaded again.

@@ -14,7 +14,7 @@ from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
 
 
-@app.command(examples=("tinydnn evaluate runs/real/model.h5 other-slices",))
+@app.command(examples=("tinydnn evaluate runs/real/model.h5 other-slices --out results",))
 def evaluate(
     model: Annotated[Path, typer.Argument(help="The model.h5 of a run.")],
     data: choices.Data,

@@ -20,7 +20,7 @@ DTYPES = ("float32", "float64")
 CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
 
 
-@app.command(examples=("tinydnn info --json machine.json",))
+@app.command(examples=("tinydnn info", "tinydnn info runs/real/model.h5"))
 def info(
     model: Annotated[Path | None, typer.Argument(help="A model.h5 or checkpoint.h5 to describe.")] = None,
     threads: Threads = None,
