@@ -8,11 +8,12 @@ import json
 import sys
 from typing import Any
 
+from matplotlib.figure import Figure
 from readme import RESULTS as FOLDER
 from readme import update_table
 
 from tinydnn.plots import canvas
-from tinydnn.plots.canvas import BLUE, GREY, MARGIN
+from tinydnn.plots.canvas import BLACK, SKY
 
 RESULTS, PLOT = FOLDER / "train-step.json", FOLDER / "train-step.png"
 
@@ -46,33 +47,33 @@ def ordered(results: dict[str, Any]) -> list[dict[str, Any]]:
     return sorted(ran, key=lambda row: (row["batch"], -row["images_per_s"]))
 
 
-def draw(results: dict[str, Any]) -> None:
+def draw(results: dict[str, Any]) -> Figure:
     """Plot bars of images/s, grouped by batch size."""
     rows = ordered(results)
-    width, body = 7.6, 0.36 * len(rows) + 0.6
     with canvas.style():
-        note = f"{results['machine']['cpu']}, {results['settings']['threads']} threads; bars: median, lines: 20 to 80 %"
+        machine = f"{results['machine']['cpu']}, {results['settings']['threads']} threads"
+        note = f"{machine}; bars: median, lines: 20 to 80 % of the steps"
         size = results["settings"]["size"]
         title = f"The baseline network at {size} × {size} pixels: forward, backward, update"
-        figure = canvas.new_figure(width, body, "Images per second in training", title, note)
-        axes = canvas.axes_at(figure, 2.6, 0.5, width - 2.6 - 2 * MARGIN, body - 0.55)
+        figure = canvas.new_figure(7.6, 0.36 * len(rows) + 0.9, "Images per second in training", title, note)
+        axes = figure.subplots()
         for k, row in enumerate(rows):
             ours = row["name"].startswith("tinydnn")
-            axes.barh(-k, row["images_per_s"], color=BLUE if ours else "#B0B0B0", height=0.7)
-            axes.plot([row["p20"], row["p80"]], [-k, -k], color=GREY, linewidth=1)
+            axes.barh(-k, row["images_per_s"], color=SKY if ours else "#C4C4C4", height=0.7)
+            axes.plot([row["p20"], row["p80"]], [-k, -k], color=BLACK, linewidth=1.4)
             axes.text(row["p80"] + 4, -k, f"{row['images_per_s']:.0f}", va="center", size=8.5)
         axes.set_yticks([-k for k in range(len(rows))], [f"{row['name']}, batch {row['batch']}" for row in rows])
         axes.set(xlabel="images/s", xlim=(0, 1.12 * max(row["p80"] for row in rows)))
-        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.spines["left"].set_visible(False)
         axes.tick_params(left=False)
-        canvas.save(figure, PLOT)
+    return figure
 
 
 def main() -> int:
     """Write the table and the plot, or compare the table; return 1 if it differs."""
     results, check = json.loads(RESULTS.read_text()), "--check" in sys.argv[1:]
     if not check:
-        draw(results)
+        canvas.save(draw(results), PLOT)
     return update_table("speed", table(results), check=check)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from arena import Contestant
 from contestants import TINYDNN
+from matplotlib.figure import Figure
 from train_step import write_start
 
 from tinydnn.bench.machine import machine
@@ -58,27 +59,34 @@ def reading(slices: int) -> dict[str, Any]:
     return {"slices": slices, "seconds": seconds, "peak_memory_mb": peak}
 
 
-def draw(path: Path, results: dict[str, list[dict[str, Any]]]) -> None:
+def draw(results: dict[str, Any]) -> Figure:
     """Plot three pairs of curves: time above, memory below."""
-    columns = (("batch", "batch", "step_ms"), ("size", "size", "step_ms"), ("slices", "slices", "seconds"))
+    columns = (("batch", "step_ms"), ("size", "step_ms"), ("slices", "seconds"))
+    labels = {
+        "batch": "batch (slices)",
+        "size": "side of the slices (pixels)",
+        "slices": "number of slices",
+        "step_ms": "training step (ms)",
+        "seconds": "prepare and read (s)",
+        "peak_memory_mb": "peak memory (MB)",
+    }
     with canvas.style():
-        figure = canvas.new_figure(8.4, 4.6, "Scaling of time and memory", "Training steps; reading of slices", "")
-        for k, (key, x, time) in enumerate(columns):
-            for row, (y, label) in enumerate(((time, time.replace("_", ", ")), ("peak_memory_mb", "peak memory, MB"))):
-                axes = canvas.axes_at(figure, 0.75 + 2.65 * k, 2.55 - 2.05 * row, 1.9, 1.6)
+        figure = canvas.new_figure(8.4, 4.9, "Scaling of time and memory", "Training steps; reading of slices", "")
+        panels = figure.subplots(2, 3, sharex="col")
+        for k, (x, time) in enumerate(columns):
+            for axes, y in zip(panels[:, k], (time, "peak_memory_mb"), strict=True):
                 curves: dict[str, list[dict[str, Any]]] = defaultdict(list)
-                for point in results[key]:
+                for point in results[x]:
                     curves[point.get("name", "tinydnn")].append(point)
                 for (name, points), colour in zip(curves.items(), (BLUE, VERMILION), strict=False):
                     horizontal, vertical = [point[x] for point in points], [point[y] for point in points]
                     axes.plot(horizontal, vertical, "o-", color=colour, ms=3, label=name)
-                axes.set(xlabel=x if row else "", ylim=(0, None))
-                axes.set_title(label, size=8.5, loc="left")
+                axes.set_ylim(0, 1.1 * max(point[y] for point in results[x]))
+                axes.set_title(labels[y], size=8.5, loc="left")
                 axes.tick_params(labelsize=7.5)
-                axes.spines[["top", "right"]].set_visible(False)
-                if k == 0 and row == 0:
-                    axes.legend(frameon=False, fontsize=7.5)
-        canvas.save(figure, path)
+            panels[1, k].set_xlabel(labels[x])
+        panels[0, 0].legend(fontsize=7.5)
+    return figure
 
 
 def main() -> None:
@@ -86,8 +94,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="JSON file for the results")
-    parser.add_argument("--plot", type=Path, help="PNG file for the plot")
+    parser.add_argument("--plot", type=Path, help=".png, .svg or .pdf file for the plot")
     options = parser.parse_args()
+    if options.plot:
+        canvas.check_suffix(options.plot, "--plot")
     results: dict[str, list[dict[str, Any]]] = {"batch": [], "size": [], "slices": []}
     for name in TINYDNN:
         results["batch"] += [training(name, batch, SIZE, options.threads) for batch in BATCHES]
@@ -105,7 +115,7 @@ def main() -> None:
         with atomic_write(options.json) as path:
             path.write_text(json.dumps({"machine": asdict(machine()), **results}, indent=1) + "\n")
     if options.plot:
-        draw(options.plot, results)
+        canvas.save(draw(results), options.plot)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from tinydnn import plots
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.data.prepare import cache
@@ -53,31 +55,31 @@ def train(dataset: Dataset, by: str) -> tuple[list[float], float]:
     return accuracies, float(np.bincount(dataset.labels[parts.test]).max() / len(parts.test))
 
 
-def draw(path: Path, curves: dict[str, list[float]], chance: float, title: str) -> None:
+def draw(curves: dict[str, list[float]], chance: float, title: str) -> Figure:
     """Plot the held-out accuracy by epoch, a curve for each split."""
-    width, body = 7.2, 3.4
     with canvas.style():
         note = "Every patient has a random label; on new patients, only chance is possible."
-        figure = canvas.new_figure(width, body, "What a split by slice measures", title, note)
-        axes = canvas.axes_at(figure, 0.75, 0.55, width - 0.75 - 1.9, body - 0.7)
+        figure = canvas.new_figure(7.2, 3.6, "What a split by slice measures", title, note)
+        axes = figure.subplots()
         for (by, values), colour in zip(curves.items(), (BLUE, VERMILION), strict=True):
-            axes.plot(range(1, len(values) + 1), [100 * value for value in values], color=colour)
-            axes.text(
-                len(values) + 0.3, 100 * values[-1], f"split by {by}: {values[-1]:.0%}", color=colour, va="center"
-            )
-        axes.axhline(100 * chance, color=GREY, linestyle="--", linewidth=1)
-        axes.text(1, 100 * chance + 1.5, "always the most frequent label", color=GREY, size=8.5)
-        axes.set(xlabel="epoch", ylabel="held-out accuracy, %", ylim=(0, 102))
-        axes.spines[["top", "right"]].set_visible(False)
-        canvas.save(figure, path)
+            label = f"split by {by}: {100 * values[-1]:.0f} %"
+            axes.plot(range(1, len(values) + 1), [100 * value for value in values], color=colour, label=label)
+        label = f"most frequent label: {100 * chance:.0f} %"
+        axes.axhline(100 * chance, color=GREY, linestyle="--", linewidth=1, label=label)
+        axes.set(xlabel="Epoch", ylabel="Test accuracy (%)", ylim=(0, 102))
+        # Labels at the ends of the curves would overlap where both splits end near chance.
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
 
 
 def main() -> None:
     """Train with both splits, print and plot the held-out accuracy."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", help="dataset, as for `tinydnn train`; by default phantoms")
-    parser.add_argument("--picture", type=Path, help="PNG file for the curves")
+    parser.add_argument("--picture", type=Path, help=".png, .svg or .pdf file for the curves")
     options = parser.parse_args()
+    if options.picture:
+        plots.check_suffix(options.picture, "--picture")
     source = options.data or cache.phantoms(400, size=SIZE)
     dataset = shuffled(Dataset.open(cache.prepared(source, size=SIZE)))
     kind = "synthetic slices" if dataset.synthetic else "slices"
@@ -87,7 +89,8 @@ def main() -> None:
         curves[by], chance = train(dataset, by)
         print(f"split by {by:8} {curves[by][-1]:6.1%} of held-out slices (majority class {chance:.1%})")
     if options.picture:
-        draw(options.picture, curves, chance, f"{len(dataset)} {kind} of {dataset.patient_count} patients")
+        figure = draw(curves, chance, f"{len(dataset)} {kind} of {dataset.patient_count} patients")
+        plots.save(figure, options.picture)
 
 
 if __name__ == "__main__":

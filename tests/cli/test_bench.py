@@ -86,6 +86,7 @@ def test_check_reports_the_outcome_by_its_exit_status(good):
     ("arguments", "message"),
     [
         (("bench", "conv3d"), "OP: expected an operation (avgpool2d, "),
+        (("bench", "relu", "--plot", "a.jpg"), "--plot: expected a name that ends in .png, .svg or .pdf, found a.jpg"),
         (("bench", "relu", "--only", "fast"), "--only: expected implementations of relu (reference), found 'fast'"),
         (("bench", "relu", "--shape", "2x"), "--shape: expected sizes such as"),
         (("bench", "relu", "--shape", "0x4"), "--shape: expected sizes such as"),

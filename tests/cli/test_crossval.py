@@ -113,8 +113,27 @@ def test_augmented_slices_are_plotted(command, slices, tmp_path):
     assert result.status == 0
     assert plot.read_bytes().startswith(b"\x89PNG")
     assert "4 slices, the original and in 5 epochs" in result.out
-    result = command("augment", slices, "--show", tmp_path / "grid.jpg")
-    assert (result.status, result.err.count("\n")) == (2, 1)
+
+
+def test_the_suffix_of_the_picture_is_checked_before_the_data_is_read(command, tmp_path):
+    result = command("augment", tmp_path / "nothing", "--show", "grid.jpg")
+    assert result.status == 2
+    assert result.err == "tinydnn: --show: expected a name that ends in .png, .svg or .pdf, found grid.jpg\n"
+
+
+def test_the_picture_of_augmented_slices_names_each_change_with_its_unit(command, slices, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr("tinydnn.plots.augmentation", lambda *, title, **_: titles.append(title))
+    monkeypatch.setattr("tinydnn.plots.save", lambda *_: None)
+    changes = "rotate=15,shift=0.05,zoom=0.1,flip,brightness=0.2,contrast=0.125,cutout=0.3"
+    command("augment", slices, "--show", tmp_path / "grid.pdf", "--size", 32, "--augment", changes)
+    command("augment", slices, "--show", tmp_path / "grid.pdf", "--size", 32, "--augment", "none")
+    assert [title.partition("32 pixels; ")[2] for title in titles] == [
+        "rotated by up to 15°, shifted by up to 5 % of the side, zoomed by up to 10 %, flipped with a probability of "
+        "50 %, brightness changed by up to 20 %, contrast changed by up to 12.5 %, a square of 30 % of the side "
+        "blackened",
+        "no change",
+    ]
 
 
 def test_train_has_an_option_for_each_change_of_the_augmentation(command, slices, tmp_path, no_plots):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from legibility import draw, problems
 
 from tinydnn import plots
 
@@ -26,10 +27,10 @@ MATRICES = {
 
 
 @pytest.mark.parametrize(("matrix", "names"), MATRICES.values(), ids=MATRICES)
-def test_a_confusion_matrix_shows_all_its_text(drawn: list[Any], matrix: Any, names: list[str]) -> None:
-    plots.confusion_matrix("unused.png", matrix=matrix, class_names=names, title="baseline CNN", note="note " * 40)
-    (plot,) = drawn
-    plot.assert_all_text_in_view()
+def test_every_text_is_legible_and_fits_into_its_cell(matrix: Any, names: list[str]) -> None:
+    figure = plots.confusion_matrix(matrix=matrix, class_names=names, title="baseline CNN", note="note " * 40)
+    plot = draw(figure)
+    assert problems(plot) == []
     cells = [patch.get_window_extent() for patch in plot.figure.axes[0].patches]
     left, right, bottom, top = (np.array([getattr(cell, side) for cell in cells]) for side in ("x0", "x1", "y0", "y1"))
     for text in plot.texts:
@@ -40,9 +41,15 @@ def test_a_confusion_matrix_shows_all_its_text(drawn: list[Any], matrix: Any, na
         assert fits[around].all(), f"{text.get_text()!r} is larger than its cell"
 
 
-def test_the_margins_show_precision_recall_and_accuracy(drawn: list[Any]) -> None:
-    plots.confusion_matrix("unused.png", matrix=MATRIX, class_names=NAMES, title="baseline CNN")
-    words = set(drawn[0].words)
+@pytest.mark.parametrize("share", np.linspace(0, 1, 11))
+def test_every_shade_of_a_cell_has_legible_text(share: float) -> None:
+    hits = round(1000 * share)
+    matrix = [[hits, 1000 - hits], [1000 - hits, hits]]
+    assert problems(draw(plots.confusion_matrix(matrix=matrix, class_names=["a", "b"], title=""))) == []
+
+
+def test_the_margins_show_precision_recall_and_accuracy() -> None:
+    words = set(draw(plots.confusion_matrix(matrix=MATRIX, class_names=NAMES, title="baseline CNN")).words)
     assert {"86.2 %", "88.9 %", "94.1 %"} <= words  # 112/130, 265/298, 174/185
     assert {"78.9 %", "93.0 %", "93.5 %"} <= words  # 112/142, 265/285, 174/186
     assert {"89.9 %", "551 of 613", "87.2–92.0 %"} <= words

@@ -1,78 +1,125 @@
-"""Training-progress plot: its text fits, epochs are labelled, spikes are scaled and curves are smoothed."""
+"""Training-progress plot: epochs, marks and the last iteration are labelled, spikes are scaled, curves are smoothed."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from legibility import Drawn, draw, problems
+from matplotlib.axes import Axes
 
 from tinydnn import plots
 from tinydnn.plots.progress import smooth
+from tinydnn.training.protocol import Record, Step, Validation
 
 
-def history(iterations: int, per_epoch: int) -> dict[str, Any]:
-    rng = np.random.default_rng(0)
-    steps = np.arange(1, iterations + 1)
-    ends = steps[per_epoch - 1 :: per_epoch]
-    return {
-        "iterations": steps,
-        "loss": 1.1 * np.exp(-2 * steps / iterations) * rng.uniform(0.8, 1.2, iterations),
-        "accuracy": np.clip(steps / iterations + rng.normal(0, 0.05, iterations), 0, 1),
-        "validation_iterations": ends,
-        "validation_loss": 0.2 + 1.1 * np.exp(-2 * ends / iterations),
-        "validation_accuracy": 0.9 * ends / iterations,
-        "iterations_per_epoch": per_epoch,
-        "title": "baseline CNN, 2451 slices",
-    }
+def history(iterations: int, per_epoch: int, *, validated: bool = True, **losses: float) -> list[Record]:
+    """The records of a training run; i7=400 is the loss of the 7th iteration."""
+    rng, records = np.random.default_rng(0), []
+    for i in range(1, iterations + 1):
+        loss = losses.get(f"i{i}", 1.1 * np.exp(-2 * i / iterations) * rng.uniform(0.8, 1.2))
+        accuracy = float(np.clip(i / iterations + rng.normal(0, 0.05), 0, 1))
+        epoch = (i - 1) // per_epoch + 1
+        records.append(Step(epoch, i, 0.02 * np.sin(3 * i / iterations), loss, accuracy, seconds=0.5))
+        if validated and i % per_epoch == 0:
+            records.append(Validation(epoch, i, 0.2 + 1.1 * np.exp(-2 * i / iterations), 0.9 * i / iterations))
+    return records
 
 
-def without_validation(case: dict[str, Any]) -> dict[str, Any]:
-    return case | {"validation_iterations": [], "validation_loss": [], "validation_accuracy": []}
-
-
-def with_loss(case: dict[str, Any], **values: float) -> dict[str, Any]:
-    """The history with the loss of some iterations replaced: i7=400 is that of the 7th."""
-    loss = np.array(case["loss"])
-    for name, value in values.items():
-        loss[int(name[1:]) - 1] = value
-    return case | {"loss": loss}
-
-
-HISTORIES = {
+HISTORIES: dict[str, Any] = {
     "one iteration": history(1, 1),
-    "one iteration, not validated": without_validation(history(1, 19)),
+    "one iteration, not validated": history(1, 19, validated=False),
     "one epoch": history(7, 7),
     "thirty iterations": history(30, 3),
     "typical": history(190, 19),
     "two thousand iterations": history(2000, 20),
+    "hundreds of epochs": history(4000, 10),
     "an interrupted epoch": history(143, 19),
-    "not validated": without_validation(history(190, 19)),
-    "a spike": with_loss(history(190, 19), i90=417.0),
-    "spikes at the start": with_loss(history(30, 3), i2=900.0, i3=55.0, i4=8.0),
-    "values that are not finite": with_loss(history(30, 3), i5=np.nan, i6=np.inf),
-    "losses of zero": history(30, 3) | {"loss": np.zeros(30), "validation_loss": np.zeros(10)},
-    "nothing finite": without_validation(history(3, 3)) | {"loss": [np.nan] * 3},
-    "validated before training": history(2, 2)
-    | {"validation_iterations": [0, 2], "validation_loss": [1, 1], "validation_accuracy": [0.4, 1]},
+    "not validated": history(190, 19, validated=False),
+    "a spike": history(190, 19, i90=417.0),
+    "spikes at the start": history(30, 3, i2=900.0, i3=55.0, i4=8.0),
+    "losses of zero": [replace(record, loss=0.0) for record in history(30, 3)],
+    "accuracies of zero": [replace(record, accuracy=0.0) for record in history(30, 3)],
+    "accuracies of one": [replace(record, accuracy=1.0) for record in history(30, 3)],
+    "validated before training": [Validation(0, 0, 1.0, 0.4), *history(2, 2)],
 }
 
 
-@pytest.mark.parametrize("case", HISTORIES.values(), ids=HISTORIES)
-def test_training_progress_shows_all_its_text(drawn: list[Any], case: dict[str, Any]) -> None:
-    plots.training_progress("unused.png", **case, note="Slices of the same patient lie on both sides.")
-    (plot,) = drawn
-    plot.assert_all_text_in_view()
-    assert {"Training progress", case["title"], "Accuracy (%)", "Loss", "Iteration"} <= set(plot.words)
-    assert ("held-out" in plot.words) == (len(case["validation_iterations"]) > 0)
+@pytest.mark.parametrize("records", HISTORIES.values(), ids=HISTORIES)
+@pytest.mark.parametrize("marked", [False, True])
+def test_every_text_is_legible(records: list[Record], marked: bool) -> None:
+    last = records[-1].epoch
+    thaws = {epoch: f"layers after features.{epoch} thaw" for epoch in {last // 2 + 1, last}} if marked else {}
+    figure = plots.training_progress(
+        records, title="baseline CNN, 2451 slices", note="A note.", best_epoch=last if marked else None, thaws=thaws
+    )
+    plot = draw(figure)
+    assert problems(plot) == []
+    words = {"Training progress", "baseline CNN, 2451 slices", "Accuracy (%)", "Learning\nrate", "Iteration"}
+    assert words <= set(plot.words)
+    assert ("test" in plot.words) == any(isinstance(record, Validation) for record in records)
+    assert len([word for word in plot.words if "thaw" in word]) == len(thaws)
 
 
-def test_the_last_held_out_values_are_labelled(drawn: list[Any]) -> None:
-    case = history(190, 19)
-    case["validation_accuracy"][-1], case["validation_loss"][-1] = 551 / 613, 0.3124
-    plots.training_progress("unused.png", **case)
-    assert {"89.9 %", "0.312"} <= set(drawn[0].words)
+def axes_of(plot: Drawn, label: str) -> Axes:
+    return next(axes for axes in plot.figure.axes if axes.get_ylabel().startswith(label))
+
+
+def test_the_last_values_of_the_held_out_set_are_labelled() -> None:
+    *records, last = history(190, 19)
+    plot = draw(plots.training_progress([*records, replace(last, accuracy=551 / 613, loss=0.3124)], title=""))
+    assert {"89.9 %", "0.312"} <= set(plot.words)
+
+
+def test_the_held_out_set_has_its_own_name() -> None:
+    words = draw(plots.training_progress(history(30, 3), title="", held_out="validation")).words
+    assert "validation" in words
+    assert "test" not in words
+
+
+def test_the_best_epoch_is_marked_with_its_values() -> None:
+    records = history(190, 19)
+    best = next(record for record in records if isinstance(record, Validation) and record.epoch == 3)
+    plot = draw(plots.training_progress(records, title="", best_epoch=3))
+    assert f"↓ best epoch, 3: {best.accuracy:.1%}".replace("%", " %") + f", loss {best.loss:.3f}" in plot.words
+    lines = [line.get_xdata()[0] for line in axes_of(plot, "Accuracy").lines if line.get_linestyle() == "-."]
+    assert lines == [57]
+    assert not [word for word in draw(plots.training_progress(records, title="")).words if "best" in word]
+
+
+def test_thawing_is_marked_before_the_first_iteration_of_its_epoch() -> None:
+    records = history(100, 19)  # epochs 1 to 6
+    thaws = {4: "layers after features.23 thaw", 6: "all layers thaw", 7: "never reached"}
+    plot = draw(plots.training_progress(records, title="", thaws=thaws))
+    for label in ("Accuracy", "Loss", "Learning"):
+        lines = [line.get_xdata()[0] for line in axes_of(plot, label).lines if line.get_linestyle() == "-."]
+        assert lines == [57.5, 95.5]
+    assert {"all layers thaw ↓", "layers after features.23 thaw ↓"} <= set(plot.words)
+    assert not [word for word in plot.words if "never" in word]
+
+
+def test_the_learning_rate_of_each_iteration_is_drawn() -> None:
+    records = history(30, 3)
+    (line,) = axes_of(draw(plots.training_progress(records, title="")), "Learning").lines
+    assert line.get_ydata().tolist() == [record.learning_rate for record in records if isinstance(record, Step)]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.1, "19 s"), (2.0, "6 min"), (100.0, "5.3 h"), (0.00123, "0.234 s")])
+def test_the_note_begins_with_the_duration(seconds: float, words: str) -> None:
+    records = [replace(record, seconds=seconds) for record in history(190, 190, validated=False)]
+    plot = draw(plots.training_progress(records, title="", note="A note."))
+    assert f"190 iterations in {words}. A note." in plot.words
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 7, 19, 143, 150, 190, 999, 2000, 2001])
+def test_the_last_iteration_has_a_tick(iterations: int) -> None:
+    plot = draw(plots.training_progress(history(iterations, 19), title=""))
+    ticks = axes_of(plot, "Learning").get_xticks().tolist()
+    assert ticks[-1] == iterations
+    assert len(ticks) <= 12
+    assert str(iterations) in plot.words
 
 
 @pytest.mark.parametrize(
@@ -85,49 +132,42 @@ def test_the_last_held_out_values_are_labelled(drawn: list[Any]) -> None:
         (2000, 20, ["Epochs 1–20", "Epochs 21–40", "Epochs 41–60", "Epochs 61–80", "Epochs 81–100"]),
     ],
 )
-def test_epochs_are_labelled_where_the_labels_fit(
-    drawn: list[Any], iterations: int, per_epoch: int, labels: list[str]
-) -> None:
-    plots.training_progress("unused.png", **history(iterations, per_epoch))
-    assert [text for text in drawn[0].words if text.startswith("Epoch")] == labels
+def test_epochs_are_labelled_where_the_labels_fit(iterations: int, per_epoch: int, labels: list[str]) -> None:
+    plot = draw(plots.training_progress(history(iterations, per_epoch), title=""))
+    assert [text for text in plot.words if text.startswith("Epoch")] == labels
 
 
-def test_a_loss_is_scaled_linearly_but_with_spikes_logarithmically_above(drawn: list[Any]) -> None:
-    plots.training_progress("unused.png", **history(190, 19))
-    plots.training_progress("unused.png", **with_loss(history(190, 19), i90=417.0))
-    losses = [next(axes for axes in plot.figure.axes if axes.get_ylabel() == "Loss") for plot in drawn]
-    assert [axes.get_yscale() for axes in losses] == ["linear", "symlog"]
-    assert losses[1].get_ylim()[1] > 417
-    assert "logarithmic\nabove" in drawn[1].words
+def test_a_loss_is_scaled_linearly_but_with_spikes_logarithmically_above() -> None:
+    usual = axes_of(draw(plots.training_progress(history(190, 19), title="")), "Loss")
+    spike = axes_of(draw(plots.training_progress(history(190, 19, i90=417.0), title="")), "Loss")
+    assert (usual.get_yscale(), spike.get_yscale()) == ("linear", "symlog")
+    assert spike.get_ylim()[1] > 417
+    assert (usual.get_ylabel(), spike.get_ylabel()) == ("Loss", "Loss (logarithmic\nabove 2)")
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"iterations": [], "loss": [], "accuracy": []}, "iterations: expected at least one"),
-        ({"loss": [1.0]}, "equal length"),
-        ({"validation_loss": [[1.0]]}, "equal length"),
-        ({"accuracy": np.full(30, 89.0)}, r"accuracy: expected shares in \[0, 1\], found 89"),
-    ],
-)
-def test_an_invalid_history_is_rejected_and_nothing_written(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        plots.training_progress(tmp_path / "plot.png", **history(30, 3) | change)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("records", [[], [Validation(0, 0, 1.0, 0.4)]])
+def test_records_without_a_step_are_refused(records: list[Record]) -> None:
+    with pytest.raises(ValueError, match="records: expected at least one step, found none"):
+        plots.training_progress(records, title="")
 
 
-@given(st.lists(st.floats(-100, 100) | st.just(float("nan")), max_size=300))
+@given(st.lists(st.floats(-100, 100), min_size=1, max_size=300))
 @settings(deadline=None)
-def test_smoothing_stays_within_the_values_and_preserves_nan(values: list[float]) -> None:
-    array = np.array(values, dtype=np.float64)
-    result = smooth(array)
-    finite = np.isfinite(array)
-    assert (np.isfinite(result) == finite).all()
-    if finite.any():
-        assert array[finite].min() - 1e-9 <= result[finite].min()
-        assert result[finite].max() <= array[finite].max() + 1e-9
+def test_smoothing_stays_within_the_values(values: list[float]) -> None:
+    result = smooth(values)
+    assert result.shape == (len(values),)
+    assert min(values) - 1e-9 <= result.min()
+    assert result.max() <= max(values) + 1e-9
+
+
+def test_smoothing_is_the_mean_of_running_medians_by_its_formula() -> None:
+    x = np.random.default_rng(0).normal(size=200)
+    sigma, near, far = 200 / 80, 3, 8  # ⌈σ⌉ and ⌊3σ + ½⌋
+    mirrored = np.concatenate([x[:near][::-1], x, x[-near:][::-1]])
+    m = np.array([np.median(mirrored[i : i + 2 * near + 1]) for i in range(200)])
+    i = 100
+    w = np.exp(-((np.arange(200) - i) ** 2) / (2 * sigma**2)) * (abs(np.arange(200) - i) <= far)
+    assert smooth(x)[i] == pytest.approx((w * m).sum() / w.sum())
 
 
 def test_smoothing_removes_a_single_outlier() -> None:

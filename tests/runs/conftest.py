@@ -30,5 +30,6 @@ def no_plots(monkeypatch):
     """Skip the drawing of plots, which takes the most time and is tested elsewhere; collect their notes."""
     notes = []
     for name in ("training_progress", "confusion_matrix", "folds"):
-        monkeypatch.setattr(f"tinydnn.plots.{name}", lambda path, note, **_: notes.append(note))
+        monkeypatch.setattr(f"tinydnn.plots.{name}", lambda *_, note, **__: notes.append(note))
+    monkeypatch.setattr("tinydnn.plots.save", lambda *_: None)
     return notes

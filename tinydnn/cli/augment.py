@@ -9,15 +9,23 @@ from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import say
 from tinydnn.cli.progress import progress_bar
-from tinydnn.errors import InputError
 
 ROWS, COLUMNS = 4, 6
+AMOUNTS = {
+    "rotate": "rotated by up to {:g}°",
+    "shift": "shifted by up to {:.3g} % of the side",
+    "zoom": "zoomed by up to {:.3g} %",
+    "flip": "flipped with a probability of {:.3g} %",
+    "brightness": "brightness changed by up to {:.3g} %",
+    "contrast": "contrast changed by up to {:.3g} %",
+    "cutout": "a square of {:.3g} % of the side blackened",
+}
 
 
 @app.command(examples=("tinydnn augment figshare --show grid.png --augment strong",))
 def augment(
     data: choices.Data,
-    show: Annotated[Path, typer.Option(help="PNG file to write.")],
+    show: Annotated[Path, typer.Option(help="Picture to write: .png, .svg or .pdf.")],
     augment: choices.Augment = "light",
     size: choices.Size = 256,
     crop: choices.Crop = "none",
@@ -33,8 +41,7 @@ def augment(
     from tinydnn.data.dataset import Dataset
     from tinydnn.data.prepare.cache import prepared
 
-    if show.suffix.lower() != ".png":
-        raise InputError(f"--show: expected a .png file, found {show}")
+    plots.check_suffix(show, "--show")
     augmentation, cropping = parse_augmentation(augment), Crop(crop, margin)
     with progress_bar("Preparing slices") as progress:
         dataset = Dataset.open(prepared(data, size=size, crop=cropping, progress=progress))
@@ -44,12 +51,15 @@ def augment(
     columns = [(x, masks)]
     columns += [augmentation(x, Draws(seed, epoch, chosen, len(dataset)), masks) for epoch in range(COLUMNS - 1)]
     source = f"{dataset.source}, {size} × {size} pixels" + ("" if crop == "none" else f", crop {cropping}")
-    amounts = ", ".join(f"{name} {value:g}" for name, value in augmentation.amounts().items())
-    plots.augmentation(
-        show,
+    amounts = [
+        AMOUNTS[name].format(value if name == "rotate" else 50 if name == "flip" else 100 * value)
+        for name, value in augmentation.amounts().items()
+    ]
+    figure = plots.augmentation(
         images=np.stack([images[:, 0] for images, _ in columns], axis=1),
         masks=None if masks is None else np.stack([moved for _, moved in columns if moved is not None], axis=1),
         names=[dataset.class_names[label] for label in dataset.labels[chosen]],
-        title=f"{source}; {amounts or 'no change'}",
+        title=f"{source}; {', '.join(amounts) or 'no change'}",
     )
+    plots.save(figure, show)
     say(f"{show}: {len(chosen)} slices, the original and in {COLUMNS - 1} epochs")

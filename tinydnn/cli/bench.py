@@ -14,6 +14,7 @@ from tinydnn.cli.comparison import as_dict, draw_roofline, print_case, print_gpu
 from tinydnn.cli.display import say
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
+from tinydnn.plots import check_suffix, save, times_by_size
 from tinydnn.storage import atomic_write
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def bench(
     sweep: Annotated[bool, typer.Option("--sweep", help="Also time a range of sizes.")] = False,
     train: Annotated[bool, typer.Option("--train", help="Also train with and without each loaded kernel.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="JSON file for all results.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="PNG file: roofline, or times by size with --sweep.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture (.png, .svg or .pdf): roofline, or times by size with --sweep.")
+    ] = None,
 ) -> None:
     """Check kernels of an operation, then time them and compare them with each other and with the machine's peaks."""
     from tinydnn.bench.checking import check
@@ -48,6 +51,8 @@ def bench(
     from tinydnn.bench.machine import machine
     from tinydnn.bench.peaks import peaks as measure_peaks
 
+    if plot is not None:
+        check_suffix(plot, "--plot")
     if device == EMULATED:
         say("On an emulated GPU kernels are checked, not timed.")
         if not all(outcome.passed for outcome in check_all(op, load, only, device)):
@@ -132,14 +137,13 @@ def _sweep(op: str, names: list[str], baseline: str, peaks: "Peaks", dtype: str,
             cells = (f"{by_name[name].median * 1e3:12.3f}" if name in by_name else f"{'-':>12}" for name in names)
             say(f"{comparison.case.label:20}  " + "  ".join(cells))
     if plot is not None:
-        from tinydnn.plots import times_by_size
-
         keys = [(name, direction) for name in names for direction in ("forward", "backward")]
         times = {key: [float("nan")] * len(comparisons) for key in keys}
         for k, comparison in enumerate(comparisons):
             for line in comparison.lines:
                 times[line.name, line.direction][k] = 1e3 * line.sample.median
-        times_by_size(plot, [comparison.case.label for comparison in comparisons], times, title=f"{op}, {dtype}")
+        sizes = [comparison.case.label for comparison in comparisons]
+        save(times_by_size(sizes, times, title=f"{op}, {dtype}"), plot)
         say(f"Times by size: {plot}")
     return [as_dict(comparison) for comparison in comparisons]
 

@@ -30,7 +30,7 @@ def list_entries() -> None:
 @cache.command(examples=("tinydnn cache clear", "tinydnn cache clear features kernels --yes"))
 def clear(
     kinds: Annotated[
-        list[Kind] | None, typer.Argument(metavar="[KIND]...", help=f"{', '.join(Kind)}; by default all of these.")
+        list[Kind] | None, typer.Argument(metavar="KIND", help=f"{', '.join(Kind)}; by default all of these.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:

@@ -92,12 +92,12 @@ def as_dict(comparison: "Comparison") -> dict[str, Any]:
 
 def draw_roofline(path: Path, comparison: "Comparison", peaks: "Peaks", where: str) -> None:
     """Plot every kernel under the roofline of the measured peaks."""
-    from tinydnn.plots import Point, roofline
+    from tinydnn.plots import Point, roofline, save
 
     intensity = dict(zip(("forward", "backward"), (cost.intensity for cost in comparison.costs), strict=True))
     points = [Point(line.name, line.direction, intensity[line.direction], line.gflops) for line in comparison.lines]
     case = comparison.case
     title = f"{case.operation} of {', '.join('x'.join(map(str, shape)) for shape in case.shapes if shape)}"
     note = f"{comparison.dtype}; {where}; peaks as measured"
-    roofline(path, points, gflops=peaks.gflops, gbytes=peaks.gbytes, title=title, note=note)
+    save(roofline(points, gflops=peaks.gflops, gbytes=peaks.gbytes, title=title, note=note), path)
     say(f"Roofline: {path}")

@@ -1,7 +1,6 @@
 """Confusion matrix: counts and row percentages, with recall, precision and accuracy in the margins."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +8,11 @@ import numpy.typing as npt
 
 from tinydnn.metrics import classification_report
 from tinydnn.plots import canvas
-from tinydnn.plots.canvas import BLACK, BLUE, GREY, LIGHT, MARGIN, VERMILION
+from tinydnn.plots.canvas import GREY, LIGHT, MARGIN, SKY, VERMILION, Colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NAME_SIZE, LARGE, SMALL = 9.0, 11.0, 7.5  # points: class names, the large and the small lines of a cell
 NAME_LENGTH = 48  # characters
@@ -22,19 +22,16 @@ SLANT = 0.71  # sin 45° = cos 45°
 GAP = 0.1  # inches, between the matrix and its margins
 DASH = "–"
 
-Colour = str | tuple[float, float, float]
-
 
 def confusion_matrix(
-    path: str | Path,
     *,
     matrix: npt.ArrayLike,
     class_names: Sequence[str],
     title: str,
     note: str = "",
     interval: Sequence[float] | None = None,
-) -> None:
-    """Plot a confusion matrix into the PNG file `path`, in the style of MATLAB's confusionchart.
+) -> "Figure":
+    """Plot a confusion matrix in the style of MATLAB's confusionchart.
 
     matrix: counts (K, K), a row for each true class, a column for each predicted class. interval: the 95 % interval of
     the accuracy, by default Wilson's over slices.
@@ -48,12 +45,12 @@ def confusion_matrix(
     report = classification_report(matrix, class_names)
     report["accuracy_interval_95"] = interval or report["accuracy_interval_95"]
     classes, total = len(class_names), report["slices"]
-    names = [canvas.wrap(_shorten(name), NAME_WIDTH, NAME_SIZE) for name in class_names]
+    names = [canvas.wrap(canvas.shorten(name, NAME_LENGTH), NAME_WIDTH, NAME_SIZE) for name in class_names]
     with canvas.style():
         cell = 1.1 if classes <= 4 else 0.9 if classes <= 6 else 0.76  # inches
-        cell = max(cell, canvas.text_width(f"{total} of {total}", SMALL) + 0.1)
+        cell = max(cell, _text_width(f"{total} of {total}", SMALL) + 0.1)
         lines = ["Precision", *(line for name in names for line in name)]
-        longest = max(canvas.text_width(line, NAME_SIZE) for line in lines)
+        longest = max(_text_width(line, NAME_SIZE) for line in lines)
         tallest = max(len(name) for name in names) * LINE
         slanted = longest > cell - 0.05
         left = MARGIN + 0.35 + longest
@@ -68,7 +65,7 @@ def confusion_matrix(
         axes.axis("off")
         _cells(axes, xs, ys, cell, report)
         _labels(axes, xs, ys, cell, names, slanted)
-        canvas.save(figure, path)
+    return figure
 
 
 def _cells(axes: "Axes", xs: list[float], ys: list[float], cell: float, report: dict[str, Any]) -> None:
@@ -77,7 +74,7 @@ def _cells(axes: "Axes", xs: list[float], ys: list[float], cell: float, report: 
     support, predicted, hits = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
     for (i, j), count in np.ndenumerate(counts):
         share = count / support[i] if support[i] else 0.0
-        fill = _shade(BLUE if i == j else VERMILION, share)
+        fill = _shade(SKY if i == j else VERMILION, share)
         _box(axes, xs[j], ys[i], cell, fill, str(count), [_percent(share)] if count else [])
     for k, metrics in enumerate(report["per_class"].values()):
         recall, precision = _percent(metrics["recall"]), _percent(metrics["precision"])
@@ -90,13 +87,11 @@ def _cells(axes: "Axes", xs: list[float], ys: list[float], cell: float, report: 
 
 def _box(axes: "Axes", x: float, y: float, cell: float, fill: Colour, large: str, small: list[str]) -> None:
     """Draw a cell with a large line of text and small lines below it."""
-    from matplotlib.colors import to_rgb
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((x, y), cell, cell, facecolor=fill, edgecolor="white", linewidth=1.5))
-    brightness = float(np.dot(to_rgb(fill), (0.299, 0.587, 0.114)))
     empty = large in ("0", DASH)
-    colour = "white" if brightness < 0.6 else GREY if empty else BLACK
+    colour = GREY if empty else canvas.text_colour(fill)
     weight = "normal" if empty else "bold"
     middle = y + cell / 2 - len(small) * LINE / 2
     axes.text(x + cell / 2, middle, large, size=LARGE, color=colour, weight=weight, ha="center", va="center")
@@ -126,16 +121,21 @@ def _labels(axes: "Axes", xs: list[float], ys: list[float], cell: float, names: 
     axes.text(xs[-1], bottom, corner, size=SMALL, color=GREY, ha="center", va="top")
 
 
-def _shorten(name: str) -> str:
-    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-
-
 def _shade(colour: str, share: float) -> Colour:
     """Mix `colour` with white, by the square root of the share, so that a few errors remain visible."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = (1 - (1 - channel) * 0.95 * share**0.5 for channel in to_rgb(colour))
     return red, green, blue
+
+
+def _text_width(text: str, size: float) -> float:
+    """The width in inches of a line of text in a font of `size` points, within `canvas.style()`."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    path = TextPath((0, 0), text, size=size, prop=FontProperties(family=canvas.FONT))
+    return float(path.get_extents().x1) / 72
 
 
 def _percent(share: float | None) -> str:

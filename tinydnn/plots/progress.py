@@ -1,7 +1,7 @@
-"""Training progress: accuracy above loss, by iteration, with the epochs marked."""
+"""Training progress: accuracy, loss and learning rate by iteration, with the epochs marked."""
 
 import math
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,121 +9,110 @@ import numpy.typing as npt
 
 from tinydnn.plots import canvas
 from tinydnn.plots.canvas import BLACK, BLUE, GREY, LIGHT, VERMILION
-from tinydnn.plots.scale import loss_scale
+from tinydnn.plots.scale import iteration_ticks, loss_scale
+from tinydnn.training.protocol import Record, Step, Validation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, LEFT, RIGHT = 10.0, 0.85, 1.0  # inches: the figure, and the margins beside the axes
-LEGEND, LOSS, GAP, ACCURACY, EPOCHS = 0.95, 1.9, 0.22, 2.7, 0.42  # inches, from the bottom upwards
+WIDTH, BODY, ROW = 10.0, 6.9, 0.2  # inches: the figure, its axes, a line of labels above them
 FEW = 40  # up to this number of points, each has a marker
+NO_MARKS: Mapping[int, str] = {}
 
 Values = npt.NDArray[np.float64]
 
 
 def training_progress(
-    path: str | Path,
+    records: Sequence[Record],
     *,
-    iterations: npt.ArrayLike,
-    loss: npt.ArrayLike,
-    accuracy: npt.ArrayLike,
-    validation_iterations: npt.ArrayLike,
-    validation_loss: npt.ArrayLike,
-    validation_accuracy: npt.ArrayLike,
-    iterations_per_epoch: int,
     title: str,
     note: str = "",
-) -> None:
-    """Plot loss and accuracy into the PNG file `path`, in the style of MATLAB's training-progress window.
+    held_out: str = "test",
+    best_epoch: int | None = None,
+    thaws: Mapping[int, str] = NO_MARKS,
+) -> "Figure":
+    """Plot the records of a training run, in the style of MATLAB's training-progress window.
 
-    iterations, loss, accuracy: (I,), one value for each training iteration, counted from 1, on its mini-batch. The
-    `validation_` arrays: (V,), one value for each evaluation on held-out slices; V may be 0. Accuracies are within
-    [0, 1] and shown in per cent. Values that are not finite are left out.
+    held_out: the set on which the validations were made, "validation" or "test". best_epoch: marked, with the values of
+    its validation. thaws: a label for each epoch that begins with layers thawing.
 
-    The thin line shows each mini-batch, the bold line its `smooth`ed values, the label at the right end the last
-    held-out value. See `loss_scale` for the scale of a loss with spikes.
+    The thin line shows each mini-batch, the bold line its `smooth`ed values, the label at the right end the last value
+    of the held-out set. See `loss_scale` for the scale of a loss with spikes.
 
-    Raises ValueError for no iterations, arrays of different lengths or an accuracy outside [0, 1].
+    Raises ValueError for records without a step.
     """
-    train = _columns(iterations=iterations, loss=loss, accuracy=accuracy)
-    held_out = _columns(
-        validation_iterations=validation_iterations,
-        validation_loss=validation_loss,
-        validation_accuracy=validation_accuracy,
-    )
-    if not len(train[0]):
-        raise ValueError("iterations: expected at least one, found none")
-    first, last = min([1, *held_out[0]]), max([*train[0], *held_out[0]])
+    steps = [record for record in records if isinstance(record, Step)]
+    validations = [record for record in records if isinstance(record, Validation)]
+    if not steps:
+        raise ValueError("records: expected at least one step, found none")
+    marks = [(_first(steps, epoch) - 0.5, label) for epoch, label in thaws.items() if epoch <= steps[-1].epoch]
+    marks += [(best.iteration, _label(best)) for best in validations if best.epoch == best_epoch]
+    note = f"{_count(len(steps), 'iteration')} in {_duration(sum(step.seconds for step in steps))}. {note}"
     with canvas.style():
-        body = LEGEND + LOSS + GAP + ACCURACY + EPOCHS
-        figure = canvas.new_figure(WIDTH, body, "Training progress", title, note)
-        width = WIDTH - LEFT - RIGHT
-        loss_axes = canvas.axes_at(figure, LEFT, LEGEND, width, LOSS)
-        accuracy_axes = canvas.axes_at(figure, LEFT, LEGEND + LOSS + GAP, width, ACCURACY)
-        for axes in (accuracy_axes, loss_axes):
-            axes.set_xlim(first - 0.5, last + 0.5)
-        _epochs(accuracy_axes, loss_axes, last, iterations_per_epoch)
-        upper = _curves(accuracy_axes, train[0], 100 * train[2], held_out[0], 100 * held_out[2], BLUE, "{:.1f} %")
-        lower = _curves(loss_axes, train[0], train[1], held_out[0], held_out[1], VERMILION, "{:#.3g}")
-        accuracy_axes.set_ylim(0, 103)
-        loss_scale(loss_axes, np.concatenate([train[1], held_out[1]]))
-        _frames(accuracy_axes, loss_axes)
-        _legend(figure, upper, lower)
-        canvas.save(figure, path)
+        figure = canvas.new_figure(WIDTH, BODY + ROW * len(marks), "Training progress", title, note)
+        panels = figure.subplots(3, sharex=True, height_ratios=(2.7, 1.9, 0.7))
+        accuracy, loss, rate = panels
+        first, last = min(1, *(record.iteration for record in records)), steps[-1].iteration
+        accuracy.set(ylabel="Accuracy (%)", ylim=(0, 103), xlim=(first - 0.5, last + 0.5))
+        legend = _curves(accuracy, steps, validations, "accuracy", 100, BLUE, "{:.1f} %")
+        loss_legend = _curves(loss, steps, validations, "loss", 1, VERMILION, "{:#.3g}")
+        loss.set_ylabel("Loss")
+        loss_scale(loss, np.array([record.loss for record in records]))
+        rate.plot(
+            [step.iteration for step in steps], [step.learning_rate for step in steps], color=BLACK, linewidth=1.2
+        )
+        rate.set(
+            ylabel="Learning\nrate", xlabel="Iteration", ylim=(0, 1.15 * max(step.learning_rate for step in steps))
+        )
+        iteration_ticks(rate, last)
+        for axes in panels:
+            axes.grid(visible=True, axis="y")
+        figure.align_ylabels()
+        _epochs(panels, steps)
+        _marks(panels, marks)
+        _legend(figure, legend, loss_legend, held_out)
+    return figure
 
 
-def smooth(values: Values) -> Values:
-    """Smooth a series (I,): a running median over ±σ values, then a mean weighted by exp(−d²/2σ²).
+def smooth(values: npt.ArrayLike) -> Values:
+    """Smooth a series x (I,): a running median m over 2⌈σ⌉ + 1 values, then sᵢ = Σⱼ w(i−j) mⱼ / Σⱼ w(i−j).
 
-    σ is I/80, but at least 1 and at most 30; d is the distance in iterations. The median removes single outliers. The
-    series is mirrored at its ends. NaN stays NaN and has no weight.
+    w(d) = exp(−d² / 2σ²) for |d| <= ⌊3σ + ½⌋, else 0; σ is I/80, but at least 1 and at most 30. The median removes
+    single outliers. Beyond its ends the series is mirrored, so that a steep end looks flatter than it is.
     """
-    known = np.isfinite(values)
-    result = np.full(len(values), np.nan)
-    if known.any():
-        sigma = min(max(1.0, len(values) / 80), 30.0)
-        near, far = math.ceil(sigma), math.ceil(3 * sigma)
-        padded = np.pad(values[known], near, mode="symmetric")
-        medians = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * near + 1), axis=1)
-        weights = np.exp(-0.5 * (np.arange(-far, far + 1) / sigma) ** 2)
-        padded = np.pad(medians, far, mode="symmetric")
-        result[known] = np.convolve(padded, weights / weights.sum(), mode="valid")
-    return result
+    from scipy import ndimage
 
-
-def _columns(**columns: npt.ArrayLike) -> list[Values]:
-    """The arrays as float64, with NaN for every value that is not finite."""
-    arrays = {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if len(set(shapes.values())) != 1 or any(len(shape) != 1 for shape in shapes.values()):
-        raise ValueError(f"expected one-dimensional arrays of equal length, found shapes {shapes}")
-    arrays = {name: np.where(np.isfinite(array), array, np.nan) for name, array in arrays.items()}
-    for name, array in arrays.items():
-        if name.endswith("accuracy") and ((array < 0) | (array > 1)).any():
-            raise ValueError(f"{name}: expected shares in [0, 1], found {np.nanmin(array)}..{np.nanmax(array)}")
-    return list(arrays.values())
+    x = np.asarray(values, dtype=np.float64)
+    sigma = min(max(1.0, len(x) / 80), 30.0)
+    medians = ndimage.median_filter(x, size=2 * math.ceil(sigma) + 1, mode="reflect")
+    smoothed: Values = ndimage.gaussian_filter1d(medians, sigma, mode="reflect", truncate=3.0)
+    return smoothed
 
 
 def _curves(
-    axes: "Axes", x: Values, y: Values, held_out_x: Values, held_out_y: Values, colour: str, label: str
+    axes: "Axes",
+    steps: Sequence[Step],
+    validations: Sequence[Validation],
+    quantity: str,
+    factor: int,
+    colour: str,
+    label: str,
 ) -> list[Any]:
-    """Draw the curves of training and held-out slices; return the lines for the legend."""
+    """Draw the curves of training and of the held-out set; return the lines for the legend."""
+    x, y = [step.iteration for step in steps], factor * np.array([getattr(step, quantity) for step in steps])
     raw_marker, bold_marker = "o" if len(x) <= FEW else "", "o" if len(x) == 1 else ""
     (raw,) = axes.plot(x, y, color=colour, alpha=0.45, linewidth=0.8, marker=raw_marker, markersize=2.5)
     (bold,) = axes.plot(x, smooth(y), color=colour, linewidth=2.2, solid_capstyle="round", marker=bold_marker)
-    known = np.flatnonzero(np.isfinite(held_out_y))
-    if not len(known):
+    if not validations:
         return [raw, bold]
-    size = 4.5 if len(known) <= FEW else 2.0
-    (dashed,) = axes.plot(
-        held_out_x, held_out_y, "--o", color=BLACK, linewidth=1.2, markersize=size, clip_on=False, zorder=4
-    )
-    end_x, end_y = held_out_x[known[-1]], held_out_y[known[-1]]
-    axes.hlines(end_y, end_x, axes.get_xlim()[1], color=GREY, linewidth=0.8, linestyle=":")
+    x, y = [record.iteration for record in validations], factor * np.array([getattr(v, quantity) for v in validations])
+    size = 4.5 if len(x) <= FEW else 2.0
+    (dashed,) = axes.plot(x, y, "--o", color=BLACK, linewidth=1.2, markersize=size, clip_on=False, zorder=4)
+    axes.hlines(y[-1], x[-1], axes.get_xlim()[1], color=GREY, linewidth=0.8, linestyle=":")
     axes.annotate(
-        label.format(end_y),
-        (1, end_y),
+        label.format(y[-1]),
+        (1, y[-1]),
         xycoords=axes.get_yaxis_transform(),
         xytext=(7, 0),
         textcoords="offset points",
@@ -133,58 +122,81 @@ def _curves(
     return [raw, bold, dashed]
 
 
-def _epochs(upper: "Axes", lower: "Axes", last: float, per_epoch: int) -> None:
+def _epochs(panels: Sequence["Axes"], steps: Sequence[Step]) -> None:
     """Mark epochs by alternating bands, more than ten in groups, so that the labels fit."""
-    epochs = math.ceil(last / per_epoch)
+    epochs = steps[-1].epoch
     sizes = (step * 10**power for power in range(12) for step in (1, 2, 5))
     group = 1 if epochs <= 10 else next(size for size in sizes if epochs <= 7 * size)
-    for band, start in enumerate(range(0, epochs, group)):
-        end = min(start + group, epochs)
-        left, right = start * per_epoch + 0.5, min(end * per_epoch, last) + 0.5
+    widest = 0.0
+    for band, start in enumerate(range(1, epochs + 1, group)):
+        end = min(start + group - 1, epochs)
+        left = _first(steps, start) - 0.5
+        right = (_first(steps, end + 1) if end < epochs else steps[-1].iteration + 1) - 0.5
         if band % 2:
-            for axes in (upper, lower):
+            for axes in panels:
                 axes.axvspan(left, right, color=LIGHT, zorder=0, linewidth=0)
         # The band of an interrupted epoch may be too narrow for its label.
-        if band == 0 or right - left > 0.6 * group * per_epoch:
-            upper.annotate(
-                f"Epoch {end}" if end == start + 1 else f"Epochs {start + 1}–{end}",
-                ((left + right) / 2, 1),
-                xycoords=upper.get_xaxis_transform(),
-                xytext=(0, 4),
-                textcoords="offset points",
-                ha="center",
-                size=8,
-                color=GREY,
-            )
+        widest = max(widest, right - left)
+        if right - left > 0.6 * widest:
+            name = f"Epoch {end}" if end == start else f"Epochs {start}–{end}"
+            _above(panels[0], (left + right) / 2, 0, name, ha="center", size=8, color=GREY)
 
 
-def _frames(upper: "Axes", lower: "Axes") -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    upper.set_ylabel("Accuracy (%)")
-    lower.set(ylabel="Loss", xlabel="Iteration")
-    upper.tick_params(labelbottom=False)
-    for axes in (upper, lower):
-        axes.yaxis.set_label_coords(-0.058, 0.5)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+def _marks(panels: Sequence["Axes"], marks: Sequence[tuple[float, str]]) -> None:
+    """Draw a vertical line for each mark, and its label in a row of its own above the epochs."""
+    for row, (x, label) in enumerate(marks, start=1):
+        for axes in panels:
+            axes.axvline(x, color=BLACK, linewidth=1, linestyle="-.")
+        left, right = panels[0].get_xlim()
+        if x < (left + right) / 2:
+            _above(panels[0], x, row, f"↓ {label}", ha="left", size=8.5, shift=-4)
+        else:
+            _above(panels[0], x, row, f"{label} ↓", ha="right", size=8.5, shift=4)
 
 
-def _legend(figure: "Figure", upper: list[Any], lower: list[Any]) -> None:
-    """Explain the lines of both axes in one row below them."""
+def _above(axes: "Axes", x: float, row: int, text: str, shift: float = 0, **properties: Any) -> None:
+    """Write a label above the axes, in a row counted from the lowest; shift: to the right, in points."""
+    axes.annotate(
+        text,
+        (x, 1),
+        xycoords=axes.get_xaxis_transform(),
+        xytext=(shift, 4 + 72 * ROW * row),
+        textcoords="offset points",
+        **properties,
+    )
+
+
+def _legend(figure: "Figure", upper: list[Any], lower: list[Any], held_out: str) -> None:
+    """Explain the lines of the upper two panels in one row at the bottom."""
     from matplotlib.legend_handler import HandlerTuple
 
-    names = ["training, each mini-batch", "training, smoothed", "held-out"]
+    names = ["training, each mini-batch", "training, smoothed", held_out]
     handles: list[Any] = [*zip(upper[:2], lower[:2], strict=True), *upper[2:]]
     figure.legend(
         handles,
         names[: len(upper)],
-        loc="lower center",
-        bbox_to_anchor=((LEFT + (WIDTH - LEFT - RIGHT) / 2) / WIDTH, 0.15 / figure.get_figheight()),
+        loc="outside lower center",
         ncols=3,
-        frameon=False,
         handlelength=3.2,
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0.4)},
     )
+
+
+def _first(steps: Sequence[Step], epoch: int) -> int:
+    """The first iteration of an epoch."""
+    return next(step.iteration for step in steps if step.epoch == epoch)
+
+
+def _label(best: Validation) -> str:
+    return f"best epoch, {best.epoch}: {100 * best.accuracy:.1f} %, loss {best.loss:#.3g}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.3g} s"
+    minutes, hours = round(seconds / 60), seconds / 3600
+    return f"{minutes} min" if minutes < 100 else f"{hours:.1f} h"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

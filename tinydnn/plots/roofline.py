@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinydnn.plots import canvas
-from tinydnn.plots.canvas import BLACK, BLUE, GREY, LIGHT, MARGIN, VERMILION
+from tinydnn.plots.canvas import BLACK, BLUE, GREY, LIGHT, SKY, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", BLACK)  # Okabe and Ito's palette
+COLOURS = (BLUE, VERMILION, "#009E73", "#CC79A7", "#E69F00", SKY, BLACK)  # Okabe and Ito's palette
 MARKERS = {"forward": "o", "backward": "s"}
-WIDTH, HEIGHT = 7.6, 4.4  # inches
-LEFT, BOTTOM, LEGEND = 0.75, 0.55, 1.35
+WIDTH, HEIGHT = 7.6, 4.6  # inches
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,8 @@ class Point:
     gflops: float
 
 
-def roofline(
-    path: str | Path, points: Sequence[Point], *, gflops: float, gbytes: float, title: str, note: str = ""
-) -> None:
-    """Plot the roofline, min(gflops, gbytes · intensity), and every kernel as a point, into the PNG file `path`.
+def roofline(points: Sequence[Point], *, gflops: float, gbytes: float, title: str, note: str = "") -> "Figure":
+    """Plot the roofline, min(gflops, gbytes · intensity), and every kernel as a point.
 
     gflops, gbytes: the measured peaks of the machine, in GFLOP/s and GB/s. Both axes are logarithmic.
 
@@ -50,8 +47,6 @@ def roofline(
         lowest = min(0.3 * gbytes * left, *(point.gflops for point in points)) / 2
         highest = max(gflops, *(point.gflops for point in points)) * 2.5
         axes.set(xlim=(left, right), ylim=(lowest, highest))
-        axes.text(right / 1.15, gflops * 1.1, f"{gflops:.0f} GFLOP/s", color=GREY, ha="right", size=8)
-        axes.text(left * 1.15, gbytes * left * 2, f"{gbytes:.0f} GB/s", color=GREY, size=8)
         _plain_ticks(axes.xaxis, axes.yaxis)
         colours = _colours([point.label for point in points])
         for point in points:
@@ -59,45 +54,45 @@ def roofline(
                 point.intensity, point.gflops, MARKERS[point.direction], color=colours[point.label],
                 markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=3,
             )  # fmt: skip
-        _legend(axes, colours)
-        canvas.save(figure, path)
+        # Not beside the roof, where a marker could hide the numbers.
+        _legend(axes, colours, roof=f"{gflops:.3g} GFLOP/s,\n{gbytes:.3g} GB/s")
+    return figure
 
 
 def times_by_size(
-    path: str | Path, sizes: Sequence[str], times: Mapping[tuple[str, str], Sequence[float]], *, title: str
-) -> None:
-    """Plot the times of kernels by size into the PNG file `path`.
+    sizes: Sequence[str], times: Mapping[tuple[str, str], Sequence[float]], *, title: str, note: str = ""
+) -> "Figure":
+    """Plot the times of kernels by size.
 
     times: for each (label, direction) the milliseconds at each size, NaN if the kernel does not support it.
     """
     lines = {"forward": "-", "backward": "--"}
     with canvas.style():
-        figure = canvas.new_figure(WIDTH, HEIGHT, "Time by size", title, "")
-        axes = _axes(figure, "", "ms")
+        figure = canvas.new_figure(WIDTH, HEIGHT, "Time by size", title, note)
+        axes = _axes(figure, "Size", "Time (ms)")
         colours = _colours([label for label, _ in times])
         for (label, direction), values in times.items():
             axes.semilogy(values, lines[direction], color=colours[label], marker=MARKERS[direction], markersize=4)
-        axes.set_xticks(range(len(sizes)), sizes, size=8)
+        axes.set_xticks(range(len(sizes)), sizes, size=7)
         _plain_ticks(axes.yaxis)
         _legend(axes, colours, lines)
-        canvas.save(figure, path)
+    return figure
 
 
-def _axes(figure: Any, xlabel: str, ylabel: str) -> "Axes":
-    axes = canvas.axes_at(figure, LEFT, BOTTOM, WIDTH - LEFT - LEGEND - MARGIN, HEIGHT - BOTTOM - 0.1)
+def _axes(figure: "Figure", xlabel: str, ylabel: str) -> "Axes":
+    axes = figure.subplots()
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.grid(visible=True, which="major", color="#E4E4E4", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, which="major")
     return axes
 
 
 def _plain_ticks(*logarithmic: Any) -> None:
-    """Label the ticks 1, 2, 5, 10, …, not as powers of ten."""
+    """Label the ticks 1, 2, 5, 10, …, over more than four decades 1, 10, …, not as powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     for axis in logarithmic:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e4 * low else (1,), numticks=20))
         axis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.set_minor_formatter(NullFormatter())
 
@@ -106,7 +101,7 @@ def _colours(labels: Sequence[str]) -> dict[str, str]:
     return {label: COLOURS[k % len(COLOURS)] for k, label in enumerate(dict.fromkeys(labels))}
 
 
-def _legend(axes: "Axes", colours: Mapping[str, str], lines: Mapping[str, Any] | None = None) -> None:
+def _legend(axes: "Axes", colours: Mapping[str, str], lines: Mapping[str, Any] | None = None, roof: str = "") -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=colour, linewidth=3, label=label) for label, colour in colours.items()]
@@ -114,4 +109,6 @@ def _legend(axes: "Axes", colours: Mapping[str, str], lines: Mapping[str, Any] |
         Line2D([], [], color=GREY, marker=marker, linestyle=lines[name] if lines else "", label=name)
         for name, marker in MARKERS.items()
     ]
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=8.5)
+    if roof:
+        handles.append(Line2D([], [], color=GREY, linewidth=1.6, label=f"the machine's peaks:\n{roof}"))
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=8.5)

@@ -1,4 +1,4 @@
-"""The vertical scale of a loss with spikes."""
+"""The scales of training progress: iterations, and a loss with spikes."""
 
 import math
 from typing import TYPE_CHECKING
@@ -12,15 +12,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+def iteration_ticks(axes: "Axes", last: int) -> None:
+    """Put about ten round ticks on the horizontal axis, and one at the last iteration."""
+    from matplotlib.ticker import MaxNLocator
+
+    rounded = MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1).tick_values(0, last)
+    axes.set_xticks([*(int(tick) for tick in rounded if 0 < tick < 0.95 * last), last])
+
+
 def loss_scale(axes: "Axes", values: npt.NDArray[np.float64]) -> None:
-    """Set the vertical scale for losses >= 0; values that are not finite are ignored.
+    """Set the vertical scale for losses >= 0.
 
     The scale is linear from 0, unless the highest value is more than 8 times the 80 % quantile, so that most of the
     curve would be flat. Then it is linear up to a dotted line, over two thirds of the height, and logarithmic above.
     """
-    values = values[np.isfinite(values)]
-    highest = float(values.max(initial=0.0))
-    usual = 2 * float(np.quantile(values, 0.8)) if len(values) else 0.0
+    highest, usual = float(values.max()), 2 * float(np.quantile(values, 0.8))
     if 0 < usual < highest / 4:
         _broken_scale(axes, usual, 1.5 * highest)
     else:
@@ -42,12 +48,4 @@ def _broken_scale(axes: "Axes", usual: float, top: float) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.axhline(linear, color=GREY, linewidth=0.8, linestyle=":")
-    axes.annotate(
-        "logarithmic\nabove",
-        (1, linear),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(7, 0),
-        textcoords="offset points",
-        size=7,
-        color=GREY,
-    )
+    axes.set_ylabel(f"{axes.get_ylabel()} (logarithmic\nabove {linear:g})")

@@ -100,12 +100,13 @@ class CrossValidation:
         note += "Every slice is held out once" + ("." if options.split == "slice" else ", no patient is on both sides.")
         if self.dataset.crop.uses_mask:
             note += f" {MASK_NOTE}"
-        plots.confusion_matrix(
-            self.folder / files.CONFUSION_PLOT,
+        names = self.dataset.class_names
+        matrix = plots.confusion_matrix(
             matrix=np.array(pooled["confusion_matrix"]),
-            class_names=self.dataset.class_names,
+            class_names=names,
             title=title,
             note=note,
             interval=pooled["accuracy_interval_95"],
         )
-        plots.folds(self.folder / PLOT, report=report, class_names=self.dataset.class_names, title=title, note=note)
+        plots.save(matrix, self.folder / files.CONFUSION_PLOT)
+        plots.save(plots.folds(report=report, class_names=names, title=title, note=note), self.folder / PLOT)

@@ -1,5 +1,6 @@
 """The report of a finished run: its protocol and its plots."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.runs.files import CONFUSION_PLOT, PROGRESS_PLOT, versions
 from tinydnn.runs.options import Options
 from tinydnn.runs.partition import Partition
+from tinydnn.training.finetuning import Finetuner
 from tinydnn.training.trainer import Trainer
 
 
@@ -58,30 +60,53 @@ def plot_run(
     shared_note: str,
 ) -> None:
     """Plot the training progress and the confusion matrix of a run into its folder."""
-    steps, validations = trainer.steps, trainer.validations
     name = f"recipe {options.recipe}" if options.recipe else options.model
-    title = f"{name}, {len(split.train)} slices to train, {len(split.test)} held out"
+    validation = f", {len(split.validation)} to validate" if options.validation else ""
+    title = f"{name}, {len(split.train)} slices to train{validation}, {len(split.test)} to test"
     note = f"Split by {options.split}. " + ("Synthetic phantoms. " if dataset.synthetic else "")
     if dataset.crop.uses_mask:
         note += f"{MASK_NOTE} "
-    unused = "test slices; the curve shows the validation set" if options.validation else "held-out slices"
-    plots.training_progress(
-        folder / PROGRESS_PLOT,
-        iterations=[step.iteration for step in steps],
-        loss=[step.loss for step in steps],
-        accuracy=[step.accuracy for step in steps],
-        validation_iterations=[validation.iteration for validation in validations],
-        validation_loss=[validation.loss for validation in validations],
-        validation_accuracy=[validation.accuracy for validation in validations],
-        iterations_per_epoch=trainer.iterations_per_epoch,
-        title=title,
-        note=f"{note}Nothing was selected on the {unused}.",
+    progress = plots.training_progress(
+        trainer.records,
+        title=f"{title}; {100 * metrics['accuracy']:.1f} % of the test slices correct",
+        note=note + " ".join(_progress_notes(options, trainer)),
+        held_out="validation" if options.validation else "test",
+        best_epoch=_best_epoch(trainer),
+        thaws=_thaws(trainer),
     )
-    plots.confusion_matrix(
-        folder / CONFUSION_PLOT,
+    plots.save(progress, folder / PROGRESS_PLOT)
+    matrix = plots.confusion_matrix(
         matrix=np.array(metrics["confusion_matrix"]),
         class_names=dataset.class_names,
         title=title,
         note=note + shared_note,
         interval=metrics["accuracy_interval_95"],
     )
+    plots.save(matrix, folder / CONFUSION_PLOT)
+
+
+def _progress_notes(options: Options, trainer: Trainer) -> Iterator[str]:
+    """Sentences on what the curves of a run show, and how its test differs from them."""
+    if options.views > 1:
+        yield f"The curve uses one view of each slice, the test {options.views}."
+    if trainer.protocol.select_best:
+        yield "The model of the best epoch was kept and tested."
+    yield "Nothing was selected on the test slices."
+    if isinstance(trainer, Finetuner):
+        yield "The learning rate is that of the head."
+
+
+def _best_epoch(trainer: Trainer) -> int | None:
+    """The epoch whose model is kept: that of the lowest validation loss, the first of equal ones."""
+    if not trainer.protocol.select_best:
+        return None
+    return min(trainer.validations, key=lambda validation: validation.loss).epoch
+
+
+def _thaws(trainer: Trainer) -> dict[int, str]:
+    """What thaws at the beginning of an epoch, by epoch."""
+    later = trainer.phases[1:] if isinstance(trainer, Finetuner) else ()
+    return {
+        phase.first_epoch: f"layers after {phase.frozen_to} thaw" if phase.frozen_to else "all layers thaw"
+        for phase in later
+    }
