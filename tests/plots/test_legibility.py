@@ -5,6 +5,7 @@ Training progress and the confusion matrix have their cases in files of their ow
 
 import json
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,9 @@ def test_augmentation(rows: int, columns: int, masked: bool) -> None:
 def script(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that returns the names in a script of benchmarks or examples."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return lambda path: runpy.run_path(str(ROOT / path))
+    yield lambda path: runpy.run_path(str(ROOT / path))
+    for benchmark in (ROOT / "benchmarks").glob("*.py"):
+        sys.modules.pop(benchmark.stem, None)
 
 
 def test_train_step_from_the_stored_results(script: Any) -> None:
@@ -193,6 +196,14 @@ def test_train_step_from_the_stored_results(script: Any) -> None:
     bars, lines = {bar.get_facecolor() for bar in axes.patches}, {line.get_color() for line in axes.lines}
     assert len(bars) == 2
     assert min(canvas.contrast(bar[:3], line) for bar in bars for line in lines) > 3  # WCAG, for shapes
+
+
+def test_every_stored_result_that_has_a_picture_is_drawn(script: Any) -> None:
+    figures = dict(script("benchmarks/pictures.py")["pictures"]())
+    drawn = {path.stem for path in RESULTS.glob("*.png")}
+    assert set(figures) == drawn - {"training-progress"}  # its records are not stored
+    for figure in figures.values():
+        assert problems(draw(figure)) == []
 
 
 @pytest.mark.parametrize("factor", [1, 1e4])

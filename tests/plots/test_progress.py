@@ -83,7 +83,7 @@ def test_the_best_epoch_is_marked_with_its_values() -> None:
     records = history(190, 19)
     best = next(record for record in records if isinstance(record, Validation) and record.epoch == 3)
     plot = draw(plots.training_progress(records, title="", best_epoch=3))
-    assert f"↓ best epoch, 3: {best.accuracy:.1%}".replace("%", " %") + f", loss {best.loss:.3f}" in plot.words
+    assert f"↓ best epoch: 3 ({100 * best.accuracy:.1f} %, loss {best.loss:.3f})" in plot.words
     lines = [line.get_xdata()[0] for line in axes_of(plot, "Accuracy").lines if line.get_linestyle() == "-."]
     assert lines == [57]
     assert not [word for word in draw(plots.training_progress(records, title="")).words if "best" in word]

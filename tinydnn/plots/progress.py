@@ -188,7 +188,7 @@ def _first(steps: Sequence[Step], epoch: int) -> int:
 
 
 def _label(best: Validation) -> str:
-    return f"best epoch, {best.epoch}: {100 * best.accuracy:.1f} %, loss {best.loss:#.3g}"
+    return f"best epoch: {best.epoch} ({100 * best.accuracy:.1f} %, loss {best.loss:#.3g})"
 
 
 def _duration(seconds: float) -> str:
