@@ -62,9 +62,9 @@ def draw(curves: dict[str, list[float]], chance: float, title: str) -> Figure:
         figure = canvas.new_figure(7.2, 3.6, "What a split by slice measures", title, note)
         axes = figure.subplots()
         for (by, values), colour in zip(curves.items(), (BLUE, VERMILION), strict=True):
-            label = f"split by {by}: {100 * values[-1]:.0f} %"
+            label = f"split by {by}: {100 * values[-1]:.1f} %"
             axes.plot(range(1, len(values) + 1), [100 * value for value in values], color=colour, label=label)
-        label = f"most frequent label: {100 * chance:.0f} %"
+        label = f"most frequent label: {100 * chance:.1f} %"
         axes.axhline(100 * chance, color=GREY, linestyle="--", linewidth=1, label=label)
         axes.set(xlabel="Epoch", ylabel="Test accuracy (%)", ylim=(0, 102))
         # Labels at the ends of the curves would overlap where both splits end near chance.

@@ -55,7 +55,7 @@ def roofline(points: Sequence[Point], *, gflops: float, gbytes: float, title: st
                 markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=3,
             )  # fmt: skip
         # Not beside the roof, where a marker could hide the numbers.
-        _legend(axes, colours, roof=f"{gflops:.3g} GFLOP/s,\n{gbytes:.3g} GB/s")
+        _legend(axes, colours, roof=f"{gflops:.0f} GFLOP/s,\n{gbytes:.0f} GB/s")
     return figure
 
 
