@@ -71,7 +71,7 @@ def plot_run(
         title=f"{title}; {100 * metrics['accuracy']:.1f} % of the test slices correct",
         note=note + " ".join(_progress_notes(options, trainer)),
         held_out="validation" if options.validation else "test",
-        best_epoch=_best_epoch(trainer),
+        best_epoch=trainer.best.epoch if trainer.protocol.select_best else None,
         thaws=_thaws(trainer),
     )
     plots.save(progress, folder / PROGRESS_PLOT)
@@ -94,13 +94,6 @@ def _progress_notes(options: Options, trainer: Trainer) -> Iterator[str]:
     yield "Nothing was selected on the test slices."
     if isinstance(trainer, Finetuner):
         yield "The learning rate is that of the head."
-
-
-def _best_epoch(trainer: Trainer) -> int | None:
-    """The epoch whose model is kept: that of the lowest validation loss, the first of equal ones."""
-    if not trainer.protocol.select_best:
-        return None
-    return min(trainer.validations, key=lambda validation: validation.loss).epoch
 
 
 def _thaws(trainer: Trainer) -> dict[int, str]:

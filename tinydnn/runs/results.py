@@ -37,12 +37,12 @@ def write_results(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / files.METRICS).unlink(missing_ok=True)
     files.write_predictions(folder / files.PREDICTIONS, evaluation, dataset, np.arange(len(dataset)))
-    plots.confusion_matrix(
-        folder / files.CONFUSION_PLOT,
+    figure = plots.confusion_matrix(
         matrix=np.array(metrics["confusion_matrix"]),
         class_names=dataset.class_names,
         title=title,
         note=note,
         interval=metrics["accuracy_interval_95"],
     )
+    plots.save(figure, folder / files.CONFUSION_PLOT)
     files.write_json(folder / files.METRICS, metrics)
