@@ -67,7 +67,7 @@ def declare_huge_array(file):
         (replace_array("layers", np.zeros(3)), ""),
         (set_attribute("input_shape", [1, 16]), "input_shape: expected (C, H, W)"),
         (set_attribute("input_shape", [1, 10**6, 10**6]), "input_shape: expected (C, H, W) of 1 to 4096"),
-        (set_attribute("input_shape", [2, 16, 16]), "for an x of shape (1, 2, 16, 16)"),
+        (set_attribute("input_shape", [2, 16, 16]), "x: expected shape (1, 1, 16, 16)"),
         (set_attribute("class_names", '["a", "b"]'), "expected a logit for each of 2 classes"),
         (set_attribute("class_names", '"abc"'), "class_names: expected a list of strings"),
         (set_attribute("normalisation", '{"kind": "standard", "shift": 0, "scale": 0}'), "a scale above 0"),

@@ -80,3 +80,11 @@ def test_backward_uses_the_running_statistics_of_its_own_forward_pass():
     updated(later + 100, training=True)
     np.testing.assert_array_equal(backward(x), expected_backward(x))
     np.testing.assert_array_equal(updated.gamma.grad, untouched.gamma.grad)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_an_input_with_other_channels_is_refused_and_changes_nothing(training):
+    layer = BatchNorm2d(3)
+    with pytest.raises(ValueError, match=r"^batchnorm2d: x: expected shape \(2, 3, 4, 4\) for a gamma of shape"):
+        layer(np.ones((2, 5, 4, 4), np.float32), training=training)
+    assert not layer.running_mean.value.any()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinydnn import ops
+from tinydnn.errors import InputError
 from tinydnn.layers import (
     AvgPool2d,
     BatchNorm2d,
@@ -157,3 +158,48 @@ def test_a_layer_may_override_the_parameters_it_reports():
 
     chain = Sequential(Alias(3, 2, rng=np.random.default_rng(0)))
     assert list(chain.parameters()) == ["00-alias/matrix"]
+
+
+def for_12_by_12_pixels():
+    """A model for images of 1 × 12 × 12 that ends in a fully connected layer."""
+    return Sequential(
+        Conv2d(1, 2, 3, padding=1, rng=rng()), ReLU(), MaxPool2d(2), Flatten(), Linear(72, 3, rng=rng()),
+        input_shape=(1, 12, 12),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 6, 6), (2, 3, 12, 12), (2, 12, 12), (1, 12, 12), (2, 1, 1, 1)])
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda model, x: model(x),
+        lambda model, x: model(x, training=True),
+        lambda model, x: model.predict(x),
+    ],
+    ids=["a call", "training", "predict"],
+)
+def test_images_that_a_layer_refuses_are_named_and_not_its_weights(run, shape):
+    with pytest.raises(InputError) as error:
+        run(for_12_by_12_pixels(), np.zeros(shape, np.float32))
+    assert str(error.value) == f"model: expected images of shape (N, 1, 12, 12), found {shape}"
+
+
+def test_the_images_are_named_behind_a_frozen_prefix_too():
+    model = for_12_by_12_pixels()
+    model.freeze("maxpool2d")
+    with pytest.raises(InputError, match=r"^model: expected images of shape \(N, 1, 12, 12\), found \(2, 1, 6, 6\)$"):
+        model(np.zeros((2, 1, 6, 6), np.float32), training=True)
+
+
+def test_a_model_without_flatten_takes_images_of_another_size():
+    model = Sequential(Conv2d(1, 2, 3, rng=rng()), ReLU(), GlobalAvgPool2d(), input_shape=(1, 12, 12))
+    assert model.predict(np.zeros((2, 1, 7, 9), np.float32)).shape == (2, 2)
+
+
+def test_images_of_the_right_size_keep_the_message_of_the_layer():
+    with pytest.raises(TypeError, match=r"^conv2d: x: expected float32, the dtype of w, found float64$"):
+        for_12_by_12_pixels().predict(np.zeros((2, 1, 12, 12)))
+    with pytest.raises(TypeError, match=r"^conv2d: x: expected an array, found list$"):
+        for_12_by_12_pixels().predict([0.0])
+    with pytest.raises(ValueError, match=r"^conv2d: x: expected a shape \(N, C, H, W\) without zeros"):
+        for_12_by_12_pixels().predict(np.zeros((0, 1, 12, 12), np.float32))

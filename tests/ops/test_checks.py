@@ -26,15 +26,15 @@ REFUSED = {
         TypeError,
         "x: expected dtype float32 or float64, found int64",
     ),
-    "conv2d: w float32": (
-        lambda: ops.conv2d(X, W.astype(np.float32), None),
+    "conv2d: x float64, the rest float32": (
+        lambda: ops.conv2d(X, W.astype(np.float32), f(4, dtype=np.float32)),
         TypeError,
-        "w: expected float64, the dtype of x, found float32",
+        "x: expected float32, the dtype of w, found float64",
     ),
     "conv2d: b float32": (
         lambda: ops.conv2d(X, W, f(4, dtype=np.float32)),
         TypeError,
-        "b: expected float64, the dtype of x, found float32",
+        "b: expected float64, the dtype of w, found float32",
     ),
     "conv2d: x flat": (
         lambda: ops.conv2d(f(3, 6, 5), W, None),
@@ -54,7 +54,7 @@ REFUSED = {
     "conv2d: channels": (
         lambda: ops.conv2d(X, f(4, 2, 3, 3), None),
         ValueError,
-        "w: expected shape (4, 3, 3, 3) for an x of shape (2, 3, 6, 5), found (4, 2, 3, 3)",
+        "x: expected shape (2, 2, 6, 5) for a w of shape (4, 2, 3, 3), found (2, 3, 6, 5)",
     ),
     "conv2d: bias": (
         lambda: ops.conv2d(X, W, f(3)),
@@ -132,10 +132,15 @@ REFUSED = {
         ValueError,
         "x: expected a shape (N, I) without zeros, found (2, 3, 6, 5)",
     ),
-    "linear: w": (
+    "linear: features": (
         lambda: ops.linear(f(2, 3), f(3, 4), f(3)),
         ValueError,
-        "w: expected shape (3, 3) for an x of shape (2, 3), found (3, 4)",
+        "x: expected shape (2, 4) for a w of shape (3, 4), found (2, 3)",
+    ),
+    "linear: x float64, the rest float32": (
+        lambda: ops.linear(f(2, 3), f(4, 3, dtype=np.float32), f(4, dtype=np.float32)),
+        TypeError,
+        "x: expected float32, the dtype of w, found float64",
     ),
     "linear: b": (
         lambda: ops.linear(f(2, 3), f(4, 3), f(1, 4)),
@@ -178,12 +183,27 @@ REFUSED = {
             ValueError,
             f"{name}: expected shape (3,) for an x of shape (2, 3, 4, 5), found (4,)",
         )
-        for name in ("gamma", "beta", "mean", "var")
+        for name in ("beta", "mean", "var")
     },
+    "batchnorm2d: channels": (
+        lambda: batchnorm(f(2, 4, 4, 5)),
+        ValueError,
+        "x: expected shape (2, 3, 4, 5) for a gamma of shape (3,), found (2, 4, 4, 5)",
+    ),
+    "batchnorm2d: gamma flat": (
+        lambda: batchnorm(gamma=f(1, 3)),
+        ValueError,
+        "gamma: expected shape (3,) for an x of shape (2, 3, 4, 5), found (1, 3)",
+    ),
+    "batchnorm2d: x float64, the rest float32": (
+        lambda: ops.batchnorm2d(f(2, 3, 4, 5), *[f(3, dtype=np.float32)] * 4, batch_statistics=True),
+        TypeError,
+        "x: expected float32, the dtype of gamma, found float64",
+    ),
     "batchnorm2d: dtype": (
         lambda: batchnorm(mean=f(3, dtype=np.float32)),
         TypeError,
-        "mean: expected float64, the dtype of x, found float32",
+        "mean: expected float64, the dtype of gamma, found float32",
     ),
     "batchnorm2d: eps": (lambda: batchnorm(eps=0), ValueError, "eps: expected a positive number, found 0"),
     "moments: x": (
@@ -287,7 +307,7 @@ def test_the_message_names_operation_argument_expected_and_found(case):
 
 @pytest.mark.parametrize("operation", [ops.conv2d_relu, ops.conv2d_relu_maxpool2d])
 def test_fused_operations_refuse_what_conv2d_refuses(operation):
-    with pytest.raises(ValueError, match=r"^conv2d: w: expected shape"):
+    with pytest.raises(ValueError, match=r"^conv2d: x: expected shape"):
         operation(X, f(4, 2, 3, 3), None)
 
 

@@ -31,12 +31,13 @@ class BatchNorm2d(Layer):
         """x, z: (N, channels, H, W)."""
         if training:
             (mean, var), _ = ops.moments(x)  # the gradient of batchnorm2d includes theirs
-            self._update_running_moments(mean, var, count=x.size // self.channels)
         else:
             mean, var = self.running_mean.value, self.running_var.value
         z, op_backward = ops.batchnorm2d(
             x, self.gamma.value, self.beta.value, mean, var, batch_statistics=training, eps=self.eps
         )
+        if training:
+            self._update_running_moments(mean, var, count=x.size // self.channels)
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
             dx, self.gamma.grad, self.beta.grad = op_backward(dz, need_dx=need_dx)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from tinydnn import ops
 from tinydnn.backend import Array
 from tinydnn.errors import InputError
@@ -16,8 +18,9 @@ class Sequential(Layer):
         dx = f_1'(… f_L'(dz))
 
     Parameters, buffers and generators are named "NN-kind/name", such as "00-conv2d/weight", or "NN-name/…" where
-    `names` has a name for each layer. `input_shape` (C, H, W) is the default of `summary()`. Layers must not share
-    a parameter: each would overwrite the gradient of the other.
+    `names` has a name for each layer. `input_shape` (C, H, W) is that of the images the model was made for. Images of
+    another size are refused only if a layer cannot take them: a model without `Flatten` may work at any size. Layers
+    must not share a parameter: each would overwrite the gradient of the other.
     """
 
     def __init__(self, *layers: Layer, names: Sequence[str] | None = None, input_shape: Shape | None = None) -> None:
@@ -34,15 +37,21 @@ class Sequential(Layer):
         """The output for x, and `backward(dz, need_dx=True)`.
 
         With `need_dx=False`, as in training, the backward pass ends at the first layer that learns. The frozen prefix
-        runs in evaluation mode and has no backward pass, so there is no dx then.
+        runs in evaluation mode and has no backward pass, so there is no dx then. Raises `InputError` if a layer refuses
+        its input and x is not of the model's `input_shape`.
         """
+        shape = np.shape(x)
         prefix = self.frozen_prefix() if training else 0
         if prefix:
             x = self.split_at(prefix)[0].predict(x)
         backwards: list[tuple[int, Backward]] = []
-        for index, _, call in fused(self.layers[prefix:]):
-            x, layer_backward = call(x, training=training)
-            backwards.append((prefix + index, layer_backward))
+        try:
+            for index, _, call in fused(self.layers[prefix:]):
+                x, layer_backward = call(x, training=training)
+                backwards.append((prefix + index, layer_backward))
+        except ValueError as error:
+            self._require_input_shape(shape, error)
+            raise
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
             if need_dx and prefix:
@@ -58,11 +67,25 @@ class Sequential(Layer):
         return x, backward
 
     def predict(self, x: Array) -> Array:
-        """The output for x in evaluation mode; each layer's memory is released before the next one runs."""
-        with ops.inference_mode():
-            for _, _, call in fused(self.layers):
-                x = call.predict(x)
+        """The output for x in evaluation mode; each layer's memory is released before the next one runs.
+
+        Raises `InputError` as a call does.
+        """
+        shape = np.shape(x)
+        try:
+            with ops.inference_mode():
+                for _, _, call in fused(self.layers):
+                    x = call.predict(x)
+        except ValueError as error:
+            self._require_input_shape(shape, error)
+            raise
         return x
+
+    def _require_input_shape(self, shape: Shape, error: ValueError) -> None:
+        """Raise `InputError` instead of a layer's error if images (N, C, H, W) are not those the model was made for."""
+        if self.input_shape is not None and shape[1:] != self.input_shape:
+            expected = ", ".join(map(str, self.input_shape))
+            raise InputError(f"model: expected images of shape (N, {expected}), found {shape}") from error
 
     def freeze(self, part: str) -> None:
         """Freeze the layers from the first one to the last of `part`.

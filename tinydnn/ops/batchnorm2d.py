@@ -10,8 +10,9 @@ def _check(
     x: Array, gamma: Array, beta: Array, mean: Array, var: Array, *, batch_statistics: bool, eps: float = 1e-5
 ) -> None:
     name = "batchnorm2d"
-    checks.floats(name, x=x, gamma=gamma, beta=beta, mean=mean, var=var)
+    checks.floats(name, gamma=gamma, x=x, beta=beta, mean=mean, var=var)
     checks.layout(name, "x", x, "N C H W")
+    checks.shape(name, "x", x, (len(x), gamma.size, *x.shape[2:]), f"for a gamma of shape {gamma.shape}")
     for argument, array in {"gamma": gamma, "beta": beta, "mean": mean, "var": var}.items():
         checks.shape(name, argument, array, (x.shape[1],), f"for an x of shape {x.shape}")
     if not eps > 0:

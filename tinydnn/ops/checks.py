@@ -10,7 +10,10 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def floats(op: str, **arrays: Any) -> None:
-    """Require float32 or float64 arrays, all of one dtype on one device."""
+    """Require float32 or float64 arrays, all of the dtype of the first one and on its device.
+
+    The weights come first, so that an input of another dtype than a model's is the one that is named.
+    """
     first_name, first = next(iter(arrays.items()))
     for name, array in arrays.items():
         if not hasattr(array, "dtype") or not hasattr(array, "shape"):

@@ -8,10 +8,10 @@ from tinydnn.ops.windows import output_size, pad, taps, unpad
 
 
 def _check(x: Array, w: Array, b: Array | None, *, stride: int = 1, padding: int = 0) -> None:
-    checks.floats("conv2d", x=x, w=w, **({} if b is None else {"b": b}))
+    checks.floats("conv2d", w=w, x=x, **({} if b is None else {"b": b}))
     checks.layout("conv2d", "x", x, "N C H W")
     checks.layout("conv2d", "w", w, "O C kh kw")
-    checks.shape("conv2d", "w", w, (len(w), x.shape[1], *w.shape[2:]), f"for an x of shape {x.shape}")
+    checks.shape("conv2d", "x", x, (len(x), w.shape[1], *x.shape[2:]), f"for a w of shape {w.shape}")
     if b is not None:
         checks.shape("conv2d", "b", b, (len(w),), f"for a w of shape {w.shape}")
     checks.integer("conv2d", "stride", stride, least=1)

@@ -7,10 +7,10 @@ from tinydnn.ops.operation import operation
 
 
 def _check(x: Array, w: Array, b: Array) -> None:
-    checks.floats("linear", x=x, w=w, b=b)
+    checks.floats("linear", w=w, x=x, b=b)
     checks.layout("linear", "x", x, "N I")
     checks.layout("linear", "w", w, "O I")
-    checks.shape("linear", "w", w, (len(w), x.shape[1]), f"for an x of shape {x.shape}")
+    checks.shape("linear", "x", x, (len(x), w.shape[1]), f"for a w of shape {w.shape}")
     checks.shape("linear", "b", b, (len(w),), f"for a w of shape {w.shape}")
 
 
