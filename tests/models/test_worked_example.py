@@ -4,13 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-import tinydnn.cli.worked_example  # noqa: F401 - registers the command
-from tinydnn.cli.app import app
-from tinydnn.models.worked_example import worked_example
+from tinydnn.models.worked_example import Parameters, worked_example
 
-ETA, X, Y = 0.1, (0.5, 0.8), 1.0
+ALPHA, X, Y = 0.1, (0.5, 0.8), 1.0
 HIDDEN = [[0.2, -0.4], [0.6, 0.3], [-0.5, 0.8]]
 HIDDEN_BIAS = [0.1, -0.2, 0.3]
 OUTPUT = [0.5, -0.3, 0.8]
@@ -43,17 +40,24 @@ def backward(w, b, v, c):
 
 def step(w, b, v, c):
     d, d_hidden, dw, dv = backward(w, b, v, c)
-    w = [[w[k][i] - ETA * dw[k][i] for i in range(2)] for k in range(3)]
-    b = [b[k] - ETA * d_hidden[k] for k in range(3)]
-    return w, b, [v[k] - ETA * dv[k] for k in range(3)], c - ETA * d
+    w = [[w[k][i] - ALPHA * dw[k][i] for i in range(2)] for k in range(3)]
+    b = [b[k] - ALPHA * d_hidden[k] for k in range(3)]
+    return w, b, [v[k] - ALPHA * dv[k] for k in range(3)], c - ALPHA * d
 
 
-@pytest.fixture(scope="module")
-def network():
+def solved_network():
     """Weights and biases by plain arithmetic: the output bias solves σ(Σ v·h + c) = 0.7."""
     h = forward(HIDDEN, HIDDEN_BIAS, OUTPUT, 0.0)[1]
     c = math.log(0.7 / 0.3) - sum(OUTPUT[k] * h[k] for k in range(3))
     return HIDDEN, HIDDEN_BIAS, OUTPUT, c
+
+
+NETWORK = solved_network()
+
+
+@pytest.fixture(scope="module")
+def network():
+    return NETWORK
 
 
 def exactly(expected):
@@ -68,7 +72,7 @@ def test_the_papers_figures(example):
 
 def test_the_network_is_the_papers(example):
     assert tuple(example.x) == X
-    assert (example.label, example.learning_rate) == (Y, ETA)
+    assert (example.label, example.learning_rate) == (Y, ALPHA)
     assert example.weights.hidden.shape == (3, 2)
     assert example.weights.output.shape == (3,)
 
@@ -125,12 +129,41 @@ def test_after_many_steps_the_prediction_nears_the_label(example, network):
     assert example.later[10000] > 0.99
 
 
-def test_the_command_prints_every_number(example):
-    printed = CliRunner().invoke(app, ["worked-example"]).output
-    for line in ("ŷ = σ(s) = 1 / (1 + e^-0.847298) = 0.7", "E = (y - ŷ)² = (1 - 0.7)² = 0.09", "= -0.126"):
-        assert line in printed
-    numbers = [example.output_sum, example.prediction_after, example.error_after, *example.later.values()]
-    for values in (example.weights, example.gradients, example.updated):
-        numbers += [*values.hidden.flat, *values.hidden_bias, *values.output, values.output_bias]
-    for number in [*numbers, *example.hidden_sum, *example.hidden, *example.hidden_gradient]:
-        assert f"{number:.6f}".rstrip("0") in printed
+def test_the_numeric_derivatives_are_the_gradients(example):
+    for name in ("hidden", "hidden_bias", "output", "output_bias"):
+        np.testing.assert_allclose(getattr(example.numeric, name), getattr(example.gradients, name), rtol=0, atol=1e-10)
+
+
+def test_the_numeric_derivatives_do_not_come_from_the_backward_pass(monkeypatch):
+    monkeypatch.setattr("tinydnn.models.worked_example.LATER", (1,))
+    monkeypatch.setattr("tinydnn.layers.Linear.__call__", without_gradient)
+    example = worked_example()
+    assert not example.gradients.output.any()
+    assert example.numeric.output == pytest.approx(backward(*NETWORK)[3], abs=1e-10)
+
+
+def without_gradient(layer, x, *, training=False):
+    z = x @ layer.weight.value.T + layer.bias.value
+
+    def backward(dz, need_dx=True):
+        layer.weight.grad, layer.bias.grad = np.zeros_like(layer.weight.value), np.zeros_like(layer.bias.value)
+        return np.zeros_like(x)
+
+    return z, backward
+
+
+def test_own_values_give_the_gradients_of_plain_arithmetic(monkeypatch):
+    monkeypatch.setattr("tinydnn.models.worked_example.LATER", (1,))
+    weights = Parameters(
+        np.array([[1.0, -2], [0.5, 0], [-1, 3]]), np.array([0.0, 1, -1]), np.array([2.0, -1, 0.5]), 0.3
+    )
+    example = worked_example((-1.0, 0.25), 0.0, 0.5, weights)
+    x, h = (-1.0, 0.25), [sigmoid(z) for z in (-1.5, 0.5, 0.75)]
+    y = sigmoid(2 * h[0] - h[1] + 0.5 * h[2] + 0.3)
+    d = 2 * y * y * (1 - y)
+    d_hidden = [d * v * h_k * (1 - h_k) for v, h_k in zip((2, -1, 0.5), h, strict=True)]
+    assert (example.prediction, example.error) == (exactly(y), exactly(y**2))
+    np.testing.assert_allclose(example.gradients.hidden, np.outer(d_hidden, x), rtol=1e-12)
+    assert example.updated.output_bias == exactly(0.3 - 0.5 * d)
+    assert weights.output_bias == 0.3
+    assert weights.hidden.tolist() == [[1, -2], [0.5, 0], [-1, 3]]

@@ -1,108 +1,107 @@
 """`tinydnn worked-example`: one step of gradient descent, computed as on paper."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from math import isfinite
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from tinydnn.cli.app import app
+from tinydnn.cli.worked_lines import Section, sections
+from tinydnn.errors import InputError
+from tinydnn.models import worked_example as example
+from tinydnn.plots import check_suffix
 
-if TYPE_CHECKING:
-    from tinydnn.models.worked_example import WorkedExample
-
-UNITS = ((0, "₁"), (1, "₂"), (2, "₃"))
-INPUTS = UNITS[:2]
+LARGEST = 100.0
 
 
-@app.command("worked-example", examples=("tinydnn worked-example",))
-def worked_example() -> None:
-    """Work the paper's example: a 2-3-1 network learns from one pair of values."""
+def _joined(numbers: Iterable[float]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
+
+
+@app.command(
+    "worked-example", examples=("tinydnn worked-example", "tinydnn worked-example --x 1,-0.5 --y 0 --alpha 0.5")
+)
+def worked_example(
+    x: Annotated[str, typer.Option("--x", help="Inputs x₁,x₂.")] = _joined(example.X),
+    y: Annotated[float, typer.Option("--y", help="Label, from 0 to 1.")] = example.LABEL,
+    alpha: Annotated[float, typer.Option(help="Learning rate α.")] = example.LEARNING_RATE,
+    w: Annotated[str, typer.Option("--w", help="Weights of the hidden units: w₁₁,w₁₂,w₂₁,w₂₂,w₃₁,w₃₂.")] = _joined(
+        weight for row in example.HIDDEN for weight in row
+    ),
+    b: Annotated[str, typer.Option("--b", help="Biases of the hidden units: b₁,b₂,b₃.")] = _joined(example.HIDDEN_BIAS),
+    v: Annotated[str, typer.Option("--v", help="Weights of the output: v₁,v₂,v₃.")] = _joined(example.OUTPUT),
+    c: Annotated[
+        float | None,
+        typer.Option("--c", help="Bias of the output; by default 0.2547…, which predicts 0.7 with the other defaults."),
+    ] = None,
+    latex: Annotated[Path | None, typer.Option(help="Also write it as a LaTeX document, a .tex file.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Also draw the network, as a .png, .svg or .pdf file.")] = None,
+) -> None:
+    """Work the paper's example: a 2-3-1 network learns from one pair of inputs, the paper's or your own."""
+    import numpy as np
+
     from tinydnn.cli.display import say
-    from tinydnn.models import worked_example as example
 
-    worked = example.worked_example()
-    for section in (_network, _forward, _backward, _step, _after):
-        say("\n".join([*section(worked), ""]))
+    if latex is not None and latex.suffix.lower() != ".tex":
+        raise InputError(f"--latex: expected a name that ends in .tex, found {latex}")
+    if plot is not None:
+        check_suffix(plot, "--plot")
+    inputs = _numbers("--x", x, 2)
+    label, learning_rate = _number("--y", y, 0, 1), _number("--alpha", alpha, 0, LARGEST)
+    if learning_rate == 0:
+        raise InputError("--alpha: expected a number above 0, found 0")
+    weights = example.Parameters(
+        np.array(_numbers("--w", w, 6)).reshape(3, 2),
+        np.array(_numbers("--b", b, 3)),
+        np.array(_numbers("--v", v, 3)),
+        example.output_bias() if c is None else _number("--c", c, -LARGEST, LARGEST),
+    )
+    worked = example.worked_example(inputs, label, learning_rate, weights)
+    document = sections(worked)
+    for section in document:
+        say(_text(section) + "\n")
+    if latex is not None:
+        from tinydnn.cli.latex import document as latex_document
+        from tinydnn.storage import atomic_write
 
+        with atomic_write(latex) as path:
+            path.write_text(latex_document(document))
+        say(f"{latex}: the example as a LaTeX document")
+    if plot is not None:
+        from tinydnn import plots
 
-def _network(e: "WorkedExample") -> Iterator[str]:
-    w = e.weights
-    yield "A network of 2 inputs x, 3 hidden units h and 1 output ŷ. Every unit is a sigmoid, σ(z) = 1 / (1 + e^-z)."
-    yield "Values are computed in float64 and shown to six decimals."
-    yield ""
-    yield f"  x₁ = {_n(e.x[0])}   x₂ = {_n(e.x[1])}   label y = {_n(e.label)}   learning rate η = {_n(e.learning_rate)}"
-    for k, unit in UNITS:
-        weights = "   ".join(f"w{unit}{of} = {_n(w.hidden[k, i])}" for i, of in INPUTS)
-        yield f"  {weights}   b{unit} = {_n(w.hidden_bias[k])}"
-    weights = "   ".join(f"v{unit} = {_n(w.output[k])}" for k, unit in UNITS)
-    yield f"  {weights}   c = {_n(w.output_bias)}   (c is chosen so that ŷ = 0.7)"
-
-
-def _forward(e: "WorkedExample") -> Iterator[str]:
-    w = e.weights
-    yield "1. Forward"
-    for k, unit in UNITS:
-        formula = " + ".join(f"w{unit}{of}·x{of}" for _, of in INPUTS)
-        values = " + ".join(f"{_f(w.hidden[k, i])}·{_f(e.x[i])}" for i, _ in INPUTS)
-        yield f"  z{unit} = {formula} + b{unit} = {values} + {_f(w.hidden_bias[k])} = {_n(e.hidden_sum[k])}"
-        yield f"  h{unit} = σ(z{unit}) = 1 / (1 + e^{_n(-e.hidden_sum[k])}) = {_n(e.hidden[k])}"
-    formula = " + ".join(f"v{unit}·h{unit}" for _, unit in UNITS)
-    values = " + ".join(f"{_f(w.output[k])}·{_f(e.hidden[k])}" for k, _ in UNITS)
-    yield f"  s = {formula} + c = {values} + {_f(w.output_bias)} = {_n(e.output_sum)}"
-    yield f"  ŷ = σ(s) = 1 / (1 + e^{_n(-e.output_sum)}) = {_n(e.prediction)}"
-    yield f"  E = (y - ŷ)² = ({_n(e.label)} - {_n(e.prediction)})² = {_n(e.error)}"
+        plots.save(plots.network(worked), plot)
+        say(f"{plot}: the network with its values and gradients")
 
 
-def _backward(e: "WorkedExample") -> Iterator[str]:
-    g, d, y = e.gradients, e.output_gradient, e.prediction
-    yield "2. Backward, by the chain rule"
-    values = f"2·({_n(y)} - {_n(e.label)})·{_n(y)}·(1 - {_n(y)})"
-    yield f"  δ  = ∂E/∂s  = 2·(ŷ - y)·ŷ·(1 - ŷ) = {values} = {_n(d)}"
-    for k, unit in UNITS:
-        h = _n(e.hidden[k])
-        values = f"{_f(d)}·{_f(e.weights.output[k])}·{h}·(1 - {h})"
-        yield f"  δ{unit} = ∂E/∂z{unit} = δ·v{unit}·h{unit}·(1 - h{unit}) = {values} = {_n(e.hidden_gradient[k])}"
-    for k, unit in UNITS:
-        yield f"  ∂E/∂v{unit}  = δ·h{unit} = {_f(d)}·{_f(e.hidden[k])} = {_n(g.output[k])}"
-    yield f"  ∂E/∂c   = δ = {_n(g.output_bias)}"
-    for k, unit in UNITS:
-        for i, of in INPUTS:
-            values = f"{_f(e.hidden_gradient[k])}·{_f(e.x[i])}"
-            yield f"  ∂E/∂w{unit}{of} = δ{unit}·x{of} = {values} = {_n(g.hidden[k, i])}"
-        yield f"  ∂E/∂b{unit}  = δ{unit} = {_n(g.hidden_bias[k])}"
+def _numbers(option: str, text: str, count: int) -> tuple[float, ...]:
+    expected = f"{option}: expected {count} numbers separated by commas, found {text!r}"
+    try:
+        numbers = [float(number) for number in text.split(",")]
+    except ValueError:
+        raise InputError(expected) from None
+    if len(numbers) != count:
+        raise InputError(expected)
+    return tuple(_number(option, number, -LARGEST, LARGEST) for number in numbers)
 
 
-def _step(e: "WorkedExample") -> Iterator[str]:
-    w, g, new = e.weights, e.gradients, e.updated
-
-    def moved(name: str, old: float, gradient: float, result: float) -> str:
-        return f"  {name} = {_n(old)} - {_n(e.learning_rate)}·{_f(gradient)} = {_n(result)}"
-
-    yield "3. A step against the gradient: each θ becomes θ - η·∂E/∂θ"
-    for k, unit in UNITS:
-        yield moved(f"v{unit} ", w.output[k], g.output[k], new.output[k])
-    yield moved("c  ", w.output_bias, g.output_bias, new.output_bias)
-    for k, unit in UNITS:
-        for i, of in INPUTS:
-            yield moved(f"w{unit}{of}", w.hidden[k, i], g.hidden[k, i], new.hidden[k, i])
-        yield moved(f"b{unit} ", w.hidden_bias[k], g.hidden_bias[k], new.hidden_bias[k])
+def _number(option: str, number: float, least: float, most: float) -> float:
+    if not (isfinite(number) and least <= number <= most):
+        raise InputError(f"{option}: expected a number from {least:g} to {most:g}, found {number:g}")
+    return number
 
 
-def _after(e: "WorkedExample") -> Iterator[str]:
-    yield "4. Forward again, with the new weights"
-    yield f"  ŷ = {_n(e.prediction_after)}, nearer to y = {_n(e.label)} than {_n(e.prediction)}"
-    values = f"({_n(e.label)} - {_n(e.prediction_after)})²"
-    yield f"  E = {values} = {_n(e.error_after)}, less than {_n(e.error)}"
-    yield ""
-    yield "5. After many iterations the prediction approaches the label"
-    for iterations, prediction in e.later.items():
-        yield f"  {iterations:>6} iterations: ŷ = {prediction:.6f}   E = {(e.label - prediction) ** 2:.6f}"
-
-
-def _n(number: float) -> str:
-    """The number to six decimals, without trailing zeros."""
-    text = f"{number:.6f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
-
-
-def _f(number: float) -> str:
-    """The number as a factor or summand: in brackets if it is negative."""
-    return f"({_n(number)})" if number < 0 else _n(number)
+def _text(section: Section) -> str:
+    """A section in plain text, with the left sides of its formulas and the columns of its table aligned."""
+    sides = [formula.partition(" ")[0] for formula in section.formulas]
+    width = 0 if any("   " in formula for formula in section.formulas) else max(map(len, sides), default=0)
+    lines = [section.heading, section.before]
+    for side, formula in zip(sides, section.formulas, strict=True):
+        lines.append(f"  {side:{width}}{formula.removeprefix(side)}")
+    widths = [max(map(len, column)) for column in zip(*section.table, strict=True)]
+    for first, *rest in section.table:
+        cells = "".join(f"  {cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
+        lines.append(f"  {first:{widths[0]}}{cells}")
+    return "\n".join(line for line in [*lines, section.after] if line).replace("`", "")

@@ -7,6 +7,7 @@ from tinydnn.plots.augmentation import augmentation
 from tinydnn.plots.canvas import check_suffix, save
 from tinydnn.plots.confusion import confusion_matrix
 from tinydnn.plots.folds import folds
+from tinydnn.plots.network import network
 from tinydnn.plots.progress import training_progress
 from tinydnn.plots.roofline import Point, roofline, times_by_size
 
@@ -16,6 +17,7 @@ __all__ = [
     "check_suffix",
     "confusion_matrix",
     "folds",
+    "network",
     "roofline",
     "save",
     "times_by_size",
