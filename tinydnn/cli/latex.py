@@ -10,6 +10,7 @@ PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath}
 \allowdisplaybreaks
 \setlength{\parindent}{0pt}
+\renewcommand{\arraystretch}{1.7}
 \begin{document}
 """
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tinydnn.backend import Array
 from tinydnn.models.worked_example import STEP, Parameters, WorkedExample
 
 UNITS = ((0, "₁"), (1, "₂"), (2, "₃"))
@@ -144,18 +143,18 @@ def _named(p: Parameters) -> Iterator[tuple[str, float]]:
         yield f"b{unit}", p.hidden_bias[k]
 
 
-def _r(number: float | Array) -> str:
+def _r(number: float) -> str:
     """A result: six significant digits; what is only the rounding of zero is 0."""
     return f"{number:.6g}" if abs(number) > ROUNDING else "0"
 
 
-def _n(number: float | Array) -> str:
+def _n(number: float) -> str:
     """A number to compute with: ten significant digits, or fifteen so close to 1 that 1 - h needs them."""
     if abs(number) <= ROUNDING:
         return "0"
     return f"{number:.15g}" if 0.999 < abs(number) < 1 else f"{number:.10g}"
 
 
-def _f(number: float | Array) -> str:
+def _f(number: float) -> str:
     """A number as a factor or summand: in brackets if it is negative."""
     return f"({_n(number)})" if number < 0 else _n(number)
