@@ -18,7 +18,7 @@ from readme import table_from_runs
 
 # On all 3064 slices. The last column says where a figure comes from, if not from the publication itself.
 PUBLISHED = (
-    ("Hou and Zhang, transfer learning", "slice, 2451 and 613", "89.89", "the paper reproduced here"),
+    ("Hou and Zhang, transfer learning", "slice, 2451 and 613", "89.89", "the paper, with MATLAB"),
     ("always glioma", "", "46.5", "arithmetic"),
     ("Cheng 2015, region given, bag of words, SVM", "patient, 5 folds", "91.28", "second hand"),
     ("Abiwinanda 2019, small CNN", "slice", "84.19", "second hand"),

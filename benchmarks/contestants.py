@@ -1,6 +1,6 @@
 """The contestants, each in a process of its own: `python benchmarks/contestants.py NAME BATCH SIZE THREADS START.npz`.
 
-Each trains the paper's network without dropout, from the same weights on the same batch, by SGD with momentum. A
+Each trains the baseline network without dropout, from the same weights on the same batch, by SGD with momentum. A
 contestant reads requests such as {"steps": 10}, a line of JSON each, answers each with a line, and is idle in between.
 """
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from tinydnn.layers import Sequential
 
-CHANNELS, HIDDEN, CLASSES = (16, 32, 64, 128), 128, 3  # of the paper's network
+CHANNELS, HIDDEN, CLASSES = (16, 32, 64, 128), 128, 3  # of the baseline network
 VGG16_CHANNELS = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)  # 0: pooling
 
 
 def tinydnn_cnn(size: int) -> "Sequential":
-    """The paper's network without dropout, whose random draws would differ between the libraries."""
+    """The baseline network without dropout, whose random draws would differ between the libraries."""
     from tinydnn.layers import Dropout, Sequential
     from tinydnn.models import baseline_cnn
 
@@ -27,7 +27,7 @@ def tinydnn_cnn(size: int) -> "Sequential":
 
 
 def torch_cnn(size: int, *, dropout: float = 0.0) -> "nn.Sequential":
-    """The paper's network for images of one channel and `size` × `size` pixels."""
+    """The baseline network for images of one channel and `size` × `size` pixels."""
     from torch import nn
 
     layers: list[nn.Module] = []

@@ -3,7 +3,7 @@
     python benchmarks/phantom_difficulty.py
 
 Prints the held-out accuracy, split by slice and by patient, of softmax regression on pixels (with several weight
-decays) and of the paper's network as `tinydnn train` trains it, on the 600 phantoms of `tinydnn train`.
+decays) and of the baseline network as `tinydnn train` trains it, on the 600 phantoms of `tinydnn train`.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The time of the paper's training on a GPU: 190 iterations of 128 slices of 256 x 256 pixels.
+"""The time of a training like the paper's on a GPU: 190 iterations of 128 slices of 256 x 256 pixels.
 
     python benchmarks/time_to_accuracy.py [DATA] [--precision tf32] [--json F]
 

@@ -1,11 +1,11 @@
-"""Training steps of the paper's network per second: tinydnn against PyTorch.
+"""Training steps of the baseline network per second: tinydnn against PyTorch.
 
     python benchmarks/train_step.py [--batch 32,128] [--size 256] [--threads 2] [--json F]
     python benchmarks/train_step.py --device cuda [--batch 32,128,512]
 
 Every contestant runs in a process of its own, one at a time, in turns: from the same weights on the same phantoms, with
 the same number of threads. First, the losses of ten steps must agree to one part in a thousand; then steps are timed.
-The network is the paper's without dropout, whose random draws would differ. The arithmetic bound is the throughput if
+The network is the baseline without dropout, whose random draws would differ. The arithmetic bound is the throughput if
 all multiplications and additions of a step, zeros included, ran at the peak measured for a matrix product.
 
 On a GPU, times are between events there; memory is the GPU's (tinydnn: the size of its pools; PyTorch: the peak of its

@@ -1,4 +1,4 @@
-"""Train the paper's network with a loop of your own: without the trainer and the command line.
+"""Train the baseline network with a loop of your own: without the trainer and the command line.
 
     python examples/train_brain_tumour.py [DATA]
 

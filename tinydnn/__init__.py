@@ -1,6 +1,6 @@
 """A readable neural-network engine on NumPy and CuPy.
 
-A training step reads like the paper:
+A training step reads like its formulas:
 
     logits, backward = model(x, training=True)
     loss, loss_backward = ops.softmax_cross_entropy(logits, y)

@@ -1,4 +1,4 @@
-"""The models of the paper: their layers, seeds, and the dtypes of a training step."""
+"""The models trained from scratch: their layers, seeds, and the dtypes of a training step."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def kinds(model):
     return [type(layer).__name__ for layer in model.layers]
 
 
-def test_the_baseline_has_the_layers_of_the_paper():
+def test_the_baseline_has_four_blocks_and_two_fully_connected_layers():
     model = baseline_cnn()
     assert kinds(model) == 4 * ["Conv2d", "ReLU", "MaxPool2d"] + ["Flatten", "Linear", "ReLU", "Dropout", "Linear"]
     convolutions = [layer for layer in model.layers if type(layer).__name__ == "Conv2d"]

@@ -70,7 +70,7 @@ def test_the_papers_figures(example):
     assert example.output_gradient == exactly(-0.126)
 
 
-def test_the_network_is_the_papers(example):
+def test_the_default_is_a_2_3_1_network_with_these_inputs(example):
     assert tuple(example.x) == X
     assert (example.label, example.learning_rate) == (Y, ALPHA)
     assert example.weights.hidden.shape == (3, 2)

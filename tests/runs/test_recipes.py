@@ -21,7 +21,7 @@ def test_there_are_three_recipes():
     assert set(names()) == {"paper", "fast", "best"}
 
 
-def test_the_recipe_of_the_paper_is_the_training_of_the_paper():
+def test_the_recipe_paper_is_the_reconstructed_training():
     values = read_recipe("paper")
     found = [values[name] for name in ("model", "optimizer", "epochs", "batch_size")]
     assert found == ["baseline", "sgd", 10, 128]

@@ -125,7 +125,7 @@ def test_a_step_with_a_log_prior_is_not_captured_and_agrees_with_the_cpu(trainer
         assert next(balanced.run()).loss == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_papers_network_trains_as_on_the_cpu(trainer, gpu):
+def test_the_baseline_network_trains_as_on_the_cpu(trainer, gpu):
     expected = losses(trainer("cpu", network=baseline_cnn(image_size=SIDE, seed=1), epochs=1))
     with gpu():
         gpu_losses = losses(trainer("cuda", network=baseline_cnn(image_size=SIDE, seed=1), epochs=1))
@@ -296,7 +296,7 @@ def test_a_captured_step_gives_the_bits_of_single_launches(trainer, real_gpu):
 
 
 @pytest.mark.gpu
-def test_ten_steps_of_the_papers_network_agree_with_the_cpu(random_dataset, simple_trainer, real_gpu):
+def test_ten_steps_of_the_baseline_network_agree_with_the_cpu(random_dataset, simple_trainer, real_gpu):
     step_losses = {}
     for device, precision in (("cpu", "fp32"), ("cuda", "fp32"), ("cuda", "tf32")):
         network = baseline_cnn(image_size=64, seed=1)

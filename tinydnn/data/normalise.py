@@ -1,6 +1,6 @@
 """Normalisation of pixels: by statistics of the training set, or as a pretrained network expects them.
 
-    standard:      x' = (x − mean) / std                          (the paper's formula)
+    standard:      x' = (x − mean) / std                          (the paper's (x − μ) / σ)
     minmax:        x' = (x − min) / (max − min)                   in [0, 1] on the training set
     preprocessing: x'[c] = (x[c] / scale − mean[c]) / std[c]      c in the network's channel order
 

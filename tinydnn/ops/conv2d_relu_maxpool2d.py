@@ -1,4 +1,4 @@
-"""Convolution, ReLU and max pooling as one operation: the block that the paper's network repeats."""
+"""Convolution, ReLU and max pooling as one operation: the block that the baseline network repeats."""
 
 from tinydnn.backend import Array
 from tinydnn.ops import checks

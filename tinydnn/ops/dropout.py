@@ -26,7 +26,7 @@ def dropout(x: Array, keep: Array, *, rate: float) -> tuple[Array, Backward]:
     An operation is a pure function, so the random mask is an argument: keep is True with probability 1 − rate.
     x, z: any shape. keep: bool, the shape of x. `backward(dz)` returns dx.
 
-    Source: Hou and Zhang, dropout; Srivastava et al., Dropout (2014), section 4.
+    Source: Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting (2014), section 4.
     """
     scale = keep.astype(x.dtype) / float(1 - rate)  # a NumPy scalar would turn float32 into float64
 

@@ -19,6 +19,8 @@ def relu(x: Array) -> tuple[Array, Backward]:
 
     At the kink x = 0 the gradient is 0. x and z: any shape. `backward(dz)` returns dx.
 
+    The paper writes a = max(0, z): its z is the input, x here, and its a the value, z here.
+
     Source: Hou and Zhang, activation function; Goodfellow et al., Deep Learning, section 6.3.1.
     """
     xp = array_module(x)

@@ -17,7 +17,9 @@ class SGD(Optimizer):
 
     The state of each parameter is its velocity v. Without momentum there is none, and θ ← θ − lr · g.
 
-    Source: Hou and Zhang, gradient descent; Sutskever et al., On the importance of initialization and momentum.
+    Source: Hou and Zhang, gradient descent, where lr is called α; momentum: Polyak, Some methods of speeding up the
+    convergence of iteration methods (1964), and Sutskever et al., On the importance of initialization and momentum in
+    deep learning (2013).
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class Options:
         expected="a path",
     )
     recipe: str | None = option(None, "Run", "paper, fast, best or a .toml file; explicit options override it.")
-    model: str = option("baseline", "Model", "{choices}; baseline is the paper's.", choices=MODELS)
+    model: str = option("baseline", "Model", "{choices}; baseline is a reconstruction of the paper's.", choices=MODELS)
     epochs: int = option(10, "Optimisation", "Number of epochs.", limit=AT_LEAST_1)
     batch_size: int = option(128, "Optimisation", "Slices in a batch.", limit=AT_LEAST_1)
     optimizer: str = option("sgd", "Optimisation", "{choices}.", choices=OPTIMIZERS)

@@ -1,4 +1,4 @@
-// The block for one input channel, as in the first layer of the paper's network: 3 × 3 convolution of stride 1, ReLU and 2 × 2
+// The block for one input channel, as in the first layer of the baseline network: 3 × 3 convolution of stride 1, ReLU and 2 × 2
 // max pooling in float32 on CUDA cores; forward, and the gradients of kernel and bias. Channels-last.
 //
 // Memory is the bound, not arithmetic. For a batch of 128 images of 256 × 256 with 16 output channels, 33.6 MB in, 134 MB of
