@@ -20,20 +20,20 @@ CHANNELS = (16, 32, 64, 128)
 
 
 def baseline_cnn(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, seed: int = 0) -> Sequential:
-    """A reconstruction of the paper's network: four blocks of convolution, ReLU and max pooling, then two linear layers.
+    """A reconstruction of the paper's network: four blocks of convolution, ReLU and max pooling, two linear layers.
 
     (N, in_channels, S, S) → 16 channels at S/2 → 32 at S/4 → 64 at S/8 → 128 at S/16 → 128 → logits (N, classes).
     Convolutions are 3 × 3 with "same" padding, pooling is 2 × 2, and training drops half of the 128 hidden units.
 
-    Known from the paper are the kinds of layers: convolution, ReLU, max pooling, fully connected. It gives no structure;
-    number and order of the layers, widths, kernels, dropout and initial weights are chosen here, as is usual for
-    networks of this kind.
+    Known from the paper are the kinds of layers: convolution, ReLU, max pooling, fully connected. It gives no
+    structure: number and order of the layers, widths, kernels, dropout and initial weights are chosen here, as is usual
+    for networks of this kind.
 
-    Source: Hou and Zhang, kinds of layers; LeCun et al., Gradient-based learning applied to document recognition (1998):
-    convolution and pooling in turn, then fully connected layers; Simonyan and Zisserman, Very Deep Convolutional
-    Networks (2015): 3 × 3 kernels, channels that double as the image halves; Krizhevsky et al., ImageNet Classification
-    with Deep Convolutional Neural Networks (2012): dropout of half the hidden units; He et al., Delving Deep into
-    Rectifiers (2015): initial weights.
+    Source: Hou and Zhang, kinds of layers; LeCun et al., Gradient-based learning applied to document recognition
+    (1998): convolution and pooling in turn, then fully connected layers; Simonyan and Zisserman, Very Deep
+    Convolutional Networks (2015): 3 × 3 kernels, channels that double as the image halves; Krizhevsky et al., ImageNet
+    Classification with Deep Convolutional Neural Networks (2012): dropout of half the hidden units; He et al., Delving
+    Deep into Rectifiers (2015): initial weights.
     """
     check_size(image_size)
     rng = np.random.default_rng(seed)

@@ -36,8 +36,9 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
 
     logits: (N, K). labels: (N,) integers in 0 … K−1. L: a scalar array. `backward(dloss=1.0)` returns dlogits.
 
-    Source: Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs (1990); Goodfellow et al.,
-    Deep Learning, section 6.2.2.3; label smoothing: Szegedy et al., Rethinking the Inception Architecture, section 7.
+    Source: Bridle, Probabilistic Interpretation of Feedforward Classification Network Outputs (1990); Goodfellow et
+    al., Deep Learning, section 6.2.2.3; label smoothing: Szegedy et al., Rethinking the Inception Architecture,
+    section 7.
     """
     xp = array_module(logits)
     count, classes = logits.shape
