@@ -1,6 +1,8 @@
 """The worked example reproduces the paper's figures, and agrees with plain arithmetic everywhere."""
 
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +169,14 @@ def test_own_values_give_the_gradients_of_plain_arithmetic(monkeypatch):
     assert example.updated.output_bias == exactly(0.3 - 0.5 * d)
     assert weights.output_bias == 0.3
     assert weights.hidden.tolist() == [[1, -2], [0.5, 0], [-1, 3]]
+
+
+def test_the_example_script_prints_the_same_numbers(example, capsys):
+    runpy.run_path(str(Path(__file__).parents[2] / "examples" / "worked_example.py"))
+    printed = capsys.readouterr().out
+    rows = {0: example.prediction, 1: example.prediction_after, **example.later}
+    for step, prediction in rows.items():
+        error = (example.label - prediction) ** 2
+        assert f"after {step:>5} steps: prediction {prediction:.6g}, error {error:.6g}\n" in printed
+    assert f"output gradient {example.output_gradient:.6g}\n" in printed
+    assert ", ".join(f"{gradient:.6g}" for gradient in example.hidden_gradient) in printed
