@@ -7,7 +7,6 @@ from unittest import mock
 
 import pytest
 from matplotlib import mathtext
-from PIL import Image
 
 from tinydnn.cli.latex import document, formula
 from tinydnn.cli.worked_lines import sections
@@ -140,8 +139,8 @@ def test_a_step_too_long_is_described_as_one(printed_by):
         (("--y", "2"), "--y: expected a number from 0 to 1, found 2"),
         (("--alpha", "-1"), "--alpha: expected a number from 0 to 100, found -1"),
         (("--alpha", "0"), "--alpha: expected a number above 0, found 0"),
-        (("--latex", "a.pdf"), "--latex: expected a .tex file, found a.pdf"),
-        (("--plot", "a.gif"), "--plot: expected a .png, .svg, .pdf file, found a.gif"),
+        (("--latex", "a.pdf"), "--latex: expected a name that ends in .tex, found a.pdf"),
+        (("--plot", "a.gif"), "--plot: expected a name that ends in .png, .svg or .pdf, found a.gif"),
     ],
 )
 def test_an_invalid_value_is_named_in_one_line(options, message, command):
@@ -149,12 +148,13 @@ def test_an_invalid_value_is_named_in_one_line(options, message, command):
     assert (result.status, result.out, result.err) == (2, "", f"tinydnn: {message}\n")
 
 
-def test_the_network_is_drawn_into_a_file(command, tmp_path):
-    result = command("worked-example", "--plot", tmp_path / "network.png")
+@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
+def test_the_network_is_drawn_into_a_file(command, tmp_path, suffix, start):
+    path = tmp_path / f"network{suffix}"
+    result = command("worked-example", "--plot", path)
     assert result.status == 0
-    assert f"{tmp_path / 'network.png'}: the network with its values and gradients" in result.out
-    with Image.open(tmp_path / "network.png") as image:
-        assert image.format == "PNG"
+    assert f"{path}: the network with its values and gradients" in result.out
+    assert path.read_bytes().startswith(start)
 
 
 def test_the_latex_document_has_every_formula(command, tmp_path):
