@@ -8,11 +8,33 @@ A training step reads like its formulas:
     optimizer.step()
 """
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from tinydnn import kernels, layers, models, ops, optim
 from tinydnn.errors import InputError
 from tinydnn.layers import Parameter, Sequential
 from tinydnn.optim import SGD, Adam
 
+if TYPE_CHECKING:
+    from tinydnn import bench, checkpoint, data, gradcheck, metrics, plots, runs, training, weights
+
 __version__ = "0.1.0"
 
-__all__ = ["SGD", "Adam", "InputError", "Parameter", "Sequential", "kernels", "layers", "models", "ops", "optim"]
+__all__ = [
+    "SGD", "Adam", "InputError", "Parameter", "Sequential", "bench", "checkpoint", "data", "gradcheck", "kernels",
+    "layers", "metrics", "models", "ops", "optim", "plots", "runs", "training", "weights",
+]  # fmt: skip
+
+if not TYPE_CHECKING:  # type checkers see the imports above, and no attribute of any name
+
+    def __getattr__(name: str) -> ModuleType:
+        """Import a subpackage when it is first used, so that `import tinydnn` stays fast."""
+        if name in __all__:
+            return import_module(f"tinydnn.{name}")
+        raise AttributeError(f"module 'tinydnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
