@@ -1,5 +1,6 @@
 """Output of the commands: lines, and tables of metrics."""
 
+import os
 from typing import Any
 
 from rich.console import Console
@@ -8,7 +9,17 @@ from rich.table import Table
 from tinydnn.data.dataset import Dataset
 from tinydnn.runs.evaluation import MASK_NOTE
 
-console = Console(highlight=False)
+
+def make_console() -> Console:
+    """The console of all commands. It is live on a terminal, except in the cell of a notebook.
+
+    There, `!tinydnn …` writes to a terminal whose output does not understand cursor movements. Jupyter sets
+    JPY_PARENT_PID for its kernels and what they start, but not for the terminals in the browser.
+    """
+    return Console(highlight=False, force_terminal=False if "JPY_PARENT_PID" in os.environ else None)
+
+
+console = make_console()
 
 
 def say(text: str) -> None:
