@@ -33,6 +33,7 @@ def test_the_report_names_function_implementation_and_dtype():
         report = gradcheck(convolve, X, W, B)
     assert (report.name, report.implementation, report.dtype) == ("conv2d", "im2col", "float64")
     assert str(report).startswith("conv2d (im2col, float64)\n  x: ok")
+    assert repr(report) == str(report)
 
 
 def test_an_argument_that_is_none_is_not_checked():

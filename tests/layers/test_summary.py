@@ -1,5 +1,7 @@
 """The table of a model: output shapes, parameters, FLOPs, and the implementations that run."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,7 @@ def test_every_row_names_the_implementation_that_runs(fastest):
 
 
 def test_the_table_ends_with_totals():
-    lines = small().summary().splitlines()
+    lines = str(small().summary()).splitlines()
     assert lines[0].split() == ["layer", "output", "parameters", "FLOPs", "implementation"]
     assert len(lines) == 1 + 1 + 9 + 1 + 1
     assert lines[-1].split() == ["all", "88", f"{5184 + 288 + 288 + 420 + 48 + 12 + 12 + 0 + 12:,}"]
@@ -72,14 +74,14 @@ def test_the_baseline_has_as_many_parameters_as_counted_by_hand():
     assert sum(row.parameters for row in rows) == by_hand
     convolutions = sum(s * s * o * 18 * i for s, i, o in [(256, 1, 16), (128, 16, 32), (64, 32, 64), (32, 64, 128)])
     assert sum(row.flops for row in rows if "conv2d" in row.name) == convolutions
-    assert "4,291,971" in model.summary().splitlines()[-1]
+    assert "4,291,971" in str(model.summary()).splitlines()[-1]
 
 
 def test_a_summary_requires_an_input_shape():
     model = Sequential(Conv2d(1, 2, 3, rng=np.random.default_rng(0)))
     with pytest.raises(ValueError, match="expected an input shape"):
         model.summary()
-    assert "2 x 5 x 5" in model.summary((1, 7, 7))
+    assert "2 x 5 x 5" in str(model.summary((1, 7, 7)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -93,3 +95,22 @@ def test_a_summary_does_not_change_the_model(dtype):
 def test_the_flops_of_a_chain_are_the_sum_over_its_layers():
     model = small()
     assert model.flops((1, 12, 12), (2,)) == sum(row.flops for row in rows_of(model))
+
+
+def test_the_value_of_a_cell_is_the_table_itself():
+    summary = small().summary()
+    assert repr(summary) == str(summary)
+    assert (summary.parameters, summary.flops) == (88, sum(row.flops for row in summary.rows))
+
+
+def test_a_notebook_shows_a_model_as_the_table_of_its_summary():
+    model = small()
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", model._repr_html_())
+    assert cells[:5] == ["layer", "output", "parameters", "FLOPs", "implementation"]
+    assert cells[5:8] == ["00-conv2d", "2 x 12 x 12", "20"]
+    assert cells[-5:-2] == ["all", "", "88"]
+    assert model.summary()._repr_html_() == model._repr_html_()
+
+
+def test_a_model_without_an_input_shape_has_no_table():
+    assert Sequential(ReLU())._repr_html_() is None

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from statistics import NormalDist
@@ -191,3 +192,25 @@ def test_metrics_do_not_depend_on_the_order_of_classes(matrix: np.ndarray, order
 def test_an_invalid_matrix_is_rejected(matrix: list, names: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         classification_report(matrix, names)
+
+
+def test_a_notebook_shows_the_metrics_of_each_class_and_the_accuracy_with_its_interval() -> None:
+    page = classification_report([[1, 2, 0], [0, 3, 1], [0, 0, 0]], ["<b>", "glioma", "never"])._repr_html_()
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", page)
+    assert cells[5:20] == [
+        "&lt;b&gt;", "100.0%", "33.3%", "50.0%", "3", "glioma", "60.0%", "75.0%", "66.7%", "4", "never", "0.0%", "-",
+        "0.0%", "0",
+    ]  # fmt: skip
+    assert cells[20] == "macro average"
+    assert "Accuracy 57.1% on 7 slices, 95 % interval over slices 25.0% to 84.2%." in page
+
+
+def test_a_report_is_a_dictionary_that_json_writes() -> None:
+    report = classification_report([[1, 2], [3, 4]], ["a", "b"])
+    assert json.loads(json.dumps(report)) == report == dict(report)
+
+
+def test_a_notebook_says_over_what_an_interval_is() -> None:
+    report = classification_report([[1, 2], [3, 4]], ["a", "b"])
+    report["interval_over"] = "patients"
+    assert "95 % interval over patients" in report._repr_html_()

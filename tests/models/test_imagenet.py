@@ -100,7 +100,7 @@ def test_an_unknown_network_or_head_is_refused(name, head, words):
 
 
 def test_the_summary_names_every_layer():
-    lines = squeezenet1_1(image_size=64).summary().splitlines()
+    lines = str(squeezenet1_1(image_size=64).summary()).splitlines()
     assert lines[2].startswith("00-features.0 (conv2d) ")
     assert lines[5].startswith("03-features.3 (sequential) ")
     assert lines[-1].split()[:2] == ["all", "1,235,496"]

@@ -1,5 +1,8 @@
 """The choice among implementations: priorities, requests, predictions and traces; what registration refuses."""
 
+import inspect
+import pydoc
+
 import numpy as np
 import pytest
 
@@ -173,8 +176,22 @@ def test_only_the_module_that_registered_a_name_can_register_it_again(double):
 def test_an_operation_has_the_name_and_docstring_of_its_reference():
     assert ops.conv2d.__name__ == "conv2d"
     assert "cross-correlation" in ops.conv2d.__doc__
-    assert repr(ops.conv2d).startswith("<operation conv2d: reference")
+    assert repr(ops.conv2d).startswith("<operation conv2d(x, w, b, *, stride=1, padding=0): reference, ")
     assert ops.operations()["conv2d"] is ops.conv2d
+
+
+def test_help_shows_the_signature_and_the_formula():
+    assert str(inspect.signature(ops.conv2d)) == "(x, w, b, *, stride=1, padding=0)"
+    text = pydoc.plaintext.document(ops.conv2d)
+    assert text.startswith("conv2d(x, w, b, *, stride=1, padding=0)\n")
+    assert "z[n,o,i,j] = Σ" in text
+
+
+def test_an_operation_as_an_attribute_of_a_class_is_called_without_the_instance():
+    class Model:
+        activation = ops.relu
+
+    assert Model().activation is ops.relu
 
 
 def test_operations_returns_a_copy():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
+from tinydnn.data import overview
 from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.errors import InputError
 
@@ -30,7 +31,7 @@ class Rows(Protocol):
     def __getitem__(self, index: int | slice, /) -> np.ndarray: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """N images of S x S pixels with their classes and patients. Raises `ValueError` if lengths differ."""
 
@@ -56,6 +57,12 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"Dataset({overview.text(self)})"
+
+    def _repr_html_(self) -> str:
+        return overview.page(self)
 
     @property
     def size(self) -> int:

@@ -57,7 +57,7 @@ class Check:
     reason: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The outcome for one function: its name, the implementations that ran, and one `Check` per argument."""
 
@@ -99,3 +99,6 @@ class Report:
             reason = f": {check.reason}" if check.reason else ""
             lines.append(f"  {check.argument}: {check.verdict} (relative error {check.error:.1e}){reason}")
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)

@@ -74,6 +74,17 @@ class Layer(ABC):
             members |= {f"{layer_name}/{name}": member for name, member in getattr(layer, method)().items()}
         return members
 
+    def __repr__(self) -> str:
+        """The constructor's call without the generator; a layer that contains others lists them, one a line."""
+        inner = list(self.named_layers())
+        if not inner:
+            return _call(self)
+        lines = [f"{type(self).__name__}: {len(inner)} {'layer' if len(inner) == 1 else 'layers'}{_count(self)}"]
+        for name, layer in inner:
+            first, *rest = repr(layer).splitlines()
+            lines += [f"  {name}: {first}{'' if rest else _count(layer)}", *(f"  {line}" for line in rest)]
+        return "\n".join(lines)
+
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
         """Floating-point operations of the forward pass; multiplication, addition and comparison count 1 each."""
         return prod(output_shape)
@@ -121,6 +132,20 @@ class Layer(ABC):
 
     def _state(self) -> dict[str, Parameter | Buffer]:
         return {**self.parameters(), **self.buffers()}
+
+
+def _call(layer: Layer) -> str:
+    arguments = [
+        str(value) if name.startswith(("in_", "out_")) else f"{name}={value}"
+        for name, value in layer.config().items()
+        if value is not None
+    ]
+    return f"{type(layer).__name__}({', '.join(arguments)})"
+
+
+def _count(layer: Layer) -> str:
+    count = sum(prod(parameter.value.shape) for parameter in layer.parameters().values())
+    return f", {count:,} parameters" if count else ""
 
 
 def he_normal(shape: Shape, fan_in: int, rng: np.random.Generator) -> Array:

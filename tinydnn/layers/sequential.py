@@ -9,7 +9,7 @@ from tinydnn.backend import Array
 from tinydnn.errors import InputError
 from tinydnn.layers.fusion import fused
 from tinydnn.layers.layer import Backward, Layer, Shape
-from tinydnn.layers.summary import layer_rows, summary
+from tinydnn.layers.summary import Summary, layer_rows
 
 
 class Sequential(Layer):
@@ -136,12 +136,16 @@ class Sequential(Layer):
         for index, (name, layer) in enumerate(zip(self.names, self.layers, strict=True)):
             yield f"{index:02d}-{name}", layer
 
-    def summary(self, input_shape: Shape | None = None) -> str:
+    def summary(self, input_shape: Shape | None = None) -> Summary:
         """A table: layer, output shape, parameters, FLOPs per image, and the implementation that runs."""
         shape = input_shape or self.input_shape
         if shape is None:
             raise ValueError("summary: expected an input shape (C, H, W), found none in the call and none in the model")
-        return summary(list(self.named_layers()), shape)
+        return Summary(tuple(layer_rows(list(self.named_layers()), shape)))
+
+    def _repr_html_(self) -> str | None:
+        """The summary, in a notebook; without an input shape a notebook shows the text of `repr`."""
+        return None if self.input_shape is None else self.summary()._repr_html_()
 
     def _first_learning_layer(self) -> int:
         for index, layer in enumerate(self.layers):

@@ -6,10 +6,12 @@ from math import prod
 
 import numpy as np
 
-from tinydnn import ops
+from tinydnn import html, ops
 from tinydnn.backend import array_module
 from tinydnn.layers.fusion import fused
 from tinydnn.layers.layer import Layer, Shape
+
+HEADER = ("layer", "output", "parameters", "FLOPs", "implementation")
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,42 @@ def layer_rows(layers: Sequence[tuple[str, Layer]], input_shape: Shape) -> Itera
             x, implementations = z, (f"with {layers[index][0]}",)
 
 
-def summary(layers: Sequence[tuple[str, Layer]], input_shape: Shape) -> str:
-    """The rows of `layer_rows` as a table with totals."""
-    rows = list(layer_rows(layers, input_shape))
-    cells = [("layer", "output", "parameters", "FLOPs", "implementation")]
-    for row in rows:
-        name = row.name if row.name.endswith(f"-{row.kind}") else f"{row.name} ({row.kind})"
-        shape = " x ".join(str(size) for size in row.output_shape)
-        cells.append((name, shape, f"{row.parameters:,}", f"{row.flops:,}", ", ".join(row.implementations) or "-"))
-    parameters, flops = sum(row.parameters for row in rows), sum(row.flops for row in rows)
-    cells.append(("all", "", f"{parameters:,}", f"{flops:,}", ""))
-    widths = [max(len(line[column]) for line in cells) for column in range(5)]
-    lines = [
-        f"{name:{widths[0]}}  {shape:{widths[1]}}  {count:>{widths[2]}}  {cost:>{widths[3]}}  {label}".rstrip()
-        for name, shape, count, cost, label in cells
-    ]
-    rule = "-" * max(len(line) for line in lines)
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+@dataclass(frozen=True)
+class Summary:
+    """The table of a model; print it, or leave it as the value of a notebook's cell."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of all layers."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def flops(self) -> int:
+        """The FLOPs of all layers."""
+        return sum(row.flops for row in self.rows)
+
+    def __str__(self) -> str:
+        cells = [HEADER, *self._cells()]
+        widths = [max(len(line[column]) for line in cells) for column in range(len(HEADER))]
+        lines = [
+            f"{name:{widths[0]}}  {shape:{widths[1]}}  {count:>{widths[2]}}  {cost:>{widths[3]}}  {label}".rstrip()
+            for name, shape, count, cost, label in cells
+        ]
+        rule = "-" * max(len(line) for line in lines)
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return html.table(HEADER, self._cells(), columns="llrrl", last_is_total=True)
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        cells = []
+        for row in self.rows:
+            name = row.name if row.name.endswith(f"-{row.kind}") else f"{row.name} ({row.kind})"
+            shape = " x ".join(str(size) for size in row.output_shape)
+            cells.append((name, shape, f"{row.parameters:,}", f"{row.flops:,}", ", ".join(row.implementations) or "-"))
+        return [*cells, ("all", "", f"{self.parameters:,}", f"{self.flops:,}", "")]

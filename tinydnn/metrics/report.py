@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinydnn import html
+
 
 def confusion_matrix(labels: npt.ArrayLike, predictions: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
     """Count the slices of each true class (row) and predicted class (column): (classes, classes).
@@ -45,7 +47,25 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def classification_report(matrix: npt.ArrayLike, class_names: Sequence[str]) -> dict[str, Any]:
+class Report(dict[str, Any]):
+    """The metrics of an evaluation by name, as JSON types; a notebook shows them as a table.
+
+    The keys are those of `classification_report`, and more where the evaluation knows more.
+    """
+
+    def _repr_html_(self) -> str:
+        rows = [(name, *_shares(row), str(row["support"])) for name, row in self["per_class"].items()]
+        rows.append(("macro average", *_shares(self["macro"]), str(self["slices"])))
+        low, high = self["accuracy_interval_95"]
+        return html.table(
+            ("class", "precision", "recall", "F1", "slices"), rows, columns="lrrrr", last_is_total=True
+        ) + html.paragraph(
+            f"Accuracy {self['accuracy']:.1%} on {self['slices']} slices, 95 % interval over "
+            f"{self.get('interval_over', 'slices')} {low:.1%} to {high:.1%}."
+        )
+
+
+def classification_report(matrix: npt.ArrayLike, class_names: Sequence[str]) -> Report:
     """The metrics of a confusion matrix M (K, K), as JSON types.
 
         accuracy     = Σ_k M[k, k] / Σ_ij M[i, j]
@@ -90,14 +110,20 @@ def classification_report(matrix: npt.ArrayLike, class_names: Sequence[str]) -> 
         name: math.fsum(metrics[name] or 0.0 for metrics in present) / len(present)
         for name in ("precision", "recall", "f1")
     }
-    return {
-        "accuracy": correct / total,
-        "accuracy_interval_95": list(wilson_interval(correct, total)),
-        "slices": total,
-        "per_class": per_class,
-        "macro": macro,
-        "confusion_matrix": counts.tolist(),
-    }
+    return Report(
+        accuracy=correct / total,
+        accuracy_interval_95=list(wilson_interval(correct, total)),
+        slices=total,
+        per_class=per_class,
+        macro=macro,
+        confusion_matrix=counts.tolist(),
+    )
+
+
+def _shares(metrics: dict[str, float | None]) -> list[str]:
+    return [
+        "-" if share is None else f"{share:.1%}" for share in (metrics[key] for key in ("precision", "recall", "f1"))
+    ]
 
 
 def _ratio(numerator: int, denominator: int) -> float | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import update_wrapper, wraps
 from types import MappingProxyType
-from typing import Any, Generic, ParamSpec, TypeAlias
+from typing import Any, Generic, ParamSpec, Self, TypeAlias
 
 from tinydnn.backend import Array
 from tinydnn.ops import context
@@ -42,7 +42,8 @@ class Operation(Generic[P]):
         self.check = check
         self._implementations = {REFERENCE: Implementation(REFERENCE, reference, "any")}
         self.implementations = MappingProxyType(self._implementations)  # by name, in the order of registration
-        self._parameters = inspect.signature(reference).parameters
+        self.__signature__ = _bare_signature(reference)  # the docstring has shapes; an array's type is 90 characters
+        self._parameters = self.__signature__.parameters
         self._defaults = {name: p.default for name, p in self._parameters.items() if p.default is not p.empty}
         self._ranked: dict[tuple[str, str, bool], list[Implementation]] = {}
         registered = _operations.get(self.name)
@@ -57,8 +58,12 @@ class Operation(Generic[P]):
         value, backward = implementation.function(*args, **kwargs)
         return value, _checked(backward, value, self.name)
 
+    def __get__(self, instance: object, owner: type | None = None) -> Self:
+        """The operation itself. Having this method, it counts as a function, and `help` shows its signature."""
+        return self
+
     def __repr__(self) -> str:
-        return f"<operation {self.name}: {', '.join(self.implementations)}>"
+        return f"<operation {self.name}{self.__signature__}: {', '.join(self.implementations)}>"
 
     def which(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The name of the implementation that would run for these arguments in this context."""
@@ -138,9 +143,9 @@ class Operation(Generic[P]):
         if new.device not in DEVICES:
             raise ValueError(f"{where}: device: expected one of {', '.join(DEVICES)}, found {new.device!r}")
         context.require_precision(where, new.precision)
-        expected, found = _signature(self.implementations[REFERENCE].function), _signature(new.function)
-        if expected != found:
-            raise TypeError(f"{where}: expected the parameters ({expected}), found ({found})")
+        expected, found = self.__signature__, _bare_signature(new.function)
+        if str(expected) != str(found):
+            raise TypeError(f"{where}: expected the parameters {expected}, found {found}")
         registered = self.implementations.get(new.name)
         if registered is not None and registered.function.__module__ != new.function.__module__:
             raise ValueError(
@@ -241,8 +246,7 @@ def _checked(backward: Backward, value: Array, name: str) -> Backward:
     return checked
 
 
-def _signature(function: Callable[..., Any]) -> str:
+def _bare_signature(function: Callable[..., Any]) -> inspect.Signature:
     """Names, kinds and defaults of a function's parameters, without annotations."""
     parameters = inspect.signature(function).parameters.values()
-    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
-    return str(inspect.Signature(bare))[1:-1]
+    return inspect.Signature([parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters])

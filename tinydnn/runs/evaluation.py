@@ -13,7 +13,7 @@ MASK_NOTE = "The slices are cropped by the tumour's mask, drawn by a doctor, at 
 
 def evaluation_report(
     evaluation: Evaluation, dataset: Dataset, indices: np.ndarray, *, new_patients: bool
-) -> dict[str, Any]:
+) -> metrics.Report:
     """The classification report of the slices `indices`, with figures per patient, ready for JSON.
 
     new_patients: whether none of the patients is in training. Then, if the patient of every slice is known, the
@@ -21,17 +21,17 @@ def evaluation_report(
     """
     matrix = metrics.confusion_matrix(evaluation.labels, evaluation.predictions, len(dataset.class_names))
     patients = dataset.patients[indices]
-    report = {
+    report = metrics.Report(
         **metrics.classification_report(matrix, dataset.class_names),
-        "interval_over": "slices",
-        "loss": None if np.isnan(evaluation.loss) else evaluation.loss,
-        "patients": len(set(patients.tolist()) - {""}),
-        "pids": None if dataset.pids is None else len(set(dataset.pids[indices].tolist()) - {""}),
-        "per_patient": None,
-        "synthetic": dataset.synthetic,
-        "crop": str(dataset.crop),
-        "mask_used_at_test": dataset.crop.uses_mask,
-    }
+        interval_over="slices",
+        loss=None if np.isnan(evaluation.loss) else evaluation.loss,
+        patients=len(set(patients.tolist()) - {""}),
+        pids=None if dataset.pids is None else len(set(dataset.pids[indices].tolist()) - {""}),
+        per_patient=None,
+        synthetic=dataset.synthetic,
+        crop=str(dataset.crop),
+        mask_used_at_test=dataset.crop.uses_mask,
+    )
     if (patients != "").all():
         report["per_patient"] = _per_patient(evaluation, patients)
         if new_patients:
