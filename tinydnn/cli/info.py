@@ -84,7 +84,7 @@ def _show_model(path: Path) -> dict[str, Any]:
         "views": f"{saved.views} per image",
         "trained on": "unknown patients" if patients is None else f"{patients} patients, recorded as hashes",
     })  # fmt: skip
-    say(saved.model.summary())
+    say(str(saved.model.summary()))
     return {
         "model": {
             "bytes": path.stat().st_size,
