@@ -66,7 +66,7 @@ def test_a_model_is_described_without_measuring_the_machine(command, trained, mo
         "views             1 per image",
         f"trained on        {patients} patients, recorded as hashes",
     ]
-    assert "\n".join(lines[7:]) == saved.model.summary()
+    assert "\n".join(lines[7:]) == str(saved.model.summary())
     written = json.loads((tmp_path / "info.json").read_text())["model"]
     parameters = sum(parameter.value.size for parameter in saved.model.parameters().values())
     assert (written["bytes"], written["training_patients"], written["parameters"]) == (size, patients, parameters)
