@@ -37,4 +37,4 @@ if not TYPE_CHECKING:  # type checkers see the imports above, and no attribute o
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__doc__", "__version__"]

@@ -27,7 +27,7 @@ class Kind(StrEnum):
 # The names of these files and folders below the cache folder, complete and temporary.
 _NAMES = {
     Kind.PREPARED: r"[0-9a-f]{32}-\d+(-[a-z]+(-[\d.e+-]+)?)?-v\d+\.h5(\.partial(-finishing)?)?",
-    Kind.PHANTOMS: r"phantoms-[\w.+]+-\d+-\d+|\.phantoms-\w+",
+    Kind.PHANTOMS: r"phantoms-[\w.+]+-\d+-\d+|\.phantoms-\w+|\.removed-\d+",
     Kind.FEATURES: r"\.?features-[0-9a-f]{32}-v\d+(-\w+)?\.h5",
     Kind.WEIGHTS: r"weights/[\w.-]+-[0-9a-f]{8}\.pth(\.part)?",
     Kind.KERNELS: r"emulated",
@@ -75,7 +75,10 @@ def remove_entry(entry: CacheEntry) -> bool:
     if (temporary and time.time() - entry.changed < ABANDONED) or _locked(path):
         return False
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
+        doomed = path.with_name(f".removed-{os.getpid()}")  # another process must not find half of a folder
+        with suppress(OSError):
+            path.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
     else:
         with suppress(OSError):
             path.unlink(missing_ok=True)

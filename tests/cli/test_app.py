@@ -1,6 +1,7 @@
 """The program as a whole: how it ends on Ctrl-C, its help, and what a shell completes."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -41,7 +42,10 @@ def test_every_command_has_an_example_that_is_a_command():
             assert heading == "Examples:"
             assert examples
             for example in examples:
-                assert example.startswith(f"tinydnn {name}")
+                program, *arguments = shlex.split(example)
+                assert (program, arguments[0]) == ("tinydnn", name)
+                words = arguments[1:] if subcommand is command else arguments[2:]
+                subcommand.make_context(name, words).close()  # raises for an unknown option or a missing argument
 
 
 @pytest.mark.parametrize(

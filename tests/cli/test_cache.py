@@ -66,10 +66,13 @@ def test_clear_asks_first(command, folder, monkeypatch, answer, left):
     assert ("Nothing was deleted." in result.out) == (left is None)
 
 
-def test_without_an_answer_nothing_is_deleted(command, folder, monkeypatch):
+@pytest.mark.parametrize("stdin", [None, io.StringIO("")], ids=["closed", "empty"])
+def test_without_an_answer_nothing_is_deleted(command, folder, monkeypatch, stdin):
     before = names(folder)
-    monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    assert command("cache", "clear").status == 130
+    monkeypatch.setattr("sys.stdin", stdin)
+    result = command("cache", "clear")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "expected --yes, or an answer on standard input, found neither" in result.err
     assert names(folder) == before
 
 

@@ -101,10 +101,37 @@ def test_folds_are_replaced_only_on_request(command, slices, recipe, tmp_path, n
         (out / fold / "metrics.json").write_text("{}")
     result = command(*arguments, "--folds", 2)
     assert (result.status, result.err.count("\n")) == (2, 1)
-    assert "holds a run already; choose another folder, --resume it or --overwrite it" in result.err
+    assert "fold-01 holds a run already; choose another folder, or --overwrite it" in result.err
     assert command(*arguments, "--folds", 2, "--overwrite").status == 0
     assert sorted(path.name for path in out.glob("fold-*")) == ["fold-01", "fold-02"]
     assert json.loads((out / "fold-01" / "metrics.json").read_text())["slices"] == 30
+
+
+def test_an_invalid_option_leaves_the_folds_that_it_would_replace(command, slices, recipe, tmp_path):
+    fold = tmp_path / "cv" / "fold-01"
+    fold.mkdir(parents=True)
+    (fold / "metrics.json").write_text("{}")
+    recipe.write_text(recipe.read_text().replace("batch_size = 16", "batch_size = 500"))
+    result = command("crossval", slices, "--recipe", recipe, "--folds", 2, "--out", tmp_path / "cv", "--overwrite")
+    assert result.status == 2
+    assert "batch size: expected at most" in result.err
+    assert (fold / "metrics.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("options", [(), ("--overwrite",), ("--resume",)])
+def test_the_folder_of_a_training_run_takes_no_folds(command, slices, recipe, trained, options):
+    before = (trained.folder / "confusion-matrix.png").read_bytes()
+    result = command("crossval", slices, "--recipe", recipe, "--out", trained.folder, *options)
+    assert result.status == 2
+    assert "holds a training run; choose another folder" in result.err
+    assert (trained.folder / "confusion-matrix.png").read_bytes() == before
+
+
+def test_a_report_is_not_replaced_without_overwrite(command, slices, recipe, tmp_path):
+    (tmp_path / "crossval.json").write_text("{}")
+    result = command("crossval", slices, "--recipe", recipe, "--out", tmp_path)
+    assert result.status == 2
+    assert "holds a report already; choose another folder, or --overwrite it" in result.err
 
 
 def test_augmented_slices_are_plotted(command, slices, tmp_path):

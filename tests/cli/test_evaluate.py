@@ -15,6 +15,7 @@ from tinydnn.data.phantoms.matlab import write_slice
 from tinydnn.data.prepare import prepare
 from tinydnn.data.read import open_source
 from tinydnn.data.split import split
+from tinydnn.training.evaluation import evaluate as evaluate_model
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_evaluate_of_a_model_without_recorded_patients_warns(command, trained, s
     saved = replace(load_model(trained.model), training_patients=None)
     save_model(tmp_path / "m.h5", saved)
     line = patients_line(command("evaluate", tmp_path / "m.h5", slices))
-    assert line == "The model does not record its training patients; overlap inflates these figures."
+    assert line == "The model does not record its training patients; overlap would inflate these figures."
     metrics = json.loads(command("evaluate", tmp_path / "m.h5", slices, "--json").out)
     assert metrics["training_overlap"] is None
     assert metrics["interval_over"] == "patients"
@@ -123,7 +124,7 @@ def test_evaluate_on_slices_without_patients_warns(command, trained, tmp_path):
     model = replace(load_model(trained.model), class_names=("glioma", "meningioma", "pituitary"))
     save_model(tmp_path / "m.h5", model)
     line = patients_line(command("evaluate", tmp_path / "m.h5", tmp_path / "images"))
-    assert line == "Not every slice has a patient id; overlap with the training set inflates these figures."
+    assert line == "Not every slice has a patient id; overlap with the training set would inflate these figures."
     metrics = json.loads(command("evaluate", tmp_path / "m.h5", tmp_path / "images", "--json").out)
     assert (metrics["training_overlap"], metrics["interval_over"]) == (None, "slices")
 
@@ -242,6 +243,25 @@ def test_the_folder_of_a_run_is_never_overwritten(command, trained, slices, opti
     assert (result.status, result.err.count("\n")) == (2, 1)
     assert "holds a training run; choose another folder" in result.err
     assert (trained.folder / "metrics.json").read_text() == before
+
+
+def test_a_folder_that_a_run_has_taken_meanwhile_is_left_to_it(command, trained, slices, monkeypatch, tmp_path):
+    def evaluate(*arguments, **options):
+        (tmp_path / "config.json").write_text("{}")
+        return evaluate_model(*arguments, **options)
+
+    monkeypatch.setattr("tinydnn.training.evaluation.evaluate", evaluate)
+    result = command("evaluate", trained.model, slices, "--out", tmp_path)
+    assert result.status == 2
+    assert "holds a training run; choose another folder" in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_the_folder_of_a_cross_validation_is_never_overwritten(command, trained, slices, tmp_path):
+    (tmp_path / "crossval.json").write_text("{}")
+    result = command("evaluate", trained.model, slices, "--out", tmp_path, "--overwrite")
+    assert result.status == 2
+    assert "holds a cross-validation; choose another folder" in result.err
 
 
 def test_overwrite_needs_a_folder(command, trained, slices):

@@ -6,6 +6,8 @@ import shutil
 
 import pytest
 
+from tinydnn.runs.files import FILES, remove_run
+
 SMALL = ("--size", 16, "--batch-size", 16, "--epochs", 1)
 
 
@@ -155,6 +157,45 @@ def test_an_invalid_option_leaves_the_run_that_it_would_replace(command, slices,
     result = command("train", slices, *SMALL, "--batch-size", 500, "--out", copy, "--overwrite")
     assert result.status == 2
     assert (copy / "metrics.json").read_bytes() == (trained.folder / "metrics.json").read_bytes()
+
+
+def test_a_foreign_configuration_is_not_replaced(command, slices, tmp_path):
+    (tmp_path / "config.json").write_text('{"mine": 1}')
+    result = command("train", slices, *SMALL, "--out", tmp_path)
+    assert result.status == 2
+    assert "holds a run already" in result.err
+    assert (tmp_path / "config.json").read_text() == '{"mine": 1}'
+
+
+def test_an_interrupted_overwrite_leaves_no_run_that_looks_complete(copy, monkeypatch):
+    removed = []
+
+    def unlink(path, missing_ok):
+        removed.append(path.name)
+
+    monkeypatch.setattr("pathlib.Path.unlink", unlink)
+    remove_run(copy)
+    assert removed[0] == "metrics.json"
+    assert removed[-1] == "config.json"
+    assert sorted(removed) == sorted(FILES)
+
+
+def test_data_inside_the_folder_is_not_overwritten(command, copy, slices):
+    data = shutil.copytree(slices, copy / "slices")
+    result = command("train", data, *SMALL, "--out", copy, "--overwrite")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "--overwrite: expected data and weights outside of" in result.err
+    assert (copy / "metrics.json").exists()
+
+
+def test_ctrl_c_before_an_overwrite_says_to_repeat_the_command(command, copy, slices, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinydnn.data.prepare.cache.prepared", interrupted)
+    result = command("train", slices, *SMALL, "--out", copy, "--overwrite")
+    assert result.out == "Stopped. Resume with: the same command\n"
+    assert (copy / "metrics.json").exists()
 
 
 def test_resume_and_overwrite_exclude_each_other(command, copy):

@@ -40,6 +40,9 @@ def draw(figure: Figure) -> Drawn:
     def record(text: Text, renderer: Any) -> None:
         if text.get_visible() and text.get_text().strip() and text not in texts:
             texts.append(text)
+        if text.get_visible() and (box := text.get_bbox_patch()) is not None:
+            text.update_bbox_position_size(renderer)
+            box.draw(renderer)
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -53,6 +53,17 @@ def test_the_suffix_chooses_the_format(tmp_path: Path, suffix: str, first: bytes
 
 
 @each_plot
+def test_the_bytes_do_not_depend_on_what_was_written_before(tmp_path: Path, draw: Any) -> None:
+    for suffix in (".png", ".svg", ".pdf"):
+        plots.save(draw(), tmp_path / f"alone{suffix}")
+        figure = draw()
+        for other in (".pdf", ".svg", ".png"):
+            plots.save(figure, tmp_path / f"other{other}")
+        plots.save(figure, tmp_path / f"after{suffix}")
+        assert (tmp_path / f"after{suffix}").read_bytes() == (tmp_path / f"alone{suffix}").read_bytes()
+
+
+@each_plot
 @each_suffix
 def test_the_same_plot_has_the_same_bytes_under_any_settings(tmp_path: Path, draw: Any, suffix: str) -> None:
     first, second, third = (tmp_path / f"{name}{suffix}" for name in ("first", "second", "third"))

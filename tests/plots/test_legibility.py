@@ -36,6 +36,13 @@ def test_white_text_on_light_blue_is_found() -> None:
     assert found.startswith("'words' has a contrast of 2.")
 
 
+def test_the_box_of_a_text_is_its_background() -> None:
+    figure = Figure()
+    figure.text(0.3, 0.5, "words", color="black", bbox={"facecolor": "black"})
+    (found,) = problems(draw(figure))
+    assert "has a contrast of 1.00:1" in found
+
+
 def test_transparent_text_is_found() -> None:
     assert len(problems(draw(with_text(0.3, "words", color="black", alpha=0.3)))) == 1
 

@@ -1,5 +1,6 @@
 """`tinydnn cache`: list and clear the user's cache folder."""
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
@@ -10,6 +11,7 @@ from tinydnn.cache import CacheEntry, Kind, cache_entries, remove_entry
 from tinydnn.cli.app import app
 from tinydnn.cli.display import say
 from tinydnn.cli.help import Program
+from tinydnn.errors import InputError
 from tinydnn.storage import cache_folder
 
 cache = Program(help="List or clear the cache: prepared files, features, weights and others.")
@@ -36,7 +38,7 @@ def clear(
 ) -> None:
     """Delete what tinydnn has stored in the cache folder. What is needed again is made or downloaded again.
 
-    Files that another process is using are left, and so is what tinydnn did not write.
+    Prepared files and features that another process has open are left, and so is what tinydnn did not write.
     """
     chosen = [entry for entry in cache_entries() if entry.kind in (kinds or list(Kind))]
     if not chosen:
@@ -44,7 +46,7 @@ def clear(
         return
     if not yes:
         _show(chosen)
-        if not typer.confirm(f"Delete {_size(chosen)} from {cache_folder()}?"):
+        if not _confirmed(f"Delete {_size(chosen)} from {cache_folder()}?"):
             say("Nothing was deleted.")
             return
     removed = [entry for entry in chosen if remove_entry(entry)]
@@ -52,6 +54,17 @@ def clear(
         if entry not in removed:
             say(f"Left, because it may be in use: {_name(entry)}")
     say(f"Freed {_size(removed)} in {cache_folder()}")
+
+
+def _confirmed(question: str) -> bool:
+    """Ask on standard input. Raises `InputError` if nobody answers there."""
+    try:
+        if sys.stdin is not None:
+            return typer.confirm(question)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C
+    raise InputError("cache clear: expected --yes, or an answer on standard input, found neither")
 
 
 def _show(entries: Sequence[CacheEntry]) -> None:

@@ -10,22 +10,23 @@ from rich.table import Table
 from tinydnn.backend import check_device
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import console, count, describe, print_metrics, say, say_skipped
+from tinydnn.cli.display import console, describe, print_metrics, say, say_skipped
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.running import (
     exit_interrupted,
     explicit_options,
     open_dataset,
     output_folder,
-    require_free,
+    require_one_intention,
     train_run,
 )
 from tinydnn.errors import InputError
 from tinydnn.runs import FinetuneOptions, FinetuneRun, Options, Run
-from tinydnn.runs.crossval import CrossValidation, fold_folders, remove_folds
+from tinydnn.runs.crossval import CrossValidation, remove_folds, require_folder_of_folds
 from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.runs.files import lock_folder
 from tinydnn.runs.recipes import is_finetune_recipe
+from tinydnn.words import count
 
 OPTIONS = ("recipe", "folds", "epochs", "size", "crop", "margin", "seed", "skip_broken", "device")
 FROM_RECIPE = dict.fromkeys(("epochs", "size", "crop", "margin"))  # no default: the recipe decides
@@ -66,16 +67,19 @@ def crossval(
     if out is None and resume:
         raise InputError("--resume: expected the folder of the folds as --out, found none")
     folder = output_folder(out, "crossval")
-    require_free(folder, fold_folders(folder), resume=resume, overwrite=overwrite)
+    require_one_intention(folder, fold_options, resume=resume, overwrite=overwrite)
+    require_folder_of_folds(folder, replaceable=not (resume or overwrite), kind=options_type)
     check_device(fold_options.device)
-    command = f"tinydnn crossval {shlex.quote(data)} … --out {shlex.quote(str(folder))} --resume, and the same options"
+    hint = "the same command"
     try:
         validation = CrossValidation(folder, fold_options, open_dataset(fold_options), run_type)
         with lock_folder(folder):
+            validation.fold_run(1)  # for its checks alone, before anything is removed
+            require_folder_of_folds(folder, replaceable=not (resume or overwrite), kind=options_type)
             if not resume:
-                # Again, now that the folder is locked.
-                require_free(folder, fold_folders(folder), resume=resume, overwrite=overwrite)
                 remove_folds(folder)
+            where = f"{shlex.quote(data)} … --out {shlex.quote(str(folder))}"
+            hint = f"tinydnn crossval {where} --resume, and the other options"
             _print_overview(validation)
             for run in validation.runs():
                 say(f"{run.folder.name}: {len(run.split.train)} to train, {len(run.split.test)} to test")
@@ -83,12 +87,12 @@ def crossval(
                     run.prepare(progress)
                 for note in run.notes():
                     say(note)
-                train_run(run, command)
+                train_run(run, hint)
                 accuracy = run.finish()["accuracy"]
                 say(f"{run.folder.name}: accuracy {accuracy:.2%}")
             report = validation.finish()
     except KeyboardInterrupt:
-        exit_interrupted("Stopped.", command)
+        exit_interrupted("Stopped.", hint)
     _print_report(report)
     say(f"Report, plots and folds are in {folder}")
 

@@ -27,11 +27,6 @@ def say(text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def count(number: int, noun: str) -> str:
-    """A number and its noun: 1 epoch, 2 epochs."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def describe(dataset: Dataset) -> str:
     """The number of slices, patients and PIDs, and whether the slices are synthetic."""
     patients, pids = dataset.patient_count, dataset.pid_count

@@ -57,7 +57,7 @@ def evaluate(
         notes = ["Synthetic phantoms."] * dataset.synthetic + [MASK_NOTE] * dataset.crop.uses_mask + [overlap_note]
         origin = {"model": str(model), "data": dataset.source, "versions": versions()}
         title, note = f"{model} on {dataset.source}", " ".join(notes)
-        write_results(out, evaluation, dataset, metrics | origin, title=title, note=note)
+        write_results(out, evaluation, dataset, metrics | origin, overwrite=overwrite, title=title, note=note)
     if as_json:
         typer.echo(json.dumps(metrics, indent=2))
         return
@@ -73,10 +73,10 @@ def evaluate(
 
 def _overlap_note(metrics: dict[str, Any], *, recorded: bool) -> str:
     if not recorded:
-        return "The model does not record its training patients; overlap inflates these figures."
+        return "The model does not record its training patients; overlap would inflate these figures."
     overlap = metrics["training_overlap"]
     if overlap is None:
-        return "Not every slice has a patient id; overlap with the training set inflates these figures."
+        return "Not every slice has a patient id; overlap with the training set would inflate these figures."
     if not overlap["slices"]:
         return "No patient of this data was in the training set."
     return (

@@ -15,6 +15,7 @@ from tinydnn.cli.display import say
 from tinydnn.cli.start import blas_note
 from tinydnn.cli.threads import Threads
 from tinydnn.storage import atomic_write
+from tinydnn.words import count
 
 DTYPES = ("float32", "float64")
 CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
@@ -78,11 +79,11 @@ def _show_model(path: Path) -> dict[str, Any]:
     _show_rows({
         "file": f"{kind}, {path.stat().st_size / 1e6:.1f} MB, format version {version}",
         "classes": ", ".join(saved.class_names),
-        "input": f"{height} x {width} pixels, {channels} channel{'s' * (channels > 1)}",
+        "input": f"{height} x {width} pixels, {count(channels, 'channel')}",
         "crop": str(saved.crop),
         "normalisation": str(saved.normalise),
         "views": f"{saved.views} per image",
-        "trained on": "unknown patients" if patients is None else f"{patients} patients, recorded as hashes",
+        "trained on": "unknown patients" if patients is None else f"{count(patients, 'patient')}, recorded as hashes",
     })  # fmt: skip
     say(str(saved.model.summary()))
     return {

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -15,13 +15,11 @@ from tinydnn.cli.choices import CHANGES
 from tinydnn.cli.display import say
 from tinydnn.cli.progress import TrainingDisplay, progress_bar
 from tinydnn.data.dataset import Dataset
+from tinydnn.data.load import PHANTOMS
 from tinydnn.data.prepare import cache
 from tinydnn.errors import InputError
 from tinydnn.runs import RANDOM, Options, Run
-from tinydnn.runs.files import contains_results
 from tinydnn.runs.recipes import read_recipe
-
-PHANTOMS = 600
 
 
 def explicit_options(context: typer.Context, kind: type[Options]) -> dict[str, Any]:
@@ -72,12 +70,13 @@ def output_folder(out: Path | None, name: str) -> Path:
     return out
 
 
-def require_free(folder: Path, runs: Iterable[Path], *, resume: bool, overwrite: bool) -> None:
-    """Raise `InputError` if one of `runs` in the folder has results that the user has not said what to do with."""
+def require_one_intention(folder: Path, options: Options, *, resume: bool, overwrite: bool) -> None:
+    """Raise `InputError` for --resume with --overwrite, or if the run would remove what it is to read."""
     if resume and overwrite:
         raise InputError("--resume, --overwrite: expected one of the two, found both")
-    if not (resume or overwrite) and any(map(contains_results, runs)):
-        raise InputError(f"--out: {folder} holds a run already; choose another folder, --resume it or --overwrite it")
+    for path in (options.data, getattr(options, "weights", None)):
+        if overwrite and path is not None and Path(path).resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"--overwrite: expected data and weights outside of {folder}, found {path}")
 
 
 def train_run(run: Run, resume_command: str) -> None:

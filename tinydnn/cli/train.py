@@ -10,23 +10,24 @@ import typer
 from tinydnn.backend import check_device
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
-from tinydnn.cli.display import count, describe, print_metrics, say, say_skipped
+from tinydnn.cli.display import describe, print_metrics, say, say_skipped
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.running import (
     exit_interrupted,
     explicit_options,
     open_dataset,
     output_folder,
-    require_free,
+    require_one_intention,
     train_run,
 )
 from tinydnn.cli.start import blas_note
 from tinydnn.errors import InputError
 from tinydnn.runs import FinetuneOptions, FinetuneRun, Options, Run
-from tinydnn.runs.config import read_config
+from tinydnn.runs.config import read_config, require_replaceable
 from tinydnn.runs.declarations import declarations
 from tinydnn.runs.evaluation import MASK_NOTE
-from tinydnn.runs.files import CONFIG, contains_run, lock_folder, remove_run
+from tinydnn.runs.files import contains_run, lock_folder, remove_run
+from tinydnn.words import count
 
 FEW_ITERATIONS = 100  # the paper takes 190
 
@@ -49,14 +50,19 @@ def training_command(kind: type[Options], run_type: type[Run], help_text: str, e
         if resume:
             options = _resumed_options(options, out, explicit)
         folder = output_folder(out, options.model)
-        require_free(folder, [folder], resume=resume, overwrite=overwrite)
+        require_one_intention(folder, options, resume=resume, overwrite=overwrite)
+        if not (resume or overwrite):
+            require_replaceable(folder, kind)
         check_device(options.device)
+        hint = "the same command"
         try:
             run = run_type(folder, options, open_dataset(options))
             with lock_folder(folder):
+                if not (resume or overwrite):
+                    require_replaceable(folder, kind)  # again, now that the folder is locked
                 if not resume:
-                    require_free(folder, [folder], resume=resume, overwrite=overwrite)  # again, now that it is locked
                     remove_run(folder)
+                hint = f"tinydnn {options.command} --out {shlex.quote(str(folder))} --resume"
                 run.start()
                 if run.complete:
                     say(f"The run in {folder} is complete already.")
@@ -64,10 +70,10 @@ def training_command(kind: type[Options], run_type: type[Run], help_text: str, e
                 with progress_bar("Computing features") as progress:
                     run.prepare(progress)
                 _print_overview(run)
-                train_run(run, _resume_command(folder, options))
+                train_run(run, hint)
                 print_metrics(run.finish())
         except KeyboardInterrupt:
-            exit_interrupted("Stopped.", _resume_command(folder, options))
+            exit_interrupted("Stopped.", hint)
         say(f"Model, plots and metrics are in {folder}")
 
 
@@ -91,11 +97,6 @@ training_command(
         "tinydnn finetune figshare --from vgg16 --epochs 12 --unfreeze 6:features.24",
     ),
 )
-
-
-def _resume_command(folder: Path, options: Options) -> str:
-    started = (folder / CONFIG).exists()
-    return f"tinydnn {options.command} --out {shlex.quote(str(folder))} --resume" if started else "the same command"
 
 
 def _resumed_options(options: Options, out: Path | None, explicit: dict[str, Any]) -> Options:

@@ -9,6 +9,7 @@ from tinydnn.cli.app import app
 from tinydnn.cli.display import say
 from tinydnn.cli.help import Program
 from tinydnn.cli.progress import download_bar
+from tinydnn.words import count
 
 weights = Program(help="Download published weights, or list the contents of a file.")
 app.add_typer(weights, name="weights")
@@ -41,6 +42,5 @@ def show(
     for name, array in source.arrays.items():
         say(f"{name:{width}}  {' x '.join(map(str, array.shape)) or 'scalar'}  {array.dtype}")
     elements = sum(array.size for array in source.arrays.values())
-    count = len(source.arrays)
-    say(f"{count} array{'s' * (count != 1)}, {elements:,} elements; names as in {source.convention}")
+    say(f"{count(len(source.arrays), 'array')}, {elements:,} elements; names as in {source.convention}")
     say(f"Images: {source.preprocessing}")

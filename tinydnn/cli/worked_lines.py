@@ -1,7 +1,7 @@
 """The lines of the worked example: formulas in plain Unicode, with their numbers.
 
-Results have six significant digits. The numbers that a line computes with have ten, so that a calculator gives the
-same result.
+Results have six significant digits. The numbers that a line computes with have at least ten, so that a calculator gives
+the same result.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Section:
 def sections(e: WorkedExample) -> list[Section]:
     """The whole example."""
     h = _n(STEP)
-    rule = "Results have six significant digits; the numbers that a line computes with have ten."
+    rule = "Results have six significant digits; the numbers that a line computes with have ten or more."
     return [
         Section(
             "A network of 2 inputs, 3 hidden units and 1 output",
@@ -67,12 +67,14 @@ def _forward(e: WorkedExample) -> Iterator[str]:
     for k, unit in UNITS:
         formula = " + ".join(f"w{unit}{of}·x{of}" for _, of in INPUTS)
         values = " + ".join(f"{_f(w.hidden[k, i])}·{_f(e.x[i])}" for i, _ in INPUTS)
-        yield f"z{unit} = {formula} + b{unit} = {values} + {_f(w.hidden_bias[k])} = {_r(e.hidden_sum[k])}"
-        yield f"h{unit} = σ(z{unit}) = 1 / (1 + e^{_n(-e.hidden_sum[k])}) = {_r(e.hidden[k])}"
+        z = _sum(e.hidden_sum[k])
+        yield f"z{unit} = {formula} + b{unit} = {values} + {_f(w.hidden_bias[k])} = {_r(z)}"
+        yield f"h{unit} = σ(z{unit}) = 1 / (1 + e^{_n(-z)}) = {_r(e.hidden[k])}"
     formula = " + ".join(f"v{unit}·h{unit}" for _, unit in UNITS)
     values = " + ".join(f"{_f(w.output[k])}·{_f(e.hidden[k])}" for k, _ in UNITS)
-    yield f"s = {formula} + c = {values} + {_f(w.output_bias)} = {_r(e.output_sum)}"
-    yield f"ŷ = σ(s) = 1 / (1 + e^{_n(-e.output_sum)}) = {_r(e.prediction)}"
+    s = _sum(e.output_sum)
+    yield f"s = {formula} + c = {values} + {_f(w.output_bias)} = {_r(s)}"
+    yield f"ŷ = σ(s) = 1 / (1 + e^{_n(-s)}) = {_r(e.prediction)}"
     yield f"E = (y - ŷ)² = ({_n(e.label)} - {_n(e.prediction)})² = {_r(e.error)}"
 
 
@@ -143,16 +145,19 @@ def _named(p: Parameters) -> Iterator[tuple[str, float]]:
         yield f"b{unit}", p.hidden_bias[k]
 
 
+def _sum(number: float) -> float:
+    """A sum; what is only the rounding of zero is 0."""
+    return number if abs(number) > ROUNDING else 0.0
+
+
 def _r(number: float) -> str:
-    """A result: six significant digits; what is only the rounding of zero is 0."""
-    return f"{number:.6g}" if abs(number) > ROUNDING else "0"
+    """A result: six significant digits."""
+    return f"{number + 0:.6g}"
 
 
 def _n(number: float) -> str:
     """A number to compute with: ten significant digits, or fifteen so close to 1 that 1 - h needs them."""
-    if abs(number) <= ROUNDING:
-        return "0"
-    return f"{number:.15g}" if 0.999 < abs(number) < 1 else f"{number:.10g}"
+    return f"{number:.15g}" if 0.999 < abs(number) < 1 else f"{number + 0:.10g}"
 
 
 def _f(number: float) -> str:

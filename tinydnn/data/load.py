@@ -5,6 +5,9 @@ from pathlib import Path
 from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.prepare import cache
+from tinydnn.errors import InputError
+
+PHANTOMS = 600  # slices
 
 
 def load(path: str | Path, *, size: int = 256, crop: Crop = WHOLE) -> Dataset:
@@ -16,6 +19,13 @@ def load(path: str | Path, *, size: int = 256, crop: Crop = WHOLE) -> Dataset:
     return Dataset.open(cache.prepared(path, size=size, crop=crop))
 
 
-def load_phantoms(slices: int = 600, *, size: int = 256) -> Dataset:
-    """Synthetic slices of `size` × `size` pixels, in place of the real dataset; always the same ones."""
+def load_phantoms(slices: int = PHANTOMS, *, size: int = 256) -> Dataset:
+    """Synthetic slices of `size` × `size` pixels, in place of the real dataset; always the same ones.
+
+    Raises `InputError` for fewer than one slice or 16 pixels.
+    """
+    if slices < 1 or size < 16:
+        raise InputError(
+            f"load_phantoms: expected at least 1 slice of at least 16 pixels, found {slices} slices of {size} pixels"
+        )
     return load(cache.phantoms(slices, size=size), size=size)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from tinydnn.backend import Array, array_module, to_device
+from tinydnn.words import count
 
 Backward: TypeAlias = Callable[..., Any]
 Shape: TypeAlias = tuple[int, ...]
@@ -79,7 +80,7 @@ class Layer(ABC):
         inner = list(self.named_layers())
         if not inner:
             return _call(self)
-        lines = [f"{type(self).__name__}: {len(inner)} {'layer' if len(inner) == 1 else 'layers'}{_count(self)}"]
+        lines = [f"{type(self).__name__}: {count(len(inner), 'layer')}{_count(self)}"]
         for name, layer in inner:
             first, *rest = repr(layer).splitlines()
             lines += [f"  {name}: {first}{'' if rest else _count(layer)}", *(f"  {line}" for line in rest)]
@@ -144,8 +145,8 @@ def _call(layer: Layer) -> str:
 
 
 def _count(layer: Layer) -> str:
-    count = sum(prod(parameter.value.shape) for parameter in layer.parameters().values())
-    return f", {count:,} parameters" if count else ""
+    total = sum(prod(parameter.value.shape) for parameter in layer.parameters().values())
+    return f", {total:,} parameters" if total else ""
 
 
 def he_normal(shape: Shape, fan_in: int, rng: np.random.Generator) -> Array:

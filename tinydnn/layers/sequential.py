@@ -9,6 +9,7 @@ from tinydnn.backend import Array
 from tinydnn.errors import InputError
 from tinydnn.layers.fusion import fused
 from tinydnn.layers.layer import Backward, Layer, Shape
+from tinydnn.layers.linear import Flatten
 from tinydnn.layers.summary import Summary, layer_rows
 
 
@@ -18,9 +19,9 @@ class Sequential(Layer):
         dx = f_1'(… f_L'(dz))
 
     Parameters, buffers and generators are named "NN-kind/name", such as "00-conv2d/weight", or "NN-name/…" where
-    `names` has a name for each layer. `input_shape` (C, H, W) is that of the images the model was made for. Images of
-    another size are refused only if a layer cannot take them: a model without `Flatten` may work at any size. Layers
-    must not share a parameter: each would overwrite the gradient of the other.
+    `names` has a name for each layer. `input_shape` (C, H, W) is that of the images the model was made for; without
+    `Flatten`, it takes images of other sizes too. Layers must not share a parameter: each would overwrite the gradient
+    of the other.
     """
 
     def __init__(self, *layers: Layer, names: Sequence[str] | None = None, input_shape: Shape | None = None) -> None:
@@ -32,26 +33,23 @@ class Sequential(Layer):
         self.layers = layers
         self.names = tuple(names if names is not None else (type(layer).__name__.lower() for layer in layers))
         self.input_shape = input_shape
+        self._fixed_size = any(isinstance(layer, Flatten) for layer in layers)
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
         """The output for x, and `backward(dz, need_dx=True)`.
 
         With `need_dx=False`, as in training, the backward pass ends at the first layer that learns. The frozen prefix
-        runs in evaluation mode and has no backward pass, so there is no dx then. Raises `InputError` if a layer refuses
-        its input and x is not of the model's `input_shape`.
+        runs in evaluation mode and has no backward pass, so there is no dx then. Raises `InputError` if x has another
+        number of channels or another size than the model was made for.
         """
-        shape = np.shape(x)
+        self._require_input_shape(np.shape(x))
         prefix = self.frozen_prefix() if training else 0
         if prefix:
             x = self.split_at(prefix)[0].predict(x)
         backwards: list[tuple[int, Backward]] = []
-        try:
-            for index, _, call in fused(self.layers[prefix:]):
-                x, layer_backward = call(x, training=training)
-                backwards.append((prefix + index, layer_backward))
-        except ValueError as error:
-            self._require_input_shape(shape, error)
-            raise
+        for index, _, call in fused(self.layers[prefix:]):
+            x, layer_backward = call(x, training=training)
+            backwards.append((prefix + index, layer_backward))
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
             if need_dx and prefix:
@@ -71,21 +69,20 @@ class Sequential(Layer):
 
         Raises `InputError` as a call does.
         """
-        shape = np.shape(x)
-        try:
-            with ops.inference_mode():
-                for _, _, call in fused(self.layers):
-                    x = call.predict(x)
-        except ValueError as error:
-            self._require_input_shape(shape, error)
-            raise
+        self._require_input_shape(np.shape(x))
+        with ops.inference_mode():
+            for _, _, call in fused(self.layers):
+                x = call.predict(x)
         return x
 
-    def _require_input_shape(self, shape: Shape, error: ValueError) -> None:
-        """Raise `InputError` instead of a layer's error if images (N, C, H, W) are not those the model was made for."""
-        if self.input_shape is not None and shape[1:] != self.input_shape:
-            expected = ", ".join(map(str, self.input_shape))
-            raise InputError(f"model: expected images of shape (N, {expected}), found {shape}") from error
+    def _require_input_shape(self, shape: Shape) -> None:
+        """Raise `InputError` unless the model takes images of this shape; what is no image is left to the layers."""
+        if self.input_shape is None or len(shape) < 2:
+            return
+        wanted = self.input_shape if self._fixed_size else (self.input_shape[0], *shape[2:4])
+        if len(shape) != 4 or shape[1:] != wanted:
+            expected = self.input_shape if self._fixed_size else (self.input_shape[0], "H", "W")
+            raise InputError(f"model: expected images of shape (N, {', '.join(map(str, expected))}), found {shape}")
 
     def freeze(self, part: str) -> None:
         """Freeze the layers from the first one to the last of `part`.

@@ -60,7 +60,8 @@ class Report(dict[str, Any]):
         return html.table(
             ("class", "precision", "recall", "F1", "slices"), rows, columns="lrrrr", last_is_total=True
         ) + html.paragraph(
-            f"Accuracy {self['accuracy']:.1%} on {self['slices']} slices, 95 % interval over "
+            f"Accuracy {self['accuracy']:.1%} on {self['slices']} {'synthetic ' * self.get('synthetic', False)}slices"
+            f"{f' of {patients} patients' if (patients := self.get('patients')) else ''}, 95 % interval over "
             f"{self.get('interval_over', 'slices')} {low:.1%} to {high:.1%}."
         )
 

@@ -40,6 +40,8 @@ class Operation(Generic[P]):
         update_wrapper(self, reference)
         self.name = reference.__name__
         self.check = check
+        if check.__module__ == reference.__module__:
+            check.__qualname__ = self.name  # Python's messages on missing arguments name the operation
         self._implementations = {REFERENCE: Implementation(REFERENCE, reference, "any")}
         self.implementations = MappingProxyType(self._implementations)  # by name, in the order of registration
         self.__signature__ = _bare_signature(reference)  # the docstring has shapes; an array's type is 90 characters

@@ -22,8 +22,9 @@ def folds(*, report: dict[str, Any], class_names: Sequence[str], title: str, not
     """
     pooled = report["pooled"]
     rows = [*((f"fold {k}", fold) for k, fold in enumerate(report["each_fold"], start=1)), ("all folds", pooled)]
-    recalls = [(name, pooled["per_class"][name]["recall"] or 0.0) for name in class_names]
-    lowest = min([fold["accuracy_interval_95"][0] for _, fold in rows] + [recall for _, recall in recalls])
+    recalls = [(name, pooled["per_class"][name]["recall"]) for name in class_names]
+    known = [recall for _, recall in recalls if recall is not None]
+    lowest = min([fold["accuracy_interval_95"][0] for _, fold in rows] + known)
     with canvas.style():
         figure = canvas.new_figure(WIDTH, ROW * (len(rows) + len(recalls) + 3) + 0.6, "Cross-validation", title, note)
         axes = figure.subplots()
@@ -39,8 +40,9 @@ def folds(*, report: dict[str, Any], class_names: Sequence[str], title: str, not
                 axes.plot(100 * patients["mean_vote"], y + DOWN, "D", color=VERMILION, markersize=5, clip_on=False)
             _right_of(axes, y, text)
         for y, (_, recall) in enumerate(recalls, start=len(rows) + 1):
-            axes.plot(100 * recall, y, "s", color=GREY, markersize=6, clip_on=False)
-            _right_of(axes, y, f"{100 * recall:.1f} %")
+            if recall is not None:
+                axes.plot(100 * recall, y, "s", color=GREY, markersize=6, clip_on=False)
+            _right_of(axes, y, "–" if recall is None else f"{100 * recall:.1f} %")
         names = [*(name for name, _ in rows), "recall, all folds:", *class_names]
         axes.set_yticks(range(len(names)), [canvas.shorten(name, NAME_LENGTH) for name in names])
         axes.set(

@@ -25,7 +25,7 @@ def network(e: WorkedExample) -> "Figure":
     """Draw the 2-3-1 network of `tinydnn.models.worked_example` with its values and gradients."""
     w, g = e.weights, e.gradients
     title = f"label y = {_n(e.label)}, prediction ŷ = {_n(e.prediction)}, error E = (y − ŷ)² = {_n(e.error)}"
-    note = "Blue: values, weights and biases. Vermilion: the gradient of the error with respect to them."
+    note = "Blue: values, weights and biases. Vermilion: the gradient of the error with respect to a weight or bias."
     with canvas.style():
         figure = canvas.new_figure(WIDTH, HEIGHT, "One step in a 2-3-1 network", title, note)
         axes = canvas.axes_at(figure, 0, 0, WIDTH, HEIGHT)

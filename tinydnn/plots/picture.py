@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -30,8 +31,9 @@ class Picture(Figure):
             super().draw(renderer)
 
     def savefig(self, *arguments: Any, **options: Any) -> None:
-        """Write the figure, as `Figure.savefig` does."""
+        """Write the figure, as `Figure.savefig` does; laid out by the same renderer for every format."""
         with style():
+            FigureCanvasAgg(self).draw()  # type: ignore[no-untyped-call]
             super().savefig(*arguments, **options)
 
     def _repr_png_(self) -> bytes:

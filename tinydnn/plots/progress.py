@@ -11,6 +11,7 @@ from tinydnn.plots import canvas
 from tinydnn.plots.canvas import BLACK, BLUE, GREY, LIGHT, VERMILION
 from tinydnn.plots.scale import iteration_ticks, loss_scale
 from tinydnn.training.protocol import Record, Step, Validation
+from tinydnn.words import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def training_progress(
         raise ValueError("records: expected at least one step, found none")
     marks = [(_first(steps, epoch) - 0.5, label) for epoch, label in thaws.items() if epoch <= steps[-1].epoch]
     marks += [(best.iteration, _label(best)) for best in validations if best.epoch == best_epoch]
-    note = f"{_count(len(steps), 'iteration')} in {_duration(sum(step.seconds for step in steps))}. {note}"
+    note = f"{count(len(steps), 'iteration')} in {_duration(sum(step.seconds for step in steps))}. {note}"
     with canvas.style():
         figure = canvas.new_figure(WIDTH, BODY + ROW * len(marks), "Training progress", title, note)
         panels = figure.subplots(3, sharex=True, height_ratios=(2.7, 1.9, 0.7))
@@ -170,7 +171,7 @@ def _legend(figure: "Figure", upper: list[Any], lower: list[Any], held_out: str)
     """Explain the lines of the upper two panels in one row at the bottom."""
     from matplotlib.legend_handler import HandlerTuple
 
-    names = ["training, each mini-batch", "training, smoothed", held_out]
+    names = ["training, each mini-batch", "training, running median", held_out]
     handles: list[Any] = [*zip(upper[:2], lower[:2], strict=True), *upper[2:]]
     figure.legend(
         handles,
@@ -196,7 +197,3 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.3g} s"
     minutes, hours = round(seconds / 60), seconds / 3600
     return f"{minutes} min" if minutes < 100 else f"{hours:.1f} h"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,6 +1,7 @@
 """`config.json`: the initial configuration of a run, and the check that the run is resumed with the same one."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +10,7 @@ from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import normalisation_config
 from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import thread_count
-from tinydnn.runs.files import CONFIG, versions
+from tinydnn.runs.files import CONFIG, FILES, versions
 from tinydnn.runs.options import Options
 from tinydnn.training.trainer import Trainer
 
@@ -55,6 +56,22 @@ def read_config(folder: Path, kind: type[Options] = Options) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: expected the configuration of a run, found something else ({error})") from None
     return cast(dict[str, Any], config)
+
+
+def require_replaceable(folder: Path, kind: type[Options]) -> None:
+    """Raise `InputError` if the folder holds a run with results, or another file that a new run would replace.
+
+    A run that ended before its first checkpoint has only a configuration, and nothing is lost with it.
+    """
+    found = [name for name in FILES if (folder / name).exists()]
+    if not found:
+        return
+    if found == [CONFIG]:
+        with suppress(InputError):
+            read_config(folder, kind)
+            return
+    advice = "--resume it or --overwrite it" if CONFIG in found else "or --overwrite it"
+    raise InputError(f"--out: {folder} holds a run already; choose another folder, {advice}")
 
 
 def require_same_config(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 from tinydnn import plots
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.split import fold_numbers
+from tinydnn.errors import InputError
 from tinydnn.runs import files
+from tinydnn.runs.config import require_replaceable
 from tinydnn.runs.evaluation import MASK_NOTE, evaluation_report
 from tinydnn.runs.options import Options
 from tinydnn.runs.run import Run
@@ -19,19 +21,35 @@ from tinydnn.training.evaluation import Evaluation
 REPORT, PLOT = "crossval.json", "crossval.png"
 
 
-def fold_folders(folder: Path) -> list[Path]:
-    """The folders of the folds in the folder of a cross-validation."""
-    return sorted(folder.glob("fold-[0-9]*"))
+def contains_folds(folder: Path) -> bool:
+    """Whether the folder contains any file of a cross-validation."""
+    return any((folder / name).exists() for name in (REPORT, PLOT)) or bool(_fold_folders(folder))
+
+
+def require_folder_of_folds(folder: Path, *, replaceable: bool, kind: type[Options]) -> None:
+    """Raise `InputError` if the folder holds a training run; and, if `replaceable`, a fold or a report with results."""
+    if any((folder / name).exists() for name in files.FILES if name != files.CONFUSION_PLOT):
+        raise InputError(f"--out: {folder} holds a training run; choose another folder")
+    if not replaceable:
+        return
+    for fold in _fold_folders(folder):
+        require_replaceable(fold, kind)
+    if any((folder / name).exists() for name in (REPORT, PLOT, files.CONFUSION_PLOT)):
+        raise InputError(f"--out: {folder} holds a report already; choose another folder, or --overwrite it")
 
 
 def remove_folds(folder: Path) -> None:
     """Remove the report, the plots and the folds of a cross-validation; a fold's folder too, if it is empty then."""
     for name in (REPORT, PLOT, files.CONFUSION_PLOT):
         (folder / name).unlink(missing_ok=True)
-    for fold in fold_folders(folder):
+    for fold in _fold_folders(folder):
         files.remove_run(fold)
         if not any(fold.iterdir()):
             fold.rmdir()
+
+
+def _fold_folders(folder: Path) -> list[Path]:
+    return sorted(folder.glob("fold-[0-9]*"))
 
 
 class CrossValidation:
@@ -51,10 +69,14 @@ class CrossValidation:
         """The folder of the run of a fold."""
         return self.folder / f"fold-{fold:02d}"
 
+    def fold_run(self, fold: int) -> Run:
+        """The run of a fold before its start; it checks the options against the data."""
+        return self.run_type(self.fold_folder(fold), replace(self.options, fold=fold), self.dataset)
+
     def runs(self) -> Iterator[Run]:
         """Start and yield the run of each fold that is not complete."""
         for fold in range(1, self.options.folds + 1):
-            run = self.run_type(self.fold_folder(fold), replace(self.options, fold=fold), self.dataset)
+            run = self.fold_run(fold)
             run.start()
             if not run.complete:
                 yield run

@@ -31,14 +31,14 @@ def contains_run(folder: Path) -> bool:
     return any((folder / name).exists() for name in FILES)
 
 
-def contains_results(folder: Path) -> bool:
-    """Whether a new run in the folder would replace more than a configuration."""
-    return any((folder / name).exists() for name in FILES if name != CONFIG)
-
-
 def remove_run(folder: Path) -> None:
-    """Remove the files of a run; the configuration last, because a checkpoint means nothing without it."""
-    for name in reversed(FILES):
+    """Remove the files of a run.
+
+    The metrics come first, because they mark a complete run, and the configuration last, because a checkpoint means
+    nothing without it.
+    """
+    between = (name for name in FILES if name not in (METRICS, CONFIG))
+    for name in (METRICS, *between, CONFIG):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -58,7 +58,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
             stack.callback(os.close, handle)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder}: another process is training in this folder; wait for it") from None
+            raise InputError(f"{folder}: another process is writing to this folder; wait for it") from None
         except (ImportError, OSError):
             pass
         yield

@@ -136,9 +136,11 @@ class Replay:
             stream.begin_capture()
             self.work()
             return stream.end_capture()
-        except Exception as error:
+        except BaseException as error:
             with suppress(Exception):  # the capture must be left, which fails if the error has invalidated it
                 stream.end_capture()
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C
             text = f"the training step could not be captured as a CUDA graph and runs kernel by kernel: {error}"
             warnings.warn(text, stacklevel=2)
             return None

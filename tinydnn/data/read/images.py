@@ -106,4 +106,5 @@ def is_image(path: Path) -> bool:
 
 
 def _is_mat_image(path: Path) -> bool:
-    return path.suffix.lower() == ".mat" and path.name.lower() != FOLDS_NAME and not is_hidden(Path(path.name))
+    mat = path.suffix.lower() == ".mat" and path.name.lower() != FOLDS_NAME
+    return mat and not is_hidden(Path(path.name)) and is_file_or_link(path)
