@@ -34,3 +34,9 @@ def test_nothing_is_coloured():
 def test_a_row_of_another_length_is_an_error():
     with pytest.raises(ValueError, match="zip"):
         html.table(("a", "b"), [("c",)], columns="lr")
+
+
+def test_dollar_signs_do_not_begin_a_formula_and_long_texts_are_cut():
+    page = html.table(("class",), [("$x^2$",), ("long" * 50,)], columns="l")
+    assert "<span>$</span>x^2<span>$</span>" in page
+    assert "long" * 14 + "lon…" in page

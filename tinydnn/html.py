@@ -8,6 +8,8 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
+LONGEST = 60  # characters of a text in a table
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, columns: str, last_is_total: bool = False) -> str:
     """A table. columns: for each of them "l" if it is aligned left, as text, or "r", as numbers."""
@@ -20,7 +22,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, columns: str,
 
 def paragraph(text: str) -> str:
     """A line of text."""
-    return f"<p>{escape(text)}</p>"
+    return f"<p>{_text(text)}</p>"
 
 
 def picture(png: bytes, *, caption: str, width: int) -> str:
@@ -29,15 +31,25 @@ def picture(png: bytes, *, caption: str, width: int) -> str:
     return (
         f'<figure style="display: inline-block; margin: 0 8px 8px 0; width: {width}px">'
         f'<img src="{source}" alt="{escape(caption)}" width="{width}">'
-        f'<figcaption style="font-size: 85%">{escape(caption)}</figcaption></figure>'
+        f'<figcaption style="font-size: 85%">{_label(caption)}</figcaption></figure>'
     )
+
+
+def _text(text: str) -> str:
+    """Escaped text, whose dollar signs do not begin a formula."""
+    return escape(text).replace("$", "<span>$</span>")
+
+
+def _label(text: str) -> str:
+    """The same, shortened."""
+    return _text(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
 
 def _row(tag: str, cells: Sequence[str], columns: str) -> str:
     sides = {"l": "left", "r": "right"}
     return "<tr>{}</tr>".format(
         "".join(
-            f'<{tag} style="text-align: {sides[column]}">{escape(cell)}</{tag}>'
+            f'<{tag} style="text-align: {sides[column]}">{_label(cell)}</{tag}>'
             for column, cell in zip(columns, cells, strict=True)
         )
     )

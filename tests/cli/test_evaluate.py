@@ -78,7 +78,7 @@ def test_evaluate_counts_the_training_patients_in_the_data(command, trained, sli
     assert train_slices < overlap["slices"] <= 60  # held-out slices of the same patients count too
     assert patients_line(command("evaluate", trained.model, slices)) == (
         f"{overlap['patients']} of 21 patients ({overlap['slices']} of 60 slices) "
-        "were in the training set, which inflates these figures."
+        "were used to train the model or to select its epoch, which inflates these figures."
     )
     shared = metrics["protocol"]["test_slices_with_patient_in_training"]
     assert (

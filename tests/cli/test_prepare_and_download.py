@@ -40,6 +40,17 @@ def test_prepare_stops_at_a_broken_file_with_one_line(command, mats, tmp_path):
     assert not (tmp_path / "a.h5").exists()
 
 
+def test_prepare_replaces_a_file_only_on_request(command, mats, tmp_path):
+    out = tmp_path / "model.h5"
+    out.write_bytes(b"a model")
+    result = command("prepare", mats, "--size", 16, "-o", out, "--skip-broken")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert f"--out: expected a new file, found {out}; choose another name, or --overwrite it" in result.err
+    assert out.read_bytes() == b"a model"
+    assert command("prepare", mats, "--size", 16, "-o", out, "--skip-broken", "--overwrite").status == 0
+    assert Dataset.open(out).size == 16
+
+
 def test_prepare_accepts_image_folders(command, tmp_path):
     for name in ("healthy", "tumour"):
         (tmp_path / "images" / name).mkdir(parents=True)

@@ -69,11 +69,14 @@ def test_without_a_terminal_one_line_per_epoch_is_written(console, select_best, 
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then_on_standard_error(console, monkeypatch, capsys):
-    clock = iter([0.0, 1.0, 11.0, 11.0, 12.0, 22.0, 22.0])
+    clock = iter([0.0, 1.0, 11.0, 11.0, 12.0, 22.0, 22.0, 23.0, 23.0])
     monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
     pipe = console(terminal=False)
     with progress.progress_bar("Preparing slices") as show:
-        for done in (100, 1100, 1200, 2200):
+        for done in (100, 1100, 1200, 2200, 2451):
             show(done, 2451)
     assert pipe.file.getvalue() == ""
-    assert capsys.readouterr() == ("", "Preparing slices: 1100 of 2451\nPreparing slices: 2200 of 2451\n")
+    assert capsys.readouterr() == (
+        "",
+        "Preparing slices: 1100 of 2451\nPreparing slices: 2200 of 2451\nPreparing slices: 2451 of 2451\n",
+    )

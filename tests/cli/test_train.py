@@ -33,7 +33,7 @@ def test_the_output_names_the_data_the_split_and_the_result(trained):
     assert "test slices show a patient who is in training too. Slices of a patient are alike," in lines[2]
     assert "use --split patient" in lines[3]
     assert lines[4] == "4 epochs of 3 iterations of 16 slices"
-    assert lines[5] == "These are few iterations; a smaller --batch-size gives more of them."
+    assert lines[5] == "These are few iterations (12); a smaller --batch-size gives more of them."
     assert f"Run folder: {trained.folder}" in lines
     assert [line.split()[1] for line in lines if line.startswith("epoch ")] == ["1/4", "2/4", "3/4", "4/4"]
     assert "95 % interval" in trained.printed
@@ -186,6 +186,18 @@ def test_data_inside_the_folder_is_not_overwritten(command, copy, slices):
     assert (result.status, result.err.count("\n")) == (2, 1)
     assert "--overwrite: expected data and weights outside of" in result.err
     assert (copy / "metrics.json").exists()
+
+
+def test_the_folder_of_the_data_takes_no_run(command, slices):
+    result = command("train", slices, *SMALL, "--out", slices, "--overwrite")
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert "--out: expected another folder than that of the data" in result.err
+
+
+def test_resuming_without_a_run_and_without_data_does_not_train_on_phantoms(command, tmp_path):
+    result = command("train", "--out", tmp_path / "typo", "--resume")
+    assert (result.status, result.out) == (2, "")
+    assert "or DATA to begin one with, found neither" in result.err
 
 
 def test_ctrl_c_before_an_overwrite_says_to_repeat_the_command(command, copy, slices, monkeypatch):

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tinydnn.data.dataset import Dataset
 from tinydnn.runs.evaluation import MASK_NOTE
+from tinydnn.words import count
 
 
 def make_console() -> Console:
@@ -30,10 +31,10 @@ def say(text: str) -> None:
 def describe(dataset: Dataset) -> str:
     """The number of slices, patients and PIDs, and whether the slices are synthetic."""
     patients, pids = dataset.patient_count, dataset.pid_count
-    known = f" of {patients} patients" if patients else ", patients unknown"
+    known = f" of {count(patients, 'patient')}" if patients else ", patients unknown"
     if pids not in (None, patients):
         known += f" ({pids} PIDs; those that differ only in a final letter are one patient)"
-    return f"{len(dataset)} {_slices(dataset.synthetic)}{known}"
+    return f"{count(len(dataset), _slice(dataset.synthetic))}{known}"
 
 
 def say_skipped(dataset: Dataset) -> None:
@@ -52,8 +53,8 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         shares = [_percent(row[key]) for key in ("precision", "recall", "f1")]
         table.add_row(name, *shares, str(row["support"]))
     console.print(table)
-    slices = f"{metrics['slices']} {_slices(metrics['synthetic'])}"
-    patients = f" of {metrics['patients']} patients" if metrics["patients"] else ""
+    slices = count(metrics["slices"], _slice(metrics["synthetic"]))
+    patients = f" of {count(metrics['patients'], 'patient')}" if metrics["patients"] else ""
     patients += "" if metrics["pids"] in (None, metrics["patients"]) else f" with {metrics['pids']} PIDs"
     over = " over patients" if metrics["interval_over"] == "patients" else ""
     say(
@@ -70,8 +71,8 @@ def print_metrics(metrics: dict[str, Any]) -> None:
         say(MASK_NOTE)
 
 
-def _slices(synthetic: bool) -> str:
-    return "synthetic slices" if synthetic else "slices"
+def _slice(synthetic: bool) -> str:
+    return "synthetic slice" if synthetic else "slice"
 
 
 def _interval(bounds: list[float]) -> str:

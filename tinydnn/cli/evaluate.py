@@ -81,5 +81,5 @@ def _overlap_note(metrics: dict[str, Any], *, recorded: bool) -> str:
         return "No patient of this data was in the training set."
     return (
         f"{overlap['patients']} of {metrics['patients']} patients ({overlap['slices']} of {metrics['slices']} slices) "
-        "were in the training set, which inflates these figures."
+        "were used to train the model or to select its epoch, which inflates these figures."
     )

@@ -8,9 +8,9 @@ import typer
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import describe, say, say_skipped
+from tinydnn.cli.outputs import Overwrite, require_output
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.threads import Threads
-from tinydnn.errors import InputError
 
 
 @app.command(examples=("tinydnn features figshare --from vgg16 --out features.h5",))
@@ -24,20 +24,20 @@ def features(
     crop: choices.Crop = "none",
     margin: choices.Margin = 0.2,
     skip_broken: choices.SkipBroken = False,
+    overwrite: Overwrite = False,
     threads: Threads = None,
 ) -> None:
     """Compute the features of all slices of DATA with a published network, and write them to a file."""
     from tinydnn.data.crop import Crop
     from tinydnn.data.dataset import Dataset
-    from tinydnn.data.prepare.cache import PREPARED_SUFFIXES, prepared
+    from tinydnn.data.prepare.cache import prepared
     from tinydnn.models import NETWORKS
     from tinydnn.runs.declarations import require_choice
     from tinydnn.training.features import feature_shape, write_features
     from tinydnn.weights import downloaded, load, read
 
     require_choice("from", model, NETWORKS)
-    if out.suffix.lower() not in PREPARED_SUFFIXES:
-        raise InputError(f"--out: expected a name that ends in {' or '.join(PREPARED_SUFFIXES)}, found {out}")
+    require_output(out, overwrite=overwrite)
     trunk = NETWORKS[model].trunk(image_size=size)
     source = read(weights or downloaded(model))
     say(f"Weights: {source.path}, {load(trunk, source, module='features')}")

@@ -1,5 +1,6 @@
 """The help of the program and its commands."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,4 +39,11 @@ class Program(typer.Typer):
     def command(self, name: str | None = None, *, examples: Sequence[str] = (), **options: Any) -> Callable[..., Any]:
         """A decorator that adds a command."""
         epilog = "\n".join(["Examples:", *examples])
-        return super().command(name, cls=_Command, epilog=epilog, **options)
+
+        def register(function: Callable[..., Any]) -> Any:
+            text = options.pop("help", None) or inspect.getdoc(function) or ""
+            paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+            return add(name, cls=_Command, epilog=epilog, help="\n\n".join(paragraphs), **options)(function)
+
+        add = super().command
+        return register

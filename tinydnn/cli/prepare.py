@@ -8,8 +8,8 @@ import typer
 from tinydnn.cli import choices
 from tinydnn.cli.app import app
 from tinydnn.cli.display import describe, say, say_skipped
+from tinydnn.cli.outputs import Overwrite, require_output
 from tinydnn.cli.progress import progress_bar
-from tinydnn.errors import InputError
 
 
 @app.command(examples=("tinydnn prepare figshare --size 128 --out slices-128.h5",))
@@ -20,6 +20,7 @@ def prepare(
     crop: choices.Crop = "none",
     margin: choices.Margin = 0.2,
     skip_broken: choices.SkipBroken = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Convert DATA into one prepared file. If interrupted, run the same command again to resume."""
     import numpy as np
@@ -27,11 +28,9 @@ def prepare(
     from tinydnn.data.crop import Crop
     from tinydnn.data.dataset import Dataset
     from tinydnn.data.prepare import prepare as prepare_source
-    from tinydnn.data.prepare.cache import PREPARED_SUFFIXES
     from tinydnn.data.read import open_source
 
-    if out.suffix.lower() not in PREPARED_SUFFIXES:
-        raise InputError(f"--out: expected a name that ends in {' or '.join(PREPARED_SUFFIXES)}, found {out}")
+    require_output(out, overwrite=overwrite)
     cropping = Crop(crop, margin)
     with open_source(data) as source, progress_bar("Preparing slices") as progress:
         prepare_source(source, out, size=size, crop=cropping, skip_broken=skip_broken, progress=progress)

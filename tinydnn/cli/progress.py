@@ -91,15 +91,15 @@ def _progress(
 ) -> Iterator[Callable[[int, int], None]]:
     with _bar(title, columns) as bar:
         task = bar.add_task(title, total=None, visible=False)
-        last = monotonic()
+        last, shown = monotonic(), False
 
         def progress(done: int, total: int) -> None:
-            nonlocal last
+            nonlocal last, shown
             bar.update(task, completed=done, total=total, visible=True)
-            if bar.disable and monotonic() - last >= SECONDS:
+            if bar.disable and (monotonic() - last >= SECONDS or (shown and done == total)):
                 # Standard output may hold JSON.
                 print(f"{title}: {amount(done)} of {amount(total)}", file=sys.stderr, flush=True)
-                last = monotonic()
+                last, shown = monotonic(), True
 
         yield progress
 

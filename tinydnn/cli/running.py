@@ -20,6 +20,9 @@ from tinydnn.data.prepare import cache
 from tinydnn.errors import InputError
 from tinydnn.runs import RANDOM, Options, Run
 from tinydnn.runs.recipes import read_recipe
+from tinydnn.training.trainer import Trainer
+
+FEW_ITERATIONS = 100  # the paper takes 190
 
 
 def explicit_options(context: typer.Context, kind: type[Options]) -> dict[str, Any]:
@@ -71,12 +74,20 @@ def output_folder(out: Path | None, name: str) -> Path:
 
 
 def require_one_intention(folder: Path, options: Options, *, resume: bool, overwrite: bool) -> None:
-    """Raise `InputError` for --resume with --overwrite, or if the run would remove what it is to read."""
+    """Raise `InputError` for --resume with --overwrite, and if the run would remove or join what it is to read."""
     if resume and overwrite:
         raise InputError("--resume, --overwrite: expected one of the two, found both")
+    if options.data is not None and folder.resolve() == Path(options.data).resolve():
+        raise InputError(f"--out: expected another folder than that of the data, found {folder}")
     for path in (options.data, getattr(options, "weights", None)):
         if overwrite and path is not None and Path(path).resolve().is_relative_to(folder.resolve()):
             raise InputError(f"--overwrite: expected data and weights outside of {folder}, found {path}")
+
+
+def say_few_iterations(trainer: Trainer, option: str) -> None:
+    """Warn of a training with few iterations; `option` gives more of them."""
+    if trainer.iterations < FEW_ITERATIONS:
+        say(f"These are few iterations ({trainer.iterations}); a smaller {option} gives more of them.")
 
 
 def train_run(run: Run, resume_command: str) -> None:

@@ -18,6 +18,7 @@ from tinydnn.cli.running import (
     open_dataset,
     output_folder,
     require_one_intention,
+    say_few_iterations,
     train_run,
 )
 from tinydnn.cli.start import blas_note
@@ -28,8 +29,6 @@ from tinydnn.runs.declarations import declarations
 from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.runs.files import contains_run, lock_folder, remove_run
 from tinydnn.words import count
-
-FEW_ITERATIONS = 100  # the paper takes 190
 
 
 def training_command(kind: type[Options], run_type: type[Run], help_text: str, examples: tuple[str, ...]) -> None:
@@ -104,6 +103,8 @@ def _resumed_options(options: Options, out: Path | None, explicit: dict[str, Any
     if out is None:
         raise InputError("--resume: expected the run's folder as --out, found none")
     if not contains_run(out):
+        if "data" not in explicit:
+            raise InputError(f"--resume: expected a run in {out}, or DATA to begin one with, found neither")
         say(f"{out} holds no run yet: starting from the beginning.")
         return options
     saved = type(options)(**read_config(out, type(options))["options"])
@@ -128,8 +129,7 @@ def _print_overview(run: Run) -> None:
         say("so the accuracy does not apply to new patients; use --split patient to estimate theirs.")
     epochs, iterations = count(options.epochs, "epoch"), count(trainer.iterations_per_epoch, "iteration")
     say(f"{epochs} of {iterations} of {count(options.batch_size, 'slice')}")
-    if trainer.iterations < FEW_ITERATIONS:
-        say("These are few iterations; a smaller --batch-size gives more of them.")
+    say_few_iterations(trainer, "--batch-size")
     if options.views > 1:
         say(f"The figures after each epoch are of one view of each slice, those at the end of {options.views} views.")
     if dataset.crop.uses_mask:

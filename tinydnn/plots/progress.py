@@ -1,6 +1,5 @@
 """Training progress: accuracy, loss and learning rate by iteration, with the epochs marked."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -77,17 +76,16 @@ def training_progress(
 
 
 def smooth(values: npt.ArrayLike) -> Values:
-    """Smooth a series x (I,): a running median m over 2⌈σ⌉ + 1 values, then sᵢ = Σⱼ w(i−j) mⱼ / Σⱼ w(i−j).
+    """Smooth a series x (I,) by a Gaussian mean: sᵢ = Σⱼ w(i−j) xⱼ / Σⱼ w(i−j).
 
-    w(d) = exp(−d² / 2σ²) for |d| <= ⌊3σ + ½⌋, else 0; σ is I/80, but at least 1 and at most 30. The median removes
-    single outliers. Beyond its ends the series is mirrored, so that a steep end looks flatter than it is.
+    w(d) = exp(−d² / 2σ²) for |d| <= ⌊3σ + ½⌋, else 0; σ is I/80, but at least 1 and at most 30. At the ends the series
+    is continued by its mirror image.
     """
     from scipy import ndimage
 
-    x = np.asarray(values, dtype=np.float64)
-    sigma = min(max(1.0, len(x) / 80), 30.0)
-    medians = ndimage.median_filter(x, size=2 * math.ceil(sigma) + 1, mode="reflect")
-    smoothed: Values = ndimage.gaussian_filter1d(medians, sigma, mode="reflect", truncate=3.0)
+    x = np.asarray(values, dtype=float)
+    sigma = min(max(len(x) / 80, 1.0), 30.0)
+    smoothed: Values = ndimage.gaussian_filter1d(x, sigma, mode="reflect", truncate=3.0)
     return smoothed
 
 
@@ -171,7 +169,7 @@ def _legend(figure: "Figure", upper: list[Any], lower: list[Any], held_out: str)
     """Explain the lines of the upper two panels in one row at the bottom."""
     from matplotlib.legend_handler import HandlerTuple
 
-    names = ["training, each mini-batch", "training, running median", held_out]
+    names = ["training, each mini-batch", "training, smoothed", held_out]
     handles: list[Any] = [*zip(upper[:2], lower[:2], strict=True), *upper[2:]]
     figure.legend(
         handles,

@@ -36,7 +36,8 @@ def prepared(
         dataset = Dataset.open(path)
         if dataset.size != size:
             raise InputError(
-                f"{path}: expected slices of {size} x {size} pixels, found {dataset.size} x {dataset.size}"
+                f"{path}: expected slices of {size} x {size} pixels, found {dataset.size} x {dataset.size}; "
+                f"use size {dataset.size}, or pass the original files"
             )
         if dataset.crop != crop:
             raise InputError(f"{path}: expected slices of crop {crop}, found {dataset.crop}; pass the original files")
