@@ -147,7 +147,7 @@ def test_a_folder_is_locked_against_a_second_process(tmp_path):
     folder = tmp_path / "run"
     with (
         lock_folder(folder),
-        pytest.raises(InputError, match="another process is training in this folder"),
+        pytest.raises(InputError, match="another process is writing to this folder"),
         lock_folder(folder),
     ):
         pass

@@ -13,11 +13,11 @@ from tinydnn.cli.app import app
 from tinydnn.cli.display import console, describe, print_metrics, say, say_skipped
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.running import (
+    check_out,
     exit_interrupted,
     explicit_options,
     open_dataset,
     output_folder,
-    require_one_intention,
     say_few_iterations,
     train_run,
 )
@@ -68,15 +68,15 @@ def crossval(
     if out is None and resume:
         raise InputError("--resume: expected the folder of the folds as --out, found none")
     folder = output_folder(out, "crossval")
-    require_one_intention(folder, fold_options, resume=resume, overwrite=overwrite)
-    require_folder_of_folds(folder, replaceable=not (resume or overwrite), kind=options_type)
+    check_out(folder, fold_options, resume=resume, overwrite=overwrite)
+    require_folder_of_folds(folder, new=not (resume or overwrite), kind=options_type)
     check_device(fold_options.device)
     hint = "the same command"
     try:
         validation = CrossValidation(folder, fold_options, open_dataset(fold_options), run_type)
         with lock_folder(folder):
             first = validation.fold_run(1)  # checked before anything is removed
-            require_folder_of_folds(folder, replaceable=not (resume or overwrite), kind=options_type)
+            require_folder_of_folds(folder, new=not (resume or overwrite), kind=options_type)
             if not resume:
                 remove_folds(folder)
             where = f"{shlex.quote(data)} … --out {shlex.quote(str(folder))}"

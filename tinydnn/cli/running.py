@@ -73,14 +73,14 @@ def output_folder(out: Path | None, name: str) -> Path:
     return out
 
 
-def require_one_intention(folder: Path, options: Options, *, resume: bool, overwrite: bool) -> None:
-    """Raise `InputError` for --resume with --overwrite, and if the run would remove or join what it is to read."""
+def check_out(folder: Path, options: Options, *, resume: bool, overwrite: bool) -> None:
+    """Raise `InputError` unless --out, --resume and --overwrite agree with each other and with what the run reads."""
     if resume and overwrite:
         raise InputError("--resume, --overwrite: expected one of the two, found both")
     if options.data is not None and folder.resolve() == Path(options.data).resolve():
         raise InputError(f"--out: expected another folder than that of the data, found {folder}")
     for path in (options.data, getattr(options, "weights", None)):
-        if overwrite and path is not None and Path(path).resolve().is_relative_to(folder.resolve()):
+        if overwrite and path not in (None, RANDOM) and Path(path).resolve().is_relative_to(folder.resolve()):
             raise InputError(f"--overwrite: expected data and weights outside of {folder}, found {path}")
 
 

@@ -13,11 +13,11 @@ from tinydnn.cli.app import app
 from tinydnn.cli.display import describe, print_metrics, say, say_skipped
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.running import (
+    check_out,
     exit_interrupted,
     explicit_options,
     open_dataset,
     output_folder,
-    require_one_intention,
     say_few_iterations,
     train_run,
 )
@@ -49,7 +49,7 @@ def training_command(kind: type[Options], run_type: type[Run], help_text: str, e
         if resume:
             options = _resumed_options(options, out, explicit)
         folder = output_folder(out, options.model)
-        require_one_intention(folder, options, resume=resume, overwrite=overwrite)
+        check_out(folder, options, resume=resume, overwrite=overwrite)
         if not (resume or overwrite):
             require_replaceable(folder, kind)
         check_device(options.device)

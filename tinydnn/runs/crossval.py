@@ -26,11 +26,11 @@ def contains_folds(folder: Path) -> bool:
     return any((folder / name).exists() for name in (REPORT, PLOT)) or bool(_fold_folders(folder))
 
 
-def require_folder_of_folds(folder: Path, *, replaceable: bool, kind: type[Options]) -> None:
-    """Raise `InputError` if the folder holds a training run; and, if `replaceable`, a fold or a report with results."""
+def require_folder_of_folds(folder: Path, *, new: bool, kind: type[Options]) -> None:
+    """Raise `InputError` if the folder holds a training run; and, for a `new` cross-validation, a fold or a report."""
     if any((folder / name).exists() for name in files.FILES if name != files.CONFUSION_PLOT):
         raise InputError(f"--out: {folder} holds a training run; choose another folder")
-    if not replaceable:
+    if not new:
         return
     for fold in _fold_folders(folder):
         require_replaceable(fold, kind)
