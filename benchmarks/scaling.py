@@ -71,7 +71,9 @@ def draw(results: dict[str, Any]) -> Figure:
         "peak_memory_mb": "peak memory (MB)",
     }
     with canvas.style():
-        figure = canvas.new_figure(8.4, 4.9, "Scaling of time and memory", "Training steps; reading of slices", "")
+        where = f"{results['machine']['cpu']}, {results['machine']['threads']} threads"
+        note = f"{where}; batches of {BATCH} slices of {SIZE} × {SIZE} pixels, where they do not vary."
+        figure = canvas.new_figure(8.4, 4.9, "Scaling of time and memory", "Training steps; reading of slices", note)
         panels = figure.subplots(2, 3, sharex="col")
         for k, (x, time) in enumerate(columns):
             for axes, y in zip(panels[:, k], (time, "peak_memory_mb"), strict=True):
@@ -111,11 +113,12 @@ def main() -> None:
                     f"{key} {value:.1f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()
                 )
             )
+    stored = {"machine": asdict(machine()), **results}
     if options.json:
         with atomic_write(options.json) as path:
-            path.write_text(json.dumps({"machine": asdict(machine()), **results}, indent=1) + "\n")
+            path.write_text(json.dumps(stored, indent=1) + "\n")
     if options.plot:
-        canvas.save(draw(results), options.plot)
+        canvas.save(draw(stored), options.plot)
 
 
 if __name__ == "__main__":

@@ -107,8 +107,8 @@ def test_it_has_the_options_of_train_and_caches_no_augmented_features(command, s
     ("arguments", "words"),
     [
         (["--weights", "none.pth"], "none.pth: expected weights as safetensors, PyTorch's .pth"),
-        (["--weights", "random", "--unfreeze", "2:conv9"], "--unfreeze: expected one of features.0"),
-        (["--weights", "random", "--freeze-to", "conv9"], "--freeze-to: expected one of features.0"),
+        (["--weights", "random", "--unfreeze", "2:conv9"], "--unfreeze: expected one of features, head, features.0"),
+        (["--weights", "random", "--freeze-to", "conv9"], "--freeze-to: expected one of features, head, features.0"),
         (["--weights", "random", "--size", 20], "squeezenet1_1: image size: expected more pixels for its poolings"),
         ([], "squeezenet1_1: expected its weights, found none on this computer; fetch them with `tinydnn weights"),
     ],
@@ -141,7 +141,10 @@ def test_features_are_written_with_labels_patients_and_files(command, slices, we
     [
         (["--from", "lenet", "-o", "f.h5"], "--from: expected one of vgg16, alexnet, squeezenet1_1, found 'lenet'"),
         (["-o", "f.npz"], "--out: expected a name that ends in .h5 or .hdf5, found f.npz"),
-        (["--from", "squeezenet1_1", "--layer", "head", "-o", "f.h5"], "layer: expected one of features.0"),
+        (
+            ["--from", "squeezenet1_1", "--layer", "head", "-o", "f.h5"],
+            "layer: expected one of features, head",
+        ),
     ],
 )
 def test_invalid_options_of_features_are_reported(command, slices, weights, arguments, words):

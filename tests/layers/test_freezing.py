@@ -114,7 +114,7 @@ def test_lr_scale_scales_the_steps_of_a_layer():
 
 
 def test_an_unknown_layer_is_refused_and_the_known_ones_are_named():
-    with pytest.raises(InputError, match=r"layer: expected one of features.0, features.1.*found 'block5'"):
+    with pytest.raises(InputError, match=r"layer: expected one of features, head, features.0, .*found 'block5'"):
         model().freeze("block5")
 
 

@@ -203,3 +203,8 @@ def test_images_of_the_right_size_keep_the_message_of_the_layer():
         for_12_by_12_pixels().predict([0.0])
     with pytest.raises(ValueError, match=r"^conv2d: x: expected a shape \(N, C, H, W\) without zeros"):
         for_12_by_12_pixels().predict(np.zeros((0, 1, 12, 12), np.float32))
+
+
+def test_a_list_of_layers_is_refused_with_the_right_form():
+    with pytest.raises(TypeError, match=r"^Sequential: expected layers, one argument each, found list$"):
+        Sequential([ReLU()])

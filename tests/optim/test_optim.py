@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinydnn import SGD, Adam, Parameter
+from tinydnn.layers import Linear, Sequential
 from tinydnn.optim import Optimizer, constant, cosine, one_cycle, optimizer, step
 
 
@@ -286,3 +287,11 @@ def test_learning_rates_are_floats_that_depend_on_the_iteration_alone(schedule):
     first = [schedule(t) for t in range(8)]
     assert [schedule(t) for t in range(8)] == first
     assert all(type(lr) is float and 0 <= lr <= 0.1 for lr in first)
+
+
+def test_a_model_instead_of_its_parameters_is_refused_with_the_right_form():
+    model = Sequential(Linear(2, 1, rng=np.random.default_rng(0)))
+    with pytest.raises(
+        TypeError, match=r"^SGD: parameters: expected those of a model, model.parameters\(\), "
+    ):
+        SGD(model, lr=0.1)

@@ -172,7 +172,7 @@ def test_the_schedule_restarts_in_each_phase():
         ("10:features.12", "--unfreeze: expected an epoch after 1 and up to 9, found 10"),
         ("4:features.12,3:features.9", "--unfreeze: expected an epoch after 4 and up to 9, found 3"),
         ("2:features.9,3:features.12", "--unfreeze: expected each phase to thaw more layers"),
-        ("2:conv5", "--unfreeze: expected one of features.0"),
+        ("2:conv5", "--unfreeze: expected one of features, head, features.0"),
     ],
 )
 def test_invalid_phases_are_refused(unfreeze, words):

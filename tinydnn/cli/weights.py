@@ -42,5 +42,11 @@ def show(
     for name, array in source.arrays.items():
         say(f"{name:{width}}  {' x '.join(map(str, array.shape)) or 'scalar'}  {array.dtype}")
     elements = sum(array.size for array in source.arrays.values())
-    say(f"{count(len(source.arrays), 'array')}, {elements:,} elements; names as in {source.convention}")
+    say(f"{count(len(source.arrays), 'array')}, {elements:,} elements; {_names(source.convention)}")
     say(f"Images: {source.preprocessing}")
+
+
+def _names(convention: str) -> str:
+    """How the arrays are named: as in tinydnn's own files, or as in torchvision whatever the file's names are."""
+    own = convention in ("torchvision", "tinydnn")
+    return f"names as in {convention}" if own else f"names as in torchvision, translated from those of {convention}"

@@ -25,6 +25,8 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers: Layer, names: Sequence[str] | None = None, input_shape: Shape | None = None) -> None:
+        if wrong := [layer for layer in layers if not isinstance(layer, Layer)]:
+            raise TypeError(f"Sequential: expected layers, one argument each, found {type(wrong[0]).__name__}")
         parameters = [id(parameter) for layer in layers for parameter in layer.parameters().values()]
         if len(set(parameters)) < len(parameters):
             raise ValueError("Sequential: expected separate parameters in every layer, found one in two layers")
@@ -154,7 +156,9 @@ class Sequential(Layer):
         """The indices of the layers that `part` names."""
         indices = [i for i, name in enumerate(self.names) if name == part or name.startswith(f"{part}.")]
         if not indices:
-            raise InputError(f"layer: expected one of {', '.join(dict.fromkeys(self.names))}, found {part!r}")
+            groups = [name.partition(".")[0] for name in self.names if "." in name]
+            known = ", ".join(dict.fromkeys([*groups, *self.names]))
+            raise InputError(f"layer: expected one of {known}, found {part!r}")
         return indices
 
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:

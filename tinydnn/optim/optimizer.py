@@ -49,6 +49,11 @@ class Optimizer(ABC):
     def __init__(
         self, parameters: Mapping[str, Parameter], *, lr: float, weight_decay: float, state: tuple[str, ...]
     ) -> None:
+        if not isinstance(parameters, Mapping):
+            raise TypeError(
+                f"{type(self).__name__}: parameters: expected those of a model, model.parameters(), "
+                f"found {type(parameters).__name__}"
+            )
         for argument, value in {"lr": lr, "weight_decay": weight_decay}.items():
             if not value >= 0 or not np.isfinite(value):
                 raise ValueError(f"{type(self).__name__}: {argument}: expected a number of at least 0, found {value}")
