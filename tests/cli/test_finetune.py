@@ -143,7 +143,7 @@ def test_features_are_written_with_labels_patients_and_files(command, slices, we
         (["-o", "f.npz"], "--out: expected a name that ends in .h5 or .hdf5, found f.npz"),
         (
             ["--from", "squeezenet1_1", "--layer", "head", "-o", "f.h5"],
-            "layer: expected one of features, head",
+            "layer: expected one of features, features.0",
         ),
     ],
 )

@@ -291,7 +291,5 @@ def test_learning_rates_are_floats_that_depend_on_the_iteration_alone(schedule):
 
 def test_a_model_instead_of_its_parameters_is_refused_with_the_right_form():
     model = Sequential(Linear(2, 1, rng=np.random.default_rng(0)))
-    with pytest.raises(
-        TypeError, match=r"^SGD: parameters: expected those of a model, model.parameters\(\), "
-    ):
+    with pytest.raises(TypeError, match=r"^SGD: parameters: expected those of a model, model.parameters\(\), "):
         SGD(model, lr=0.1)
