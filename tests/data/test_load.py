@@ -23,3 +23,9 @@ def test_phantoms_are_synthetic_slices_of_the_requested_size():
 def test_a_folder_without_slices_is_refused(tmp_path):
     with pytest.raises(InputError, match="found no slices"):
         data.load(tmp_path)
+
+
+@pytest.mark.parametrize(("slices", "size"), [(0, 32), (10, 1), (10, -3)])
+def test_phantoms_too_few_or_too_small_are_refused_at_once(slices, size):
+    with pytest.raises(InputError, match=r"^load_phantoms: expected at least 1 slice of at least 16 pixels, found "):
+        data.load_phantoms(slices, size=size)

@@ -75,14 +75,14 @@ def crossval(
     try:
         validation = CrossValidation(folder, fold_options, open_dataset(fold_options), run_type)
         with lock_folder(folder):
-            first = validation.fold_run(1)  # checked before anything is removed
+            iterations = validation.fold_run(1).trainer.iterations  # checks the options before anything is removed
             require_folder_of_folds(folder, new=not (resume or overwrite), kind=options_type)
             if not resume:
                 remove_folds(folder)
             where = f"{shlex.quote(data)} … --out {shlex.quote(str(folder))}"
             hint = f"tinydnn crossval {where} --resume, and the other options"
             _print_overview(validation)
-            say_few_iterations(first.trainer, "batch_size in the recipe")
+            say_few_iterations(iterations, "batch_size in the recipe")
             for run in validation.runs():
                 say(f"{run.folder.name}: {len(run.split.train)} to train, {len(run.split.test)} to test")
                 with progress_bar("Computing features") as progress:

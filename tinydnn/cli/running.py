@@ -20,7 +20,6 @@ from tinydnn.data.prepare import cache
 from tinydnn.errors import InputError
 from tinydnn.runs import RANDOM, Options, Run
 from tinydnn.runs.recipes import read_recipe
-from tinydnn.training.trainer import Trainer
 
 FEW_ITERATIONS = 100  # the paper takes 190
 
@@ -84,10 +83,10 @@ def check_out(folder: Path, options: Options, *, resume: bool, overwrite: bool) 
             raise InputError(f"--overwrite: expected data and weights outside of {folder}, found {path}")
 
 
-def say_few_iterations(trainer: Trainer, option: str) -> None:
+def say_few_iterations(iterations: int, option: str) -> None:
     """Warn of a training with few iterations; `option` gives more of them."""
-    if trainer.iterations < FEW_ITERATIONS:
-        say(f"These are few iterations ({trainer.iterations}); a smaller {option} gives more of them.")
+    if iterations < FEW_ITERATIONS:
+        say(f"These are few iterations ({iterations}); a smaller {option} gives more of them.")
 
 
 def train_run(run: Run, resume_command: str) -> None:

@@ -129,7 +129,7 @@ def _print_overview(run: Run) -> None:
         say("so the accuracy does not apply to new patients; use --split patient to estimate theirs.")
     epochs, iterations = count(options.epochs, "epoch"), count(trainer.iterations_per_epoch, "iteration")
     say(f"{epochs} of {iterations} of {count(options.batch_size, 'slice')}")
-    say_few_iterations(trainer, "--batch-size")
+    say_few_iterations(trainer.iterations, "--batch-size")
     if options.views > 1:
         say(f"The figures after each epoch are of one view of each slice, those at the end of {options.views} views.")
     if dataset.crop.uses_mask:
