@@ -18,13 +18,13 @@ from tinydnn.layers import Parameter, Sequential
 from tinydnn.optim import SGD, Adam
 
 if TYPE_CHECKING:
-    from tinydnn import bench, checkpoint, data, gradcheck, metrics, plots, runs, training, weights
+    from tinydnn import bench, checkpoint, data, explain, gradcheck, metrics, plots, runs, training, weights
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "Adam", "InputError", "Parameter", "Sequential", "bench", "checkpoint", "data", "gradcheck", "kernels",
-    "layers", "metrics", "models", "ops", "optim", "plots", "runs", "training", "weights",
+    "SGD", "Adam", "InputError", "Parameter", "Sequential", "bench", "checkpoint", "data", "explain", "gradcheck",
+    "kernels", "layers", "metrics", "models", "ops", "optim", "plots", "runs", "training", "weights",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # type checkers see the imports above, and no attribute of any name

@@ -26,15 +26,26 @@ class _Command(_WithoutFlagTypes, TyperCommand):
 class _Group(_WithoutFlagTypes, TyperGroup):
     """The program, or a group of its commands."""
 
+    default: str | None = None  # the command that takes the arguments when the first of them names none
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if self.default and args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
 
 class Program(typer.Typer):
-    """A Typer application whose commands take -h and show examples at the end of their help."""
+    """A Typer application whose commands take -h and show examples at the end of their help.
 
-    def __init__(self, **options: Any) -> None:
+    default: the command that takes the arguments when the first of them is not the name of a command.
+    """
+
+    def __init__(self, *, default: str | None = None, **options: Any) -> None:
         help_names = {"help_option_names": ["-h", "--help"]}
         super().__init__(
-            cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False, context_settings=help_names, **options
-        )
+            cls=type("_Group", (_Group,), {"default": default}),
+            no_args_is_help=True, pretty_exceptions_enable=False, context_settings=help_names, **options,
+        )  # fmt: skip
 
     def command(self, name: str | None = None, *, examples: Sequence[str] = (), **options: Any) -> Callable[..., Any]:
         """A decorator that adds a command."""
