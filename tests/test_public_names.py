@@ -7,7 +7,7 @@ import pytest
 
 import tinydnn
 
-LAZY = ["bench", "checkpoint", "data", "gradcheck", "metrics", "plots", "runs", "training", "weights"]
+LAZY = ["bench", "checkpoint", "data", "explain", "gradcheck", "metrics", "plots", "runs", "training", "weights"]
 
 
 def printed_by(code: str) -> str:

@@ -42,10 +42,19 @@ def last_feature_layer(model: Sequential) -> int:
     The deepest features that still have positions: Selvaraju et al., Grad-CAM, section 3.1. Raises `InputError` for a
     model without one.
     """
-    found = [i for i, (layer, z) in enumerate(outputs(model)) if z.ndim == 4 and _rectifies(layer)]
+    found = _rectified(model)
     if not found:
         raise InputError("layer: expected a model with a ReLU whose output is a feature map (N, C, H, W), found none")
     return found[-1]
+
+
+def has_feature_map(model: Sequential) -> bool:
+    """Whether `last_feature_layer` finds a layer."""
+    return bool(_rectified(model))
+
+
+def _rectified(model: Sequential) -> list[int]:
+    return [i for i, (layer, z) in enumerate(outputs(model)) if z.ndim == 4 and contains_relu(layer)]
 
 
 def outputs(model: Sequential) -> Iterator[tuple[Layer, Array]]:
@@ -60,5 +69,6 @@ def outputs(model: Sequential) -> Iterator[tuple[Layer, Array]]:
         yield layer, z
 
 
-def _rectifies(layer: Layer) -> bool:
-    return isinstance(layer, ReLU) or any(_rectifies(inner) for _, inner in layer.named_layers())
+def contains_relu(layer: Layer) -> bool:
+    """Whether the layer is a ReLU or contains one, at any depth."""
+    return isinstance(layer, ReLU) or any(contains_relu(inner) for _, inner in layer.named_layers())

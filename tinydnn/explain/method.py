@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinydnn.backend import Array, array_module
+from tinydnn.explain.copies import BATCH
 from tinydnn.layers import Sequential
-
-BATCH = 32  # images
 
 
 def magnitude(attributions: Array) -> Array:
@@ -17,6 +16,11 @@ def magnitude(attributions: Array) -> Array:
 def evidence(attributions: Array) -> Array:
     """What speaks for the class: max(0, Σ_c a[n,c,i,j]), (N, H, W)."""
     return array_module(attributions).maximum(0, attributions.sum(axis=1))
+
+
+def positive(attributions: Array) -> Array:
+    """What speaks for the class, for a method whose attributions are maps with signs: max(0, a[n,i,j]), (N, H, W)."""
+    return array_module(attributions).maximum(0, attributions)
 
 
 def unchanged(attributions: Array) -> Array:

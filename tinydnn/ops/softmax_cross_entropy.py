@@ -55,7 +55,10 @@ def softmax_cross_entropy(logits: Array, labels: Array, *, label_smoothing: floa
 
 
 def softmax(logits: Array) -> Array:
-    """The probabilities p of `softmax_cross_entropy`, (N, K): for predictions, which need no gradient."""
+    """The probabilities p of `softmax_cross_entropy`, over axis 1: for predictions, which need no gradient.
+
+    logits, p: (N, K), or (N, K, H, W) for a region map.
+    """
     xp = array_module(logits)
     exponentials = xp.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
