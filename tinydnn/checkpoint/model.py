@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 
 import h5py
@@ -15,7 +16,7 @@ from tinydnn.checkpoint.sealed import open_sealed, write_sealed
 from tinydnn.data.crop import WHOLE, Crop
 from tinydnn.data.normalise import AnyNormalisation, normalisation_config, normalisation_from
 from tinydnn.errors import InputError
-from tinydnn.layers import Concat, Layer, Sequential
+from tinydnn.layers import Concat, Layer, Residual, Sequential
 from tinydnn.layers.layer import Shape
 from tinydnn.training.views import VIEWS
 
@@ -23,9 +24,11 @@ MAX_SIDE = 4096  # pixels of an input image; a damaged file must not make the re
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
-        layers.AvgPool2d, layers.BatchNorm2d, layers.Concat, layers.Conv2d, layers.Dropout, layers.Flatten,
-        layers.GlobalAvgPool2d, layers.Linear, layers.MaxPool2d, layers.ReLU, layers.RegionVote, layers.Sequential,
-        layers.Sigmoid,
+        layers.AttentionPool2d, layers.AvgPool2d, layers.BatchNorm2d, layers.ChannelMeanMax, layers.Concat,
+        layers.Conv2d, layers.Dropout, layers.Flatten, layers.GELU, layers.GlobalAvgPool2d, layers.LayerNorm,
+        layers.Linear, layers.MaxPool2d, layers.PositionalEmbedding, layers.ReLU, layers.RegionVote, layers.Residual,
+        layers.SelfAttention, layers.Sequential, layers.Sigmoid, layers.SpatialAttention, layers.SqueezeExcitation,
+        layers.TokenMean, layers.Tokens,
     )
 }  # fmt: skip
 
@@ -86,7 +89,7 @@ def _write_layer(group: h5py.Group, layer: Layer) -> None:
         name = group.name.removeprefix("/layers/")
         raise TypeError(f"{name}: expected a layer that can be saved ({', '.join(LAYERS)}), found {kind}")
     group.attrs["kind"] = kind
-    if isinstance(layer, Sequential | Concat):
+    if isinstance(layer, Sequential | Concat | Residual):
         for name, inner in layer.named_layers():
             _write_layer(group.create_group(name), inner)
         return
@@ -132,11 +135,26 @@ def _read_layer(group: h5py.Group) -> Layer:
         return _read_sequential(group)
     if kind == "Concat":
         return Concat(*(_read_sequential(group[name]) for name in _ordered(group)))
+    if kind == "Residual":
+        (branch,) = group.values()
+        return Residual(_read_sequential(branch))
     # The weights drawn here are overwritten from the file; the random state of dropout, from a checkpoint.
-    random = {"rng": np.random.default_rng(0)} if kind in ("Conv2d", "Linear", "Dropout") else {}
+    random = {"rng": np.random.default_rng(0)} if "rng" in signature(LAYERS[kind]).parameters else {}
     layer = LAYERS[kind](**json.loads(group.attrs["arguments"]), **random)
-    layer.load_state({key: group[key][...] for key in group})
+    layer.load_state(_arrays(group))
     return layer
+
+
+def _arrays(group: h5py.Group) -> dict[str, np.ndarray]:
+    """The arrays of a layer and of the layers it is made of, by name: "weight", "qkv/weight"."""
+    arrays = {}
+
+    def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[...]
+
+    group.visititems(collect)
+    return arrays
 
 
 def _read_sequential(group: h5py.Group, input_shape: Shape | None = None) -> Sequential:

@@ -194,6 +194,39 @@ _LINEAR = {
     "more than a vector holds": (33, 70, 17),
 }
 
+# Tokens (N, T, D). Two features would be normalised to ±1, whatever they are.
+_TOKENS: dict[str, Shape] = {
+    "T ≠ D": (2, 5, 4),
+    "one token": (3, 1, 6),
+    "one image": (1, 4, 3),
+    "three features": (2, 3, 3),
+    "many features": (2, 3, 33),
+    "many tokens": (2, 17, 4),
+    "five images": (5, 2, 8),
+}
+
+_ATTENTION: dict[str, tuple[Shape, int]] = {
+    "one head": ((2, 5, 4), 1),
+    "two heads": ((2, 5, 4), 2),
+    "heads of one feature": ((2, 3, 4), 4),
+    "two tokens": ((3, 2, 6), 3),
+    "one image": ((1, 4, 6), 2),
+    "many tokens": ((2, 17, 4), 2),
+    "many features": ((2, 3, 34), 2),
+    "five images": ((5, 3, 8), 2),
+}
+
+# Over one pixel a softmax is 1, whatever the score.
+_SEVERAL_PIXELS: dict[str, Shape] = {
+    "H ≠ W": (2, 3, 4, 5),
+    "two pixels": (2, 3, 1, 2),
+    "one image": (1, 1, 3, 2),
+    "one row": (3, 2, 1, 4),
+    "one column": (3, 2, 5, 1),
+    "many channels": (2, 33, 3, 2),
+    "five images": (5, 2, 2, 2),
+}
+
 
 def _cases() -> Iterator[Case]:
     for operation, table in (
@@ -219,11 +252,21 @@ def _cases() -> Iterator[Case]:
             kind = "batch statistics" if batch_statistics else "running statistics"
             options = {"batch_statistics": batch_statistics}
             yield Case("batchnorm2d", f"{label}, {kind}", (x, x[1:2], x[1:2]), options, extras)
+        yield Case("channel_mean_max", label, (x,))
+        yield Case("gate2d", f"{label}, channels", (x, x[:2]))
+        yield Case("gate2d", f"{label}, positions", (x, (x[0], 1, *x[2:])))
+    for label, x in _SEVERAL_PIXELS.items():
+        yield Case("attention_pool2d", label, (x, (x[0], 1, *x[2:])))
+    for label, x in _TOKENS.items():
+        yield Case("layernorm", label, (x, x[2:], x[2:]))
+    for label, (q, heads) in _ATTENTION.items():
+        yield Case("multihead_attention", label, (q, q, q), {"heads": heads})
     for label, (rows, inputs, outputs) in _LINEAR.items():
         yield Case("linear", label, ((rows, inputs), (outputs, inputs), (outputs,)))
     for label, shape in _ANY_SHAPE.items():
         yield Case("relu", label, (shape,))
         yield Case("sigmoid", label, (shape,))
+        yield Case("gelu", label, (shape,))
         yield Case("mean_squared_error", label, (shape,), extras=_target)
         yield Case("dropout", label, (shape,), {"rate": 0.4}, _keep)
     for label, shape in {

@@ -19,3 +19,11 @@ class Sigmoid(Layer):
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
         """x, z: any shape."""
         return ops.sigmoid(x)
+
+
+class GELU(Layer):
+    """`ops.gelu` as a layer."""
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x, z: any shape."""
+        return ops.gelu(x)

@@ -12,7 +12,8 @@ from tinydnn.layers.layer import Backward, Layer, Parameter, Shape, he_normal
 class Linear(Layer):
     """`ops.linear` with a learned weight matrix and bias.
 
-    weight: (out_features, in_features). bias: (out_features,), zeros at first.
+    weight: (out_features, in_features). bias: (out_features,), zeros at first. Tokens are transformed one
+    by one, all with the same weights.
     """
 
     def __init__(self, in_features: int, out_features: int, *, rng: np.random.Generator) -> None:
@@ -21,14 +22,16 @@ class Linear(Layer):
         self.bias = Parameter(np.zeros(out_features, np.float32))
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
-        """x: (N, in_features). z: (N, out_features)."""
-        z, op_backward = ops.linear(x, self.weight.value, self.bias.value)
+        """x: (N, in_features), or tokens (N, T, in_features). z: (N, out_features) or (N, T, out_features)."""
+        shape = x.shape
+        rows = x.reshape(-1, shape[-1]) if x.ndim == 3 else x
+        z, op_backward = ops.linear(rows, self.weight.value, self.bias.value)
 
         def backward(dz: Array, need_dx: bool = True) -> Array | None:
-            dx, self.weight.grad, self.bias.grad = op_backward(dz, need_dx=need_dx)
-            return dx
+            dx, self.weight.grad, self.bias.grad = op_backward(dz.reshape(z.shape), need_dx=need_dx)
+            return dx.reshape(shape) if need_dx else None
 
-        return z, backward
+        return z.reshape(*shape[:-1], -1), backward
 
     def config(self) -> dict[str, int | float | bool | None]:
         """The constructor's arguments, without the generator."""

@@ -1,4 +1,4 @@
-"""The batch normalisation layer."""
+"""The normalisation layers."""
 
 from math import prod
 
@@ -59,3 +59,33 @@ class BatchNorm2d(Layer):
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
         """In evaluation: a subtraction, two multiplications and an addition per element."""
         return 4 * prod(output_shape)
+
+
+class LayerNorm(Layer):
+    """`ops.layernorm` with a learned scale and shift.
+
+    gamma (ones at first), beta (zeros): (features,).
+    """
+
+    def __init__(self, features: int, *, eps: float = 1e-5) -> None:
+        self.features, self.eps = features, float(eps)
+        self.gamma = Parameter(np.ones(features, np.float32))
+        self.beta = Parameter(np.zeros(features, np.float32))
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x, z: (N, T, features)."""
+        z, op_backward = ops.layernorm(x, self.gamma.value, self.beta.value, eps=self.eps)
+
+        def backward(dz: Array, need_dx: bool = True) -> Array | None:
+            dx, self.gamma.grad, self.beta.grad = op_backward(dz, need_dx=need_dx)
+            return dx
+
+        return z, backward
+
+    def config(self) -> dict[str, int | float | bool | None]:
+        """The constructor's arguments."""
+        return {"features": self.features, "eps": self.eps}
+
+    def flops(self, input_shape: Shape, output_shape: Shape) -> int:
+        """Two sums, a subtraction, a square, two multiplications and an addition per element."""
+        return 7 * prod(output_shape)

@@ -48,3 +48,15 @@ class GlobalAvgPool2d(Layer):
     def flops(self, input_shape: Shape, output_shape: Shape) -> int:
         """One addition per pixel."""
         return prod(input_shape)
+
+
+class ChannelMeanMax(Layer):
+    """`ops.channel_mean_max` as a layer."""
+
+    def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
+        """x: (N, C, H, W). z: (N, 2, H, W)."""
+        return ops.channel_mean_max(x)
+
+    def flops(self, input_shape: Shape, output_shape: Shape) -> int:
+        """An addition and a comparison per element."""
+        return 2 * prod(input_shape)

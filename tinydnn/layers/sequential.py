@@ -11,6 +11,7 @@ from tinydnn.layers.fusion import fused
 from tinydnn.layers.layer import Backward, Layer, Shape
 from tinydnn.layers.linear import Flatten
 from tinydnn.layers.summary import Summary, layer_rows
+from tinydnn.layers.tokens import PositionalEmbedding
 
 
 class Sequential(Layer):
@@ -20,8 +21,8 @@ class Sequential(Layer):
 
     Parameters, buffers and generators are named "NN-kind/name", such as "00-conv2d/weight", or "NN-name/…" where
     `names` has a name for each layer. `input_shape` (C, H, W) is that of the images the model was made for; without
-    `Flatten`, it takes images of other sizes too. Layers must not share a parameter: each would overwrite the gradient
-    of the other.
+    `Flatten` and `PositionalEmbedding`, it takes images of other sizes too. Layers must not share a parameter: each
+    would overwrite the gradient of the other.
     """
 
     def __init__(self, *layers: Layer, names: Sequence[str] | None = None, input_shape: Shape | None = None) -> None:
@@ -35,7 +36,7 @@ class Sequential(Layer):
         self.layers = layers
         self.names = tuple(names if names is not None else (type(layer).__name__.lower() for layer in layers))
         self.input_shape = input_shape
-        self._fixed_size = any(isinstance(layer, Flatten) for layer in layers)
+        self._fixed_size = any(isinstance(layer, Flatten | PositionalEmbedding) for layer in layers)
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
         """The output for x, and `backward(dz, need_dx=True)`.
