@@ -162,7 +162,7 @@ BROKEN = [
     # options of train
     (
         "train slices --out new --model vgg",
-        "--model: expected one of baseline, batchnorm, regions, large-regions, found 'vgg'",
+        "--model: expected one of baseline, batchnorm, regions, large-regions, attention, vit-tiny, found 'vgg'",
     ),
     ("train slices --out new --optimizer lion", "--optimizer: expected one of sgd, adam, found 'lion'"),
     ("train slices --out new --schedule zigzag", "--schedule: expected one of constant, step, cosine, one-cycle"),

@@ -258,7 +258,7 @@ def test_the_default_is_not_the_best_epoch(trained):
 def test_the_help_names_every_model_and_groups_the_options(command):
     result = command("train", "--help")
     words = " ".join(result.out.replace("│", " ").split())
-    assert "baseline, batchnorm, regions or large-regions" in words
+    assert "baseline, batchnorm, regions, large-regions, attention or vit-tiny" in words
     panels = ("Data", "Model", "Optimisation", "Augmentation", "Evaluation", "Hardware", "Run")
     positions = [result.out.index(f"─ {panel} ─") for panel in panels]
     assert positions == sorted(positions)

@@ -211,6 +211,83 @@ REFUSED = {
         ValueError,
         "x: expected a shape (N, C, H, W) without zeros, found (2, 3)",
     ),
+    # attention
+    "attention_pool2d: x": (
+        lambda: ops.attention_pool2d(f(2, 3), f(2, 1, 4, 5)),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (2, 3)",
+    ),
+    "attention_pool2d: s": (
+        lambda: ops.attention_pool2d(f(2, 3, 4, 5), f(2, 4, 5)),
+        ValueError,
+        "s: expected shape (2, 1, 4, 5) for an x of shape (2, 3, 4, 5), found (2, 4, 5)",
+    ),
+    "attention_pool2d: s float32": (
+        lambda: ops.attention_pool2d(f(2, 3, 4, 5), f(2, 1, 4, 5, dtype=np.float32)),
+        TypeError,
+        "s: expected float64, the dtype of x, found float32",
+    ),
+    "gate2d: x": (
+        lambda: ops.gate2d(f(2, 3), f(2, 3)),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (2, 3)",
+    ),
+    "gate2d: a": (
+        lambda: ops.gate2d(f(2, 3, 4, 5), f(2, 3, 1, 1)),
+        ValueError,
+        "a: expected shape (2, 3) or (2, 1, 4, 5) for an x of shape (2, 3, 4, 5), found (2, 3, 1, 1)",
+    ),
+    "channel_mean_max: x": (
+        lambda: ops.channel_mean_max(f(3, 4, 5)),
+        ValueError,
+        "x: expected a shape (N, C, H, W) without zeros, found (3, 4, 5)",
+    ),
+    "gelu: int": (lambda: ops.gelu(np.arange(3)), TypeError, "x: expected dtype float32 or float64, found int64"),
+    "layernorm: x": (
+        lambda: ops.layernorm(f(2, 4), f(4), f(4)),
+        ValueError,
+        "x: expected a shape (N, T, D) without zeros, found (2, 4)",
+    ),
+    "layernorm: features": (
+        lambda: ops.layernorm(f(2, 3, 4), f(5), f(5)),
+        ValueError,
+        "x: expected shape (2, 3, 5) for a gamma of shape (5,), found (2, 3, 4)",
+    ),
+    "layernorm: beta": (
+        lambda: ops.layernorm(f(2, 3, 4), f(4), f(3)),
+        ValueError,
+        "beta: expected shape (4,) for an x of shape (2, 3, 4), found (3,)",
+    ),
+    "layernorm: x float64, the rest float32": (
+        lambda: ops.layernorm(f(2, 3, 4), f(4, dtype=np.float32), f(4, dtype=np.float32)),
+        TypeError,
+        "x: expected float32, the dtype of gamma, found float64",
+    ),
+    "layernorm: eps": (
+        lambda: ops.layernorm(f(2, 3, 4), f(4), f(4), eps=0),
+        ValueError,
+        "eps: expected a positive number, found 0",
+    ),
+    "multihead_attention: q": (
+        lambda: ops.multihead_attention(f(3, 4), f(3, 4), f(3, 4), heads=2),
+        ValueError,
+        "q: expected a shape (N, T, D) without zeros, found (3, 4)",
+    ),
+    "multihead_attention: k": (
+        lambda: ops.multihead_attention(f(2, 3, 4), f(2, 5, 4), f(2, 3, 4), heads=2),
+        ValueError,
+        "k: expected shape (2, 3, 4) like q, found (2, 5, 4)",
+    ),
+    "multihead_attention: heads": (
+        lambda: ops.multihead_attention(f(2, 3, 4), f(2, 3, 4), f(2, 3, 4), heads=3),
+        ValueError,
+        "heads: expected a divisor of the 4 features, found 3",
+    ),
+    "multihead_attention: heads 0": (
+        lambda: ops.multihead_attention(f(2, 3, 4), f(2, 3, 4), f(2, 3, 4), heads=0),
+        ValueError,
+        "heads: expected at least 1, found 0",
+    ),
     # regions
     "region_vote: m": (
         lambda: ops.region_vote(f(2, 3)),

@@ -9,6 +9,7 @@ import pytest
 
 from tinydnn.errors import InputError
 from tinydnn.kernels.cpu.threads import thread_count
+from tinydnn.models import MODELS
 from tinydnn.runs import Options, Run
 from tinydnn.runs.config import read_config
 from tinydnn.runs.files import FILES, lock_folder
@@ -217,7 +218,7 @@ def test_a_batch_larger_than_the_training_set_is_refused(tmp_path, dataset):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "vgg"}, "--model: expected one of baseline, batchnorm, regions, large-regions, found 'vgg'"),
+        ({"model": "vgg"}, f"--model: expected one of {', '.join(MODELS)}, found 'vgg'"),
         ({"optimizer": "lion"}, "--optimizer: expected one of sgd, adam, found 'lion'"),
         ({"schedule": "zigzag"}, "--schedule: expected one of constant, step, cosine, one-cycle"),
         ({"split": "fold"}, "--split: expected one of slice, patient"),
@@ -238,7 +239,7 @@ def test_a_batch_larger_than_the_training_set_is_refused(tmp_path, dataset):
         ({"views": True}, "--views: expected one of 1, 2, 10, found True"),
         ({"split": "official"}, "--split: expected one of slice, patient, found 'official'"),
         ({"fold": 6}, "--fold: expected 1 to 5, found 6"),
-        ({"model": ["baseline"]}, "--model: expected one of baseline, batchnorm, regions, large-regions, found ['b"),
+        ({"model": ["baseline"]}, f"--model: expected one of {', '.join(MODELS)}, found ['b"),
         ({"balance": 1}, "--balance: expected true or false, found 1"),
         ({"momentum": True}, "--momentum: expected a number, found True"),
     ],

@@ -130,7 +130,7 @@ def _read_training_patients(file: h5py.File) -> frozenset[str] | None:
 def _read_layer(group: h5py.Group) -> Layer:
     kind = str(group.attrs["kind"])
     if kind not in LAYERS:
-        raise ValueError(f"{group.name}: expected a layer of {', '.join(LAYERS)}, found {kind[:50]!r}")
+        raise ValueError(f"{group.name}: expected a layer of tinydnn, found {kind[:50]!r}")
     if kind == "Sequential":
         return _read_sequential(group)
     if kind == "Concat":

@@ -65,7 +65,7 @@ def vit_tiny(*, image_size: int = 256, in_channels: int = 1, classes: int = 3, s
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words (2021), section 3.1 and appendix D.3.
     """
     if image_size < PATCH:
-        raise InputError(f"image_size: expected at least {PATCH} pixels, the side of a patch, found {image_size}")
+        raise InputError(f"image_size: expected at least {PATCH} pixels for the side of a patch, found {image_size}")
     rng = np.random.default_rng(seed)
     patches = Conv2d(in_channels, FEATURES, PATCH, stride=PATCH, rng=rng)
     embedding = PositionalEmbedding((image_size // PATCH) ** 2, FEATURES, rng=rng)

@@ -9,4 +9,5 @@ from tinydnn.kernels.cpu import (  # noqa: F401 - they register
     conv2d_rows,
     linear,
     maxpool2d,
+    multihead_attention,
 )
