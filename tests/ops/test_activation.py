@@ -1,4 +1,4 @@
-"""The element-wise operations: ReLU, sigmoid and dropout."""
+"""The element-wise operations: ReLU, sigmoid, GELU and dropout."""
 
 from functools import partial
 
@@ -18,6 +18,19 @@ layouts = st.sampled_from(["C order", "channels last", "negative strides"])
 @given(shape=shapes, seed=st.integers(0, 999), layout=layouts)
 def test_values_and_gradients_are_those_of_pytorch(torch, agrees_with_torch, arrays, name, shape, seed, layout):
     agrees_with_torch(getattr(ops, name), getattr(torch, name), *arrays(seed, layout, shape))
+
+
+@given(shape=shapes, seed=st.integers(0, 999), layout=layouts)
+def test_gelu_is_the_exact_one_of_pytorch(torch, agrees_with_torch, arrays, shape, seed, layout):
+    agrees_with_torch(ops.gelu, torch.nn.functional.gelu, *arrays(seed, layout, shape))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gelu_of_huge_values_is_the_value_or_zero(dtype):
+    z, backward = ops.gelu(np.array([-1e4, -40, 0, 40, 1e4], dtype))
+    assert z.tolist() == [0, 0, 0, 40, 1e4]
+    assert backward(np.ones(5, dtype)).tolist() == [0, 0, 0.5, 1, 1]
+    assert z.dtype == dtype
 
 
 @given(shape=shapes, seed=st.integers(0, 999), layout=layouts)

@@ -5,6 +5,7 @@
 All of them use the backward functions of the layers; there is no other differentiation.
 """
 
+from tinydnn.explain.attention import attention
 from tinydnn.explain.grad_cam import grad_cam
 from tinydnn.explain.grad_cam_plus_plus import grad_cam_plus_plus
 from tinydnn.explain.gradient_x_input import gradient_x_input
@@ -20,7 +21,7 @@ from tinydnn.explain.saliency import saliency
 from tinydnn.explain.smooth_grad import smooth_grad
 
 __all__ = [
-    "METHODS", "Method", "completeness_error", "find_method", "grad_cam", "grad_cam_plus_plus", "gradient_x_input",
-    "guided_backprop", "integrated_gradients", "layer_cam", "methods_for", "occlusion", "regions", "rise", "saliency",
-    "smooth_grad",
+    "METHODS", "Method", "attention", "completeness_error", "find_method", "grad_cam", "grad_cam_plus_plus",
+    "gradient_x_input", "guided_backprop", "integrated_gradients", "layer_cam", "methods_for", "occlusion", "regions",
+    "rise", "saliency", "smooth_grad",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The methods of explanation by name."""
 
 from tinydnn.errors import InputError
+from tinydnn.explain.attention import attends, attention
 from tinydnn.explain.feature_map import contains_relu, has_feature_map
 from tinydnn.explain.grad_cam import grad_cam
 from tinydnn.explain.grad_cam_plus_plus import grad_cam_plus_plus
@@ -31,6 +32,7 @@ METHODS = {
         Method("occlusion", "Occlusion", occlusion, positive),
         Method("rise", "RISE", rise, unchanged),
         Method("regions", "Region votes", regions, unchanged, supports=has_region_head),
+        Method("attention", "Attention", attention, unchanged, supports=attends),
     )
 }
 
