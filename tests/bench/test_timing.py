@@ -155,6 +155,27 @@ def test_unsuitable_shapes_are_refused(operation, shapes):
         bench_case(operation, shapes)
 
 
+@pytest.mark.parametrize(
+    ("operation", "x", "others"),
+    [
+        ("attention_pool2d", (2, 3, 4, 5), [(2, 1, 4, 5)]),
+        ("gate2d", (2, 3, 4, 5), [(2, 3)]),
+        ("layernorm", (2, 5, 4), [(4,), (4,)]),
+        ("multihead_attention", (2, 5, 4), [(2, 5, 4), (2, 5, 4)]),
+    ],
+)
+def test_the_other_arguments_have_the_shapes_that_x_asks_for(operation, x, others):
+    case = bench_case(operation, (x,))
+    assert case.shapes == (x, *others)
+    forward, backward = costs(case, "float32")
+    assert 0 < forward.flops < backward.flops
+
+
+def test_the_cost_of_attention_is_that_of_its_products():
+    forward, backward = costs(bench_case("multihead_attention", ((2, 5, 4),)), "float32")
+    assert (forward.flops, backward.flops) == (2 * 2 * 2 * 5 * 5 * 4, 2 * 4 * 2 * 5 * 5 * 4)
+
+
 def test_making_the_arguments_is_not_timed():
     case = bench_case("batchnorm2d", ((2, 3, 4, 5),))
     arrays = [x.astype(np.float32) for x in case.arrays()]

@@ -8,7 +8,25 @@ import pytest
 
 from tinydnn.checkpoint import load_model, save_model
 from tinydnn.errors import InputError
-from tinydnn.layers import AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, ReLU, Sequential, Sigmoid
+from tinydnn.layers import (
+    GELU,
+    AvgPool2d,
+    Conv2d,
+    Flatten,
+    LayerNorm,
+    Linear,
+    MaxPool2d,
+    PositionalEmbedding,
+    ReLU,
+    Residual,
+    SelfAttention,
+    Sequential,
+    Sigmoid,
+    SpatialAttention,
+    SqueezeExcitation,
+    TokenMean,
+    Tokens,
+)
 from tinydnn.models import MODELS
 
 
@@ -42,6 +60,25 @@ def test_layers_keep_all_their_arguments(saved, tmp_path):
     assert np.array_equal(loaded.model.predict(x), model.predict(x))
     with pytest.raises(InputError, match=r"square input images of one channel, found input shape \(1, 13, 17\)"):
         _ = loaded.size
+
+
+def test_layers_made_of_layers_keep_their_arrays(saved, tmp_path):
+    draw = np.random.default_rng(0)
+    attention = Residual(Sequential(LayerNorm(4, eps=1e-3), SelfAttention(4, heads=2, rng=draw)))
+    gates = SqueezeExcitation(4, reduction=2, rng=draw), SpatialAttention(kernel_size=3, rng=draw)
+    model = Sequential(
+        Conv2d(1, 4, 2, stride=2, rng=draw), *gates, Tokens(), PositionalEmbedding(16, 4, rng=draw), attention,
+        GELU(), TokenMean(), Linear(4, 2, rng=draw), input_shape=(1, 8, 8),
+    )  # fmt: skip
+    save_model(tmp_path / "m.h5", saved(model, ("a", "b")))
+    loaded = load_model(tmp_path / "m.h5").model
+    assert str(loaded) == str(model)
+    assert list(loaded.state()) == list(model.state())
+    x = draw.standard_normal((2, 1, 8, 8)).astype(np.float32)
+    assert np.array_equal(loaded.predict(x), model.predict(x))
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert file["layers/01-squeezeexcitation/gate/01-linear/weight"].shape == (2, 4)
+        assert file["layers/05-residual/00-sequential/01-selfattention/qkv/weight"].shape == (12, 4)
 
 
 def test_a_model_file_is_plain_hdf5(path):

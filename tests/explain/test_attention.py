@@ -62,5 +62,7 @@ def test_only_a_model_that_attends_has_a_map(x):
     assert method.supports(vit_tiny(image_size=32))
     assert method.supports(attention_cnn(image_size=32))
     assert not method.supports(baseline_cnn(image_size=32))
-    with pytest.raises(InputError, match=r"expected a model with a layer that attends .*SpatialAttention.*, found none"):
+    with pytest.raises(
+        InputError, match=r"expected a model with a layer that attends .*SpatialAttention.*, found none"
+    ):
         explain.attention(baseline_cnn(image_size=32), x[..., :32], CLASSES)

@@ -11,7 +11,26 @@ from tinydnn.backend import emulated, to_device
 from tinydnn.checkpoint import SavedModel, load_checkpoint, save_checkpoint
 from tinydnn.data.normalise import Normalisation
 from tinydnn.errors import InputError
-from tinydnn.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from tinydnn.layers import (
+    GELU,
+    AttentionPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    LayerNorm,
+    Linear,
+    MaxPool2d,
+    PositionalEmbedding,
+    ReLU,
+    Residual,
+    SelfAttention,
+    Sequential,
+    SpatialAttention,
+    SqueezeExcitation,
+    TokenMean,
+    Tokens,
+)
 from tinydnn.models import baseline_cnn
 from tinydnn.optim import constant
 from tinydnn.training.gpu_feed import ResidentFeed, StreamedFeed, make_feed
@@ -129,6 +148,31 @@ def test_the_baseline_network_trains_as_on_the_cpu(trainer, gpu):
     expected = losses(trainer("cpu", network=baseline_cnn(image_size=SIDE, seed=1), epochs=1))
     with gpu():
         gpu_losses = losses(trainer("cuda", network=baseline_cnn(image_size=SIDE, seed=1), epochs=1))
+    assert gpu_losses == pytest.approx(expected, rel=1e-3)
+
+
+def attending_network():
+    """Gates and attention pooling."""
+    rng = np.random.default_rng(1)
+    features = [Conv2d(1, 4, 3, padding=1, rng=rng), ReLU(), MaxPool2d(2)]
+    gates = [SqueezeExcitation(4, reduction=2, rng=rng), SpatialAttention(kernel_size=3, rng=rng)]
+    return Sequential(*features, *gates, AttentionPool2d(4), Linear(4, 3, rng=rng), input_shape=(1, SIDE, SIDE))
+
+
+def transformer():
+    """A block of a vision transformer, on four patches."""
+    rng = np.random.default_rng(1)
+    patches = [Conv2d(1, 6, 8, stride=8, rng=rng), Tokens(), PositionalEmbedding(4, 6, rng=rng)]
+    attention = Residual(Sequential(LayerNorm(6), SelfAttention(6, heads=2, rng=rng)))
+    mlp = Residual(Sequential(LayerNorm(6), Linear(6, 8, rng=rng), GELU(), Linear(8, 6, rng=rng)))
+    return Sequential(*patches, attention, mlp, TokenMean(), Linear(6, 3, rng=rng), input_shape=(1, SIDE, SIDE))
+
+
+@pytest.mark.parametrize("network", [attending_network, transformer])
+def test_networks_that_attend_train_as_on_the_cpu(trainer, network, gpu):
+    expected = losses(trainer("cpu", network=network()))
+    with gpu():
+        gpu_losses = losses(trainer("cuda", network=network()))
     assert gpu_losses == pytest.approx(expected, rel=1e-3)
 
 

@@ -1,5 +1,6 @@
 """The least work of an operation of a given size: FLOPs of its mathematics and bytes that must move."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -35,11 +36,26 @@ DEFAULTS: dict[str, tuple[Shape, ...]] = {
     "conv2d_relu_maxpool2d": ((8, 16, 128, 128), (32, 16, 3, 3)),
     "linear": ((32, 32768), (128, 32768)),
     "softmax_cross_entropy": ((1024, 10),),
+    "layernorm": ((32, 256, 64),),
+    "multihead_attention": ((32, 256, 64),),
 }
 IMAGES: Shape = (8, 32, 128, 128)
+# The shapes of the other arguments, for an x of this shape.
+OTHERS: dict[str, Callable[[Shape], tuple[Shape, ...]]] = {
+    "attention_pool2d": lambda x: ((x[0], 1, *x[2:]),),
+    "batchnorm2d": lambda x: (x[1:2], x[1:2]),
+    "gate2d": lambda x: (x[:2],),
+    "layernorm": lambda x: (x[2:], x[2:]),
+    "multihead_attention": lambda x: (x, x),
+}
 # FLOPs per element of x, forward and backward, of the operations without w; (1, 1) by default.
 FLOPS_PER_ELEMENT = {
+    "attention_pool2d": (2, 4),
     "batchnorm2d": (4, 9),
+    "channel_mean_max": (2, 3),
+    "gate2d": (1, 3),
+    "gelu": (5, 7),
+    "layernorm": (7, 13),
     "moments": (4, 3),
     "sigmoid": (4, 3),
     "softmax_cross_entropy": (5, 2),
@@ -67,8 +83,8 @@ def bench_case(operation: str, shapes: tuple[Shape, ...] = ()) -> Case:
         if len(x) != 4 or len(w) != 4:
             raise InputError(f"--shape: expected NxCxHxW,OxCxKxK, found {len(x)} and {len(w)} sizes")
         shapes, options = (x, (w[0], x[1], *w[2:]), (w[0],)), {"padding": w[2] // 2}
-    elif operation == "batchnorm2d":
-        shapes = (*shapes, (shapes[0][1],), (shapes[0][1],))
+    elif operation in OTHERS:
+        shapes = (*shapes, *OTHERS[operation](shapes[0]))
     return replace(template, label="x".join(map(str, shapes[0])), shapes=shapes, options=options)
 
 
@@ -81,7 +97,11 @@ def costs(case: Case, dtype: str) -> tuple[Cost, Cost]:
     if case.operation == "linear":
         forward = 2 * prod(x) * others[0][0]
         backward = 2 * forward
-    elif others and len(others[0]) == 4:
+    elif case.operation == "multihead_attention":
+        count, tokens, features = x
+        forward = 4 * count * tokens**2 * features  # q · kᵀ and a · v
+        backward = 2 * forward
+    elif case.operation.startswith("conv2d"):
         w, padding = others[0], case.options["padding"]
         convolved = x[0] * w[0] * prod(x[2 + i] + 2 * padding - w[2 + i] + 1 for i in (0, 1))
         pooling = 2 * convolved if "maxpool2d" in case.operation else 0  # ReLU and pooling: a comparison per pixel each
