@@ -1,9 +1,11 @@
 """Layers and whole models are checked like functions of x and all parameters."""
 
 import numpy as np
+import pytest
 
 from tinydnn import layers, models
 from tinydnn.gradcheck import Verdict, gradcheck_layer
+from tinydnn.gradcheck.layer_cases import LAYER_CASES
 
 
 def normal(shape):
@@ -66,3 +68,8 @@ def test_a_fault_in_a_model_is_reported_for_its_parameter():
     report = gradcheck_layer(model, normal((2, 1, 16, 16)))
     assert {name for name, verdict in verdicts(report).items() if verdict != "ok"} == {"03-conv2d/weight"}
     assert report.worst.verdict is Verdict.SIGN
+
+
+@pytest.mark.parametrize("case", [case for case in LAYER_CASES if hasattr(layers, case.name)], ids=str)
+def test_the_gradients_of_every_layer_are_proven(case):
+    gradcheck_layer(case.make(), case.x(), training=case.training).raise_if_failed()
