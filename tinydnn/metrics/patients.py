@@ -43,27 +43,28 @@ def majority_vote(probabilities: npt.NDArray[np.floating], patients: npt.NDArray
 
 
 def bootstrap_interval(
-    correct: npt.NDArray[np.bool_], patients: npt.NDArray[np.str_], *, draws: int = 2000, seed: int = 0
+    values: npt.NDArray[np.generic], patients: npt.NDArray[np.str_], *, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """The 95 % interval of the accuracy over slices, by the cluster bootstrap, which resamples patients.
+    """The 95 % interval of a mean over slices, by the cluster bootstrap, which resamples patients.
 
-        a* = Σ_{p drawn} correct slices of p / Σ_{p drawn} slices of p
+        a* = Σ_{p drawn} values of the slices of p / Σ_{p drawn} slices of p
 
     with P of the P patients drawn with replacement, `draws` times. The interval runs from the 2.5 % to the 97.5 %
-    quantile of a*. correct: (N,), whether each slice is classified correctly. patients: (N,), PIDs.
+    quantile of a*. values: (N,), such as whether each slice is classified correctly, whose mean is the accuracy, or a
+    score of each slice. patients: (N,), PIDs.
 
-    If all slices are correct, or none is, a* has no variance; the interval is then Wilson's with n = P.
+    If all values are 1, or all are 0, a* has no variance; the interval is then Wilson's with n = P.
 
     Raises ValueError for no slices, or not one PID a slice.
     Source: Field and Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69 (2007).
     """
-    p = _patient_indices("correct", correct, patients)
-    slices, hits = np.bincount(p), np.bincount(p, weights=correct)
-    if correct.all() or not correct.any():
-        return wilson_interval(len(slices) * bool(correct.all()), len(slices))
+    p = _patient_indices("values", values, patients)
+    slices, sums = np.bincount(p), np.bincount(p, weights=values)
+    if (values == 1).all() or not values.any():
+        return wilson_interval(len(slices) * bool(values.all()), len(slices))
     rng = np.random.default_rng([seed, BOOTSTRAP_STREAM])
     drawn = rng.integers(0, len(slices), (draws, len(slices)))
-    low, high = np.quantile(hits[drawn].sum(axis=1) / slices[drawn].sum(axis=1), (0.025, 0.975))
+    low, high = np.quantile(sums[drawn].sum(axis=1) / slices[drawn].sum(axis=1), (0.025, 0.975))
     return float(low), float(high)
 
 
