@@ -57,6 +57,18 @@ def test_all_or_none_correct_gives_wilsons_interval_over_patients(all_correct):
     assert bootstrap_interval(correct, patients) == wilson_interval(10 * all_correct, 10)
 
 
+def test_the_interval_of_a_score_is_that_of_its_mean():
+    patients = np.repeat([f"P{k}" for k in range(40)], 5)
+    correct = np.arange(200) % 7 > 0
+    low, high = bootstrap_interval(correct, patients)
+    # a mean is linear: 3·a − 1 has the interval of a, scaled and shifted
+    assert bootstrap_interval(3 * correct - 1.0, patients) == pytest.approx((3 * low - 1, 3 * high - 1))
+    scores = np.random.default_rng(0).normal(5, 2, 200)
+    low, high = bootstrap_interval(scores, patients)
+    assert low < scores.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * 2 / 200**0.5, rel=0.3)  # independent slices: that of a normal mean
+
+
 @pytest.mark.parametrize("metric", [mean_vote, majority_vote, bootstrap_interval])
 def test_a_patient_for_each_slice_is_required(metric):
     with pytest.raises(ValueError, match="expected one for each of 2 slices, at least 1, found 1"):
