@@ -6,6 +6,8 @@ Every function returns a `matplotlib.figure.Figure`, which a notebook shows and 
 from tinydnn.plots.augmentation import augmentation
 from tinydnn.plots.canvas import check_suffix, save
 from tinydnn.plots.confusion import confusion_matrix
+from tinydnn.plots.explanation_curves import faithfulness, sanity
+from tinydnn.plots.explanations import explanations
 from tinydnn.plots.folds import folds
 from tinydnn.plots.network import network
 from tinydnn.plots.progress import training_progress
@@ -16,9 +18,12 @@ __all__ = [
     "augmentation",
     "check_suffix",
     "confusion_matrix",
+    "explanations",
+    "faithfulness",
     "folds",
     "network",
     "roofline",
+    "sanity",
     "save",
     "times_by_size",
     "training_progress",

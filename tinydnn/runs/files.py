@@ -24,6 +24,11 @@ CHECKPOINT, MODEL = "checkpoint.h5", "model.h5"
 PROGRESS_PLOT, CONFUSION_PLOT = "training-progress.png", "confusion-matrix.png"
 PREDICTIONS = "predictions.csv"
 FILES = (CONFIG, HISTORY, METRICS, PREDICTIONS, CHECKPOINT, MODEL, PROGRESS_PLOT, CONFUSION_PLOT)
+# Of a finished run, if its model has been explained.
+EXPLANATIONS_REPORT = "explanations.json"
+EXPLANATIONS = (
+    EXPLANATIONS_REPORT, "explanations.png", "explanations-faithfulness.png", "explanations-sanity.png",
+)  # fmt: skip
 
 
 def contains_run(folder: Path) -> bool:
@@ -32,12 +37,12 @@ def contains_run(folder: Path) -> bool:
 
 
 def remove_run(folder: Path) -> None:
-    """Remove the files of a run.
+    """Remove the files of a run, and the explanations of its model.
 
     The metrics come first, because they mark a complete run, and the configuration last, because a checkpoint means
     nothing without it.
     """
-    between = (name for name in FILES if name not in (METRICS, CONFIG))
+    between = (name for name in (*EXPLANATIONS, *FILES) if name not in (METRICS, CONFIG))
     for name in (METRICS, *between, CONFIG):
         (folder / name).unlink(missing_ok=True)
 
