@@ -79,15 +79,15 @@ def test_a_subset_is_random_and_the_same_every_time(finished):
 
 def test_slow_methods_explain_a_subset(finished, monkeypatch):
     monkeypatch.setattr(explaining, "SLOW", ("saliency",))
-    monkeypatch.setattr(explaining, "SLOW_SLICES", 3)
+    monkeypatch.setattr(explaining, "SLOW_SLICES", 6)
     monkeypatch.setattr(explaining, "CURVE_SLICES", 4)
     slices = slices_to_explain(finished())
     calls = []
     slow = explain_slices(slices, METHODS["saliency"], lambda: calls.append(1))
     assert len(calls) == work(slices, [METHODS["saliency"]])
-    assert (len(slow.positions), len(slow.curve_positions), slow.sanity_slices) == (3, 4, 2)
+    assert (len(slow.positions), len(slow.curve_positions), slow.sanity_slices) == (6, 4, 2)
     report = explanation_report(slices, [slow, explain_slices(slices, METHODS["grad-cam"])])
-    assert [entry["scores"]["all"]["slices"] for entry in report["methods"]] == [3, len(slices)]
+    assert [entry["scores"]["all"]["slices"] for entry in report["methods"]] == [6, len(slices)]
 
 
 def test_the_predicted_class_is_explained(finished):

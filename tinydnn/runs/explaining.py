@@ -14,9 +14,9 @@ from tinydnn.explain.sanity import Cascade, cascade
 from tinydnn.runs.finished import FinishedRun
 from tinydnn.training.evaluation import EVALUATION_BATCH
 
-SLOW = ("occlusion", "rise")  # thousands of forward passes for each slice
+SLOW = ("occlusion", "rise")  # hundreds of forward passes for each slice
 SLOW_SLICES = 64  # that a slow method explains; the others explain all
-CURVE_SLICES = 64  # for deletion and insertion
+CURVE_SLICES = 64  # of these, that have deletion and insertion curves
 SANITY_SLICES, SLOW_SANITY_SLICES = 16, 2
 CURVES = {"deletion": deletion_curve, "insertion": insertion_curve}
 SUBSET_STREAM = 6  # separates these draws from others with the same seed
@@ -26,7 +26,7 @@ SUBSET_STREAM = 6  # separates these draws from others with the same seed
 class Slices:
     """The test slices that are explained: indices into the dataset, and the classes that the model predicts.
 
-    order: of their positions, drawn with the seed of the run; a subset of k slices is its first k. without_mask: the
+    order: of their positions, drawn with the seed of the run; a subset is a part of it. without_mask: the
     number of test slices that are left out, because their masks are empty. mask_share: the mean share of the pixels
     that lie inside a mask.
     """
@@ -46,9 +46,9 @@ class Slices:
         """The true classes, (N,)."""
         return self.run.dataset.labels[self.indices]
 
-    def subset(self, size: int) -> np.ndarray:
-        """Positions of a random subset of at most `size` slices, sorted."""
-        return np.sort(self.order[:size])
+    def subset(self, start: int, end: int) -> np.ndarray:
+        """The positions from `start` to `end` of the random order, as many as there are, sorted."""
+        return np.sort(self.order[start:end])
 
     def images(self, positions: np.ndarray) -> np.ndarray:
         """Normalised images, (B, C, H, W)."""
@@ -107,48 +107,45 @@ def slices_to_explain(run: FinishedRun, limit: int | None = None) -> Slices:
 
 def work(slices: Slices, methods: Sequence[Method]) -> int:
     """The number of times that `explain_slices` calls `advance` for these methods."""
-    return sum(1 + sum(len(_batches(positions)) for positions in _subsets(slices, method)) for method in methods)
+    return sum(1 + sum(len(_batches(part)) for part in _parts(slices, method)) for method in methods)
 
 
 def explain_slices(slices: Slices, method: Method, advance: Callable[[], None] = lambda: None) -> Explained:
     """Explain the slices with a method, and score the maps."""
-    positions, curve_positions = _subsets(slices, method)
     model, classes = slices.run.saved.model, slices.predicted
+    with_curves, others = _parts(slices, method)
     scores: dict[str, list[np.ndarray]] = {score.name: [] for score in MASK_SCORES}
+    curves: dict[str, list[np.ndarray]] = {name: [] for name in CURVES}
     seconds = 0.0
-    for batch in _batches(positions):
+    for number, batch in enumerate([*_batches(with_curves), *_batches(others)]):
         x, start = slices.images(batch), perf_counter()
         maps = method.maps(model, x, classes[batch])
         seconds += perf_counter() - start
         for score in MASK_SCORES:
             scores[score.name].append(score.function(maps, slices.masks(batch)))
+        if number < len(_batches(with_curves)):
+            for name, curve in CURVES.items():
+                curves[name].append(curve(model, x, classes[batch], maps))
         advance()
-    curves: dict[str, list[np.ndarray]] = {name: [] for name in CURVES}
-    for batch in _batches(curve_positions):
-        x = slices.images(batch)
-        maps = method.maps(model, x, classes[batch])
-        for name, curve in CURVES.items():
-            curves[name].append(curve(model, x, classes[batch], maps))
-        advance()
-    checked = slices.subset(SLOW_SANITY_SLICES if method.name in SLOW else SANITY_SLICES)
+    checked = slices.subset(0, SLOW_SANITY_SLICES if method.name in SLOW else SANITY_SLICES)
     sanity = cascade(method, model, slices.images(checked), classes[checked], seed=slices.run.options.seed)
     advance()
     return Explained(
         method,
-        positions,
+        np.concatenate([with_curves, others]),
         {name: np.concatenate(values) for name, values in scores.items()},
         seconds,
-        curve_positions,
+        with_curves,
         {name: np.concatenate(values) for name, values in curves.items()},
         sanity,
         len(checked),
     )
 
 
-def _subsets(slices: Slices, method: Method) -> tuple[np.ndarray, np.ndarray]:
-    """The positions of the slices whose maps are scored, and of those that have curves."""
-    scored = slices.subset(SLOW_SLICES if method.name in SLOW else len(slices))
-    return scored, slices.subset(CURVE_SLICES)
+def _parts(slices: Slices, method: Method) -> tuple[np.ndarray, np.ndarray]:
+    """The positions of the slices that have curves, and of the others whose maps are scored."""
+    end = SLOW_SLICES if method.name in SLOW else len(slices)
+    return slices.subset(0, CURVE_SLICES), slices.subset(CURVE_SLICES, end)
 
 
 def _batches(positions: np.ndarray) -> list[np.ndarray]:
