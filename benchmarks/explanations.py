@@ -1,0 +1,109 @@
+"""Are explanations right? The scores of every method on the test slices of several runs, as a table.
+
+    python benchmarks/explanations.py RUN ...        explain and score each run; write the table
+    python benchmarks/explanations.py --check        compare the table with the results
+
+A run whose folder has explanations already is not explained again, so the command can be repeated after an
+interruption. The results are in `benchmarks/results/explanations.json`, the table in `explanations.md` beside it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from readme import RESULTS
+
+from tinydnn.explain.mask_scores import MASK_SCORES
+from tinydnn.storage import atomic_write
+
+JSON, TABLE = "explanations.json", "explanations.md"
+Row = dict[str, Any]
+
+
+def explain(folder: Path) -> Row:
+    """The report on the explanations of a run, which `tinydnn explain evaluate` writes unless it is there."""
+    report = folder / JSON
+    if not report.exists():
+        subprocess.run([sys.executable, "-m", "tinydnn", "explain", "evaluate", str(folder)], check=True)
+    results: Row = json.loads(report.read_text())
+    # The name of a folder on one machine means nothing on another.
+    return {"run": folder.name, **results, "data": {**results["data"], "source": ""}}
+
+
+def table(reports: list[Row]) -> str:
+    """A section for each run: its protocol, and a line for each method."""
+    return "\n".join(line for report in reports for line in section(report))
+
+
+def section(report: Row) -> list[str]:
+    """The lines of a run."""
+    protocol = report["protocol"]
+    crop = "" if protocol["crop"] == "none" else f", crop {protocol['crop']}"
+    scores = [score.title for score in MASK_SCORES]
+    kind = "synthetic slices" if report["data"]["synthetic"] else "slices"
+    return [
+        f"## {report['recipe'] or report['model']}, {protocol['size']} pixels{crop}",
+        "",
+        f"{protocol['slices']} test {kind} of {protocol['patients']} patients, split by {protocol['split']}, "
+        f"{100 * protocol['accuracy']:.1f} % classified correctly from one view. The predicted class is explained. "
+        f"Means in %, with 95 % intervals over {protocol['interval_over']}; the masks cover "
+        f"{100 * report['mask_share']:.1f} % of the pixels. Deletion and insertion: areas below the curves. Random: "
+        "rank correlation with the maps of the network with random weights, and in brackets that of two random "
+        f"networks; a method fails from {report['strong_correlation']} on.",
+        "",
+        f"| method | slices | {' | '.join(scores)} | deletion | insertion | random | sanity | s per slice |",
+        f"|---|{'---|' * (len(scores) + 6)}",
+        *(line(entry) for entry in report["methods"]),
+        "",
+    ]
+
+
+def line(entry: Row) -> str:
+    """The line of a method; baselines are in italics."""
+    everything, areas, sanity = entry["scores"]["all"], entry["faithfulness"], entry["sanity"]
+    title = f"*{entry['title']}*" if entry["baseline"] else entry["title"]
+    cells = [
+        title,
+        f"{everything['slices']}, {areas['slices']}, {sanity['slices']}",
+        *(mean(everything[score.name]) for score in MASK_SCORES),
+        *(mean(areas[name]) for name in ("deletion", "insertion")),
+        f"{sanity['correlations'][-1]:.2f} ({sanity['random_pair']:.2f})",
+        "passed" if sanity["passed"] else "failed",
+        f"{entry['seconds_per_slice']:.3f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def mean(score: Row) -> str:
+    """The mean with its interval, in percent."""
+    low, high = (100 * bound for bound in score["interval_95"])
+    return f"{100 * score['mean']:.1f} ({low:.1f} to {high:.1f})"
+
+
+def main() -> int:
+    """Write results and table, or compare the table; return 1 if it differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="*", type=Path, help="folders of finished runs")
+    parser.add_argument("--check", action="store_true", help="compare the table with the results")
+    options = parser.parse_args()
+    if options.check == bool(options.folders):
+        parser.error("expected folders, or --check")
+    if options.folders:
+        content = json.dumps([explain(folder) for folder in options.folders], indent=1) + "\n"
+        with atomic_write(RESULTS / JSON) as path:
+            path.write_text(content)
+    lines = table(json.loads((RESULTS / JSON).read_text()))
+    if not options.check:
+        with atomic_write(RESULTS / TABLE) as path:
+            path.write_text(lines)
+    elif (RESULTS / TABLE).read_text() != lines:
+        print(f"{TABLE}: the table differs from the results")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
