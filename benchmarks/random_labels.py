@@ -12,7 +12,6 @@ Source: Adebayo et al., Sanity Checks for Saliency Maps (2018), section 3.2.
 """
 
 import argparse
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +38,7 @@ def fit(run: FinishedRun, dataset: Dataset, few: np.ndarray, seed: int) -> Seque
 
     Prints the share that it reached, and the epochs.
     """
-    *_, (_, model) = randomisations(deepcopy(run.saved.model), seed=seed)
+    *_, (_, model) = randomisations(run.saved.model, seed=seed)
     model.unfreeze()
     protocol = Protocol(train=few, held_out=few, batch_size=BATCH_SIZE, epochs=EPOCHS, seed=seed)
     optimizer = Adam(model.parameters(), lr=LEARNING_RATE)
