@@ -23,7 +23,7 @@ class Cascade:
 
     layers: the layer that each stage randomised. correlations: of each stage, the mean rank correlation of its maps
     with those of the trained network. random_pair: the same between two networks whose layers are all random: what two
-    maps have in common although no weights are, which is the structure of the image.
+    maps have in common although no weights are, which comes from the image and from the architecture.
     """
 
     layers: tuple[str, ...]
