@@ -78,9 +78,10 @@ def line(entry: Row) -> str:
 
 
 def mean(score: Row) -> str:
-    """The mean with its interval, in percent."""
-    low, high = (100 * bound for bound in score["interval_95"])
-    return f"{100 * score['mean']:.1f} ({low:.1f} to {high:.1f})"
+    """The mean with its interval, if it has one, in percent."""
+    interval = score["interval_95"]
+    bounds = "-" if interval is None else " to ".join(f"{100 * bound:.1f}" for bound in interval)
+    return f"{100 * score['mean']:.1f} ({bounds})"
 
 
 def main() -> int:

@@ -114,6 +114,14 @@ def test_every_method_that_supports_the_model_is_the_default(trained, monkeypatc
     assert _methods(model, "grad-cam, saliency,grad-cam") == [METHODS["grad-cam"], METHODS["saliency"]]
 
 
+def test_a_cell_has_the_interval_if_there_is_one():
+    from tinydnn.cli.explanation_tables import _mean
+
+    assert _mean({"energy": {"mean": 0.123, "interval_95": [0.1, 0.2]}}, "energy") == "12.3 (10-20)"
+    assert _mean({"energy": {"mean": 0.123, "interval_95": None}}, "energy") == "12.3 (-)"
+    assert _mean(None, "energy") == "-"
+
+
 @pytest.mark.parametrize("missing", ["config.json", "model.h5", "metrics.json"])
 def test_a_folder_without_a_finished_run_is_refused(command, copied, missing):
     (copied / missing).unlink()

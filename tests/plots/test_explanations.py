@@ -61,6 +61,13 @@ def test_every_text_is_legible(plot: Any, methods: int, layers: int) -> None:
     assert problems(draw(figure)) == []
 
 
+def test_a_score_without_an_interval_is_a_dot_alone() -> None:
+    report = make_report(1, 1)
+    report["methods"][0]["scores"]["all"]["pointing_game"]["interval_95"] = None
+    panels = plots.explanations(report=report, title="").axes
+    assert [len(axes.lines) for axes in panels] == [8, 9, 9, 9]  # two for each of four rows, and the dividing line
+
+
 def test_methods_are_sorted_and_baselines_stand_apart() -> None:
     report = make_report(5, 6)
     figure = plots.explanations(report=report, title="")

@@ -111,6 +111,15 @@ def test_intervals_are_over_new_patients_or_else_over_slices(finished, options, 
     assert report["protocol"]["interval_over"] == over
 
 
+def test_a_single_patient_has_no_interval(finished):
+    run = finished()
+    (few,) = np.nonzero(run.dataset.patients[run.split.test] == run.dataset.patients[run.split.test[0]])
+    slices = slices_to_explain(replace(run, split=replace(run.split, test=run.split.test[few])))
+    (entry,) = explanation_report(slices, [explain_slices(slices, METHODS["saliency"])])["methods"]
+    scores = [entry["scores"]["all"]["energy_inside"], entry["faithfulness"]["deletion"]]
+    assert [score["interval_95"] for score in scores] == [None, None]
+
+
 def test_a_group_without_slices_has_no_scores(finished):
     slices = slices_to_explain(finished())
     right = replace(slices, predicted=slices.labels)

@@ -75,8 +75,9 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[str]], methods: Seque
 
 
 def _mean(scores: Entry | None, name: str) -> str:
-    """The mean with its interval, in percent."""
+    """The mean with its interval, if it has one, in percent."""
     if scores is None:
         return "-"
-    low, high = (100 * bound for bound in scores[name]["interval_95"])
-    return f"{100 * scores[name]['mean']:.1f} ({low:.0f}-{high:.0f})"
+    interval = scores[name]["interval_95"]
+    bounds = "-" if interval is None else "-".join(f"{100 * bound:.0f}" for bound in interval)
+    return f"{100 * scores[name]['mean']:.1f} ({bounds})"

@@ -46,8 +46,9 @@ def explanations(*, report: dict[str, Any], title: str, note: str = "") -> "Figu
 
 
 def _dot(axes: "Axes", y: float, score: dict[str, Any], colour: str) -> None:
-    low, high = (100 * bound for bound in score["interval_95"])
-    axes.plot([low, high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
+    if score["interval_95"] is not None:
+        bounds = [100 * bound for bound in score["interval_95"]]
+        axes.plot(bounds, [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
     axes.plot(100 * score["mean"], y, "o", color=colour, markersize=5, clip_on=False)
 
 

@@ -17,7 +17,8 @@ def explanation_report(slices: Slices, explained: Sequence[Explained]) -> dict[s
     """Scores, curves and sanity checks of each method, ready for JSON.
 
     Every score is a mean over slices with its 95 % interval, a bootstrap over patients; over slices where the patients
-    are unknown, or are in training too. A group of slices that is empty has None for its scores.
+    are unknown, or are in training too. An empty group of slices has None for its scores. A group of one patient has
+    None for its intervals, because nothing can be resampled.
     """
     dataset, options, units = slices.run.dataset, slices.run.options, _units(slices)
     return {
@@ -82,8 +83,12 @@ def _method(slices: Slices, explained: Explained, units: np.ndarray) -> dict[str
 
 def _means(values: Mapping[str, np.ndarray], units: np.ndarray) -> dict[str, Any]:
     """The number of slices, and of each score the mean with its interval."""
+    several = len(set(units.tolist())) > 1
     means = {
-        name: {"mean": float(score.mean()), "interval_95": list(bootstrap_interval(score, units))}
+        name: {
+            "mean": float(score.mean()),
+            "interval_95": list(bootstrap_interval(score, units)) if several else None,
+        }
         for name, score in values.items()
     }
     return {"slices": len(units), **means}
