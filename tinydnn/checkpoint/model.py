@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from tinydnn import layers
-from tinydnn.backend import to_device
+from tinydnn.backend import Array, to_device
 from tinydnn.checkpoint.patients import DIGITS
 from tinydnn.checkpoint.sealed import open_sealed, write_sealed
 from tinydnn.data.crop import WHOLE, Crop
@@ -18,7 +18,8 @@ from tinydnn.data.normalise import AnyNormalisation, normalisation_config, norma
 from tinydnn.errors import InputError
 from tinydnn.layers import Concat, Layer, Residual, Sequential
 from tinydnn.layers.layer import Shape
-from tinydnn.training.views import VIEWS
+from tinydnn.ops import softmax
+from tinydnn.training.views import VIEWS, mean_logits
 
 MAX_SIDE = 4096  # pixels of an input image; a damaged file must not make the reader allocate all memory
 LAYERS: dict[str, type[Layer]] = {
@@ -55,6 +56,10 @@ class SavedModel:
             expected = "one channel" if channels == 1 else f"{channels} channels"
             raise InputError(f"model: expected square input images of {expected}, found input shape {shape}")
         return shape[-1]
+
+    def probabilities(self, x: Array) -> Array:
+        """The probability of each class, (N, K), from the logits averaged over the views. x: (N, C, S, S)."""
+        return softmax(mean_logits(self.model, x, self.views))
 
 
 def save_model(path: str | Path, saved: SavedModel) -> None:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tinydnn.cli.app import FAILED, app, complain
+from tinydnn.cli.app import FAILED, app
 from tinydnn.cli.display import say
+from tinydnn.cli.images import WARNING, Images, Model, find_files, prepared_images, shares
 from tinydnn.errors import InputError
 
 if TYPE_CHECKING:
     from tinydnn.checkpoint import SavedModel
-
-WARNING = "Not a medical device: for study only, never for a diagnosis."
 
 
 @app.command(
@@ -26,10 +25,8 @@ WARNING = "Not a medical device: for study only, never for a diagnosis."
     )
 )
 def predict(
-    model: Annotated[Path, typer.Argument(help="The model.h5 of a run.")],
-    images: Annotated[
-        list[Path], typer.Argument(help="Images (.mat, PNG or JPEG), or folders of images, with their sub-folders.")
-    ],
+    model: Model,
+    images: Images,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
@@ -54,7 +51,7 @@ def predict(
         print(WARNING, file=sys.stderr)
     else:
         for path, best, p in predictions:
-            say(f"{path}: {best} ({', '.join(f'{label} {share:.1%}' for label, share in p.items())})")
+            say(f"{path}: {best} ({shares(p)})")
         say(WARNING)
     if errors:
         raise typer.Exit(FAILED)
@@ -67,37 +64,6 @@ def _predictions(
 
     Each image is a batch of its own: in a larger one, the last bits of its probabilities would depend on the others.
     """
-    from tinydnn.data.prepare.pixels import to_uint8
-    from tinydnn.data.read import read_image, read_image_and_mask
-    from tinydnn.ops import softmax
-    from tinydnn.training.views import mean_logits
-
-    size = saved.size
-    for path in _files(images, errors):
-        try:
-            image, mask = read_image_and_mask(path) if saved.crop.uses_mask else (read_image(path), None)
-            image, _ = saved.crop(image, mask, str(path))
-        except InputError as error:
-            _report(path, error, errors)
-            continue
-        x = saved.normalise(to_uint8(image, size)[None, None])
-        shares = softmax(mean_logits(saved.model, x, saved.views))[0].tolist()
-        probabilities = dict(zip(saved.class_names, shares, strict=True))
+    for path, image in prepared_images(saved, find_files(images, errors), errors):
+        probabilities = dict(zip(saved.class_names, saved.probabilities(image.x)[0].tolist(), strict=True))
         yield path, max(probabilities, key=probabilities.__getitem__), probabilities
-
-
-def _files(images: Iterable[Path], errors: list[dict[str, str]]) -> Iterator[Path]:
-    """The files, with those of folders; a folder without images is in `errors`."""
-    from tinydnn.data.read import find_images
-
-    for path in images:
-        try:
-            yield from find_images(path) if path.is_dir() else [path]
-        except InputError as error:
-            _report(path, error, errors)
-
-
-def _report(path: Path, error: InputError, errors: list[dict[str, str]]) -> None:
-    """Print why a file has no prediction, and append it to `errors`."""
-    complain(str(error))
-    errors.append({"file": str(path), "error": str(error)})

@@ -45,17 +45,23 @@ def read_slice(file: str | Path | BinaryIO, name: str) -> Slice:
     with _open_hdf5(file, name) as root:
         struct = _struct(root, name)
         image = _image(struct, name)
-        mask = _read(struct, "tumorMask", name).T
-        if mask.shape != image.shape:
-            raise InputError(f"{name}: cjdata.tumorMask: expected the image's {image.shape} pixels, found {mask.shape}")
+        mask = _mask(struct, image.shape, name)
         border = _read(struct, "tumorBorder", name).ravel().astype(np.float64)
-        return Slice(image, _label(struct, name), _pid(struct, name), mask != 0, border)
+        return Slice(image, _label(struct, name), _pid(struct, name), mask, border)
 
 
 def read_mat_image(file: str | Path | BinaryIO, name: str) -> np.ndarray:
     """Read only the image (H, W); the file needs no other field."""
     with _open_hdf5(file, name) as root:
         return _image(_struct(root, name), name)
+
+
+def read_mat_image_and_mask(file: str | Path | BinaryIO, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read the image (H, W) and the tumour's mask (H, W) bool, None if the file has none; no other field is needed."""
+    with _open_hdf5(file, name) as root:
+        struct = _struct(root, name)
+        image = _image(struct, name)
+        return image, _mask(struct, image.shape, name) if "tumorMask" in struct else None
 
 
 def read_folds(file: str | Path | BinaryIO, name: str) -> np.ndarray:
@@ -148,6 +154,13 @@ def _image(struct: "h5py.Group", name: str) -> np.ndarray:
     if not fits:
         raise InputError(f"{name}: cjdata.image: expected finite values, found NaN, infinity or absurdly large ones")
     return image
+
+
+def _mask(struct: "h5py.Group", shape: tuple[int, ...], name: str) -> np.ndarray:
+    mask = _read(struct, "tumorMask", name).T
+    if mask.shape != shape:
+        raise InputError(f"{name}: cjdata.tumorMask: expected the image's {shape} pixels, found {mask.shape}")
+    return mask != 0
 
 
 def _label(struct: "h5py.Group", name: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tinydnn.data.read.entries import Entry, folder_entry, is_file_or_link, is_hidden, natural_key
-from tinydnn.data.read.figshare import FOLDS_NAME, MAX_SIDE, read_mat_image, read_slice
+from tinydnn.data.read.figshare import FOLDS_NAME, MAX_SIDE, read_mat_image, read_mat_image_and_mask
 from tinydnn.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -23,11 +23,10 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def read_image_and_mask(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read a grey image (H, W) and the tumour's mask (H, W) bool; None for a PNG or JPEG file, which has no mask."""
-    if Path(path).suffix.lower() != ".mat":
-        return read_image(path), None
-    stored = read_slice(path, str(path))
-    return stored.image, stored.mask
+    """Read a grey image (H, W) and the tumour's mask (H, W) bool; None if the file has none, as a PNG or JPEG file."""
+    if Path(path).suffix.lower() == ".mat":
+        return read_mat_image_and_mask(path, str(path))
+    return read_image(path), None
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
