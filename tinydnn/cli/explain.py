@@ -1,24 +1,173 @@
 """`tinydnn explain`: show why a model answers as it does."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tinydnn.cli.app import app
+from tinydnn.cli.app import FAILED, app
 from tinydnn.cli.display import say
 from tinydnn.cli.help import Program
+from tinydnn.cli.images import WARNING, Images, Model, find_files, prepared_images, shares
+from tinydnn.cli.outputs import Overwrite, pictures_of
+from tinydnn.cli.threads import Threads
+from tinydnn.errors import InputError
 
-explain = Program(
-    help="Show why a model answers as it does.", default="images", subcommand_metavar="MODEL IMAGE... | COMMAND ..."
-)
+if TYPE_CHECKING:
+    from tinydnn.checkpoint import SavedModel
+    from tinydnn.checkpoint.images import PreparedImage
+    from tinydnn.explain import Method
+    from tinydnn.explain.explanation import Finding
+    from tinydnn.layers import Sequential
+
+FOLDER = Path("explanations")
+MANY = 4  # methods by default
+# Of these, the first that can explain the model: what it has of its own, then a method of each kind.
+PREFERRED = (
+    "regions", "attention", "grad-cam", "integrated-gradients", "smooth-grad", "occlusion", "gradient-x-input",
+    "saliency",
+)  # fmt: skip
+
+explain = Program(help="Show why a model answers as it does, and what is inside it.", default="images")
 app.add_typer(explain, name="explain")
 
 
-@explain.command(hidden=True, examples=("tinydnn explain runs/real/model.h5 slice.png",))
+@explain.command(
+    hidden=True,
+    examples=(
+        "tinydnn explain runs/real/model.h5 slice.mat",
+        "tinydnn explain runs/real/model.h5 *.mat --method grad-cam,saliency --out pictures",
+        "tinydnn explain runs/real/model.h5 slice.mat --class glioma --json",
+    ),
+)
 def images(
-    model: Annotated[Path, typer.Argument(help="The model.h5 of a run.")],
-    images: Annotated[list[Path], typer.Argument(help="Images (.mat, PNG or JPEG), or folders of images.")],
+    model: Model,
+    images: Images,
+    method: Annotated[str | None, typer.Option(help="Methods, separated by commas; by default up to four.")] = None,
+    layer: Annotated[str | None, typer.Option(help="Layer of the methods that take one, such as grad-cam.")] = None,
+    label: Annotated[
+        str | None, typer.Option("--class", help="Class to explain; by default the predicted one.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the pictures (explanations by default, with --json none), or for one image a file: .png, "
+            ".svg or .pdf."
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    threads: Threads = None,
 ) -> None:
-    """Explain the predicted class of each image."""
-    say(f"{model} {images}")
+    """Draw what each method finds relevant in an image, over the slice: a picture for each image.
+
+    Prints the position of each map's maximum and, where a .mat file has the tumour's mask, the share of the relevance
+    inside it. An image that cannot be read gets a line on standard error; the exit status is then 2.
+    """
+    from tinydnn import plots
+    from tinydnn.checkpoint import load_model
+    from tinydnn.explain.explanation import explain_image
+
+    saved = load_model(model)
+    methods = _methods(saved.model, method, layer)
+    known = saved.class_names
+    if label is not None and label not in known:
+        raise InputError(f"--class: expected one of {', '.join(known)}, found {label!r}")
+    errors: list[dict[str, str]] = []
+    files = list(find_files(images, errors))
+    pictures = pictures_of(files, FOLDER if out is None and not as_json else out, overwrite=overwrite)
+    documents = []
+    for path, image in prepared_images(saved, files, errors, with_masks=True):
+        probabilities = dict(zip(known, saved.probabilities(image.x)[0].tolist(), strict=True))
+        best = max(probabilities, key=probabilities.__getitem__)
+        explained = best if label is None else label
+        findings = explain_image(saved.model, image.x, known.index(explained), methods, layer=layer)
+        picture = pictures.get(path)
+        if picture is not None:
+            title = f"{path.name}: {best} ({shares(probabilities)})".replace("%", " %")
+            note = _note(saved, "" if explained == best else f"Explained: {explained}, not the predicted class.")
+            figure = plots.explanation(
+                image=image.pixels, findings=findings, mask=image.mask, title=_printable(title), note=note
+            )
+            plots.save(figure, picture)
+        documents.append(
+            {
+                "file": str(path), "prediction": best, "probabilities": probabilities, "explained": explained,
+                "picture": None if picture is None else str(picture), "methods": _document(findings, image),
+            }
+        )  # fmt: skip
+        if not as_json:
+            _say(documents[-1], findings, image)
+    if as_json:
+        typer.echo(json.dumps({"note": WARNING, "explanations": documents, "errors": errors}, indent=2))
+    else:
+        say(WARNING)
+    if errors:
+        raise typer.Exit(FAILED)
+
+
+def _methods(model: "Sequential", names: str | None, layer: str | None) -> list["Method"]:
+    """The methods of --method, or the default ones. Raises `InputError` if one cannot explain the model."""
+    from tinydnn.explain import find_method, methods_for
+
+    possible = {method.name: method for method in methods_for(model)}
+    if names is None:
+        chosen = [possible[name] for name in PREFERRED if name in possible][:MANY]
+    else:
+        chosen = [find_method(name.strip()) for name in names.split(",")]
+    for method in chosen:
+        if method.name not in possible:
+            raise InputError(
+                f"--method: expected what can explain this model ({', '.join(possible)}), found {method.name}"
+            )
+    if layer is not None and not any(method.takes_layer for method in chosen):
+        taking = ", ".join(method.name for method in possible.values() if method.takes_layer) or "none of this model's"
+        raise InputError(f"--layer: expected a method that takes a layer ({taking}), found none")
+    return chosen
+
+
+def _note(saved: "SavedModel", note: str) -> str:
+    views = f"The probabilities are of {saved.views} views, the maps of the image itself." if saved.views > 1 else ""
+    return f"{note} {views}".strip()
+
+
+def _printable(text: str) -> str:
+    """The text, in which a file name may hold any bytes, as one that can be drawn."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _document(findings: Sequence["Finding"], image: "PreparedImage") -> dict[str, Any]:
+    """The findings as JSON values, by method."""
+    return {
+        finding.name: {
+            "maximum": finding.maximum,
+            "maximum_in_tumour": _hit(finding, image),
+            "share_in_tumour": None if image.mask is None else finding.share_inside(image.mask),
+            "note": finding.note,
+        }
+        for finding in findings
+    }
+
+
+def _hit(finding: "Finding", image: "PreparedImage") -> bool | None:
+    """Whether the maximum lies inside the tumour; None without a mask or a maximum."""
+    return None if image.mask is None or finding.maximum is None else bool(image.mask[finding.maximum])
+
+
+def _say(document: dict[str, Any], findings: Sequence["Finding"], image: "PreparedImage") -> None:
+    """Print the class of an image, and a line for each method."""
+    explained = "" if document["explained"] == document["prediction"] else f"; explained: {document['explained']}"
+    say(f"{document['file']}: {document['prediction']} ({shares(document['probabilities'])}){explained}")
+    width = max(len(finding.title) for finding in findings)
+    for finding in findings:
+        if finding.maximum is None:
+            line = "no relevance anywhere"
+        else:
+            line = "maximum at row {}, column {}".format(*finding.maximum)
+            hit = _hit(finding, image)
+            if image.mask is not None:
+                line += f", {'inside' if hit else 'outside'} the tumour; {finding.share_inside(image.mask):.1%} inside"
+        say(f"  {finding.title:{width}}  {line}{f'; {finding.note}' if finding.note else ''}")
+    say(f"  picture: {document['picture']}")

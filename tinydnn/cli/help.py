@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import typer
@@ -32,6 +33,15 @@ class _Group(_WithoutFlagTypes, TyperGroup):
         if self.default and args and args[0] not in (*self.commands, *ctx.help_option_names):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help of the default command, if there is one, and then the other commands."""
+        shown = copy(self)
+        if self.default:
+            command = self.commands[self.default]
+            shown.params, shown.help, shown.epilog = command.params, command.help, command.epilog
+            shown.subcommand_metavar = ""
+        super(_Group, shown).format_help(ctx, formatter)
 
 
 class Program(typer.Typer):

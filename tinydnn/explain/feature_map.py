@@ -26,14 +26,15 @@ def feature_map_and_gradient(model: Sequential, x: Array, classes: Array, layer:
         return a, backward(one_hot(classes, logits))
 
 
-def layer_index(model: Sequential, name: str) -> int:
+def layer_index(model: Layer, name: str) -> int:
     """The index of a layer by its full name, such as "10-relu", or by a name that no other layer has: "features.29"."""
     known = [full_name for full_name, _ in model.named_layers()]
+    short = [full_name.partition("-")[2] for full_name in known]
     if name in known:
         return known.index(name)
-    if model.names.count(name) == 1:
-        return model.names.index(name)
-    raise InputError(f"layer: expected one of {', '.join(known)}, found {name!r}")
+    if short.count(name) == 1:
+        return short.index(name)
+    raise InputError(f"layer: expected one of {', '.join(known) or 'no layers'}, found {name!r}")
 
 
 def last_feature_layer(model: Sequential) -> int:
