@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tinydnn.checkpoint import SavedModel, load_model, save_model
+from tinydnn.checkpoint.images import prepare_image
 from tinydnn.data.crop import Crop
 from tinydnn.data.normalise import TORCHVISION, Normalisation
 from tinydnn.explain import METHODS, methods_for
@@ -73,8 +74,6 @@ def test_json_agrees_with_predict_and_writes_no_picture(command, trained, slices
 def test_shares_and_positions_are_those_of_the_maps(command, trained, slices):
     document = json.loads(command("explain", trained.model, slices / "1.mat", "--json", "--method", "saliency").out)
     found = document["explanations"][0]["methods"]["saliency"]
-    from tinydnn.checkpoint.images import prepare_image
-
     saved = load_model(trained.model)
     image = prepare_image(saved, slices / "1.mat", with_mask=True)
     label = np.array([NAMES.index(document["explanations"][0]["prediction"])])
@@ -132,18 +131,28 @@ def models(here):
 
 def test_by_default_up_to_four_methods_that_can_explain_the_model(command, slices, here):
     for name, path in models(here).items():
-        possible = {method.name for method in methods_for(load_model(path).model)}
-        result = command("explain", path, slices / "1.mat", "--out", f"{name}.png")
-        if name != "linear" or "grad-cam" not in possible:
-            assert (result.status, result.err) == (0, ""), name
-            assert 1 <= sum("maximum at" in line or "no relevance" in line for line in result.out.splitlines()) <= 4
+        result = command("explain", path, slices / "1.mat", "--json")
+        assert (result.status, result.err) == (0, "")
+        used = set(json.loads(result.out)["explanations"][0]["methods"])
+        assert len(used) == 4
+        assert used <= {method.name for method in methods_for(load_model(path).model)}
+        assert ("regions" in used, "grad-cam" in used) == (name == "regions", name != "linear")
 
 
 def test_a_cam_of_a_model_without_convolution_is_refused_in_one_line(command, slices, here):
     result = command("explain", models(here)["linear"], slices / "1.mat", "--method", "grad-cam")
     assert (result.status, result.out, result.err.count("\n")) == (2, "", 1)
-    assert "expected" in result.err
+    assert result.err.startswith("tinydnn: --method: expected what can explain this model (saliency, ")
+    assert result.err.endswith(", found grad-cam\n")
     assert not (here / "explanations").exists()
+
+
+def test_the_error_of_completeness_is_printed(command, trained, slices, here):
+    arguments = ["explain", trained.model, slices / "1.mat", "--method", "integrated-gradients"]
+    (line,) = [line for line in command(*arguments).out.splitlines() if "Integrated gradients" in line]
+    assert "error of completeness" in line
+    document = json.loads(command(*arguments, "--json").out)
+    assert line.endswith(document["explanations"][0]["methods"]["integrated-gradients"]["note"])
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,14 @@ def test_what_is_not_relevant_shows_the_slice():
     assert np.count_nonzero(overlay.get_alpha()) == 1
 
 
+def test_the_colours_of_a_map_begin_at_its_minimum():
+    relevance = 5 + np.linspace(0, 1, 1024, dtype=np.float32).reshape(32, 32)  # as of RISE, whose maps have no zeros
+    figure = plots.explanation(image=IMAGE, findings=findings(1, relevance), title="t")
+    share = figure.axes[1].images[1].get_array()
+    assert (share.min(), share.max()) == (0, 1)
+    assert share.mean() == pytest.approx(0.5, abs=0.01)
+
+
 @pytest.mark.parametrize("channels", [1, 3, 64, 70])
 @pytest.mark.parametrize("signed", [False, True])
 def test_feature_maps(mask, channels, signed):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinydnn.backend import Array, array_module
+from tinydnn.backend import Array, array_module, to_device
 from tinydnn.errors import InputError
 from tinydnn.explain.score import keep_gradients
 from tinydnn.layers import Sequential
@@ -59,7 +59,7 @@ def maximise(
         rms = float(xp.sqrt((g**2).mean()))
         p = xp.clip(p + (STEP / rms if rms else 0.0) * g - _penalty_gradient(p), 0, 1)
     scores.append(_score_and_gradient(model, low + span * p, index)[0])
-    return Maximised(p if xp is np else p.get(), tuple(scores))
+    return Maximised(to_device(p, "cpu"), tuple(scores))
 
 
 def _score_and_gradient(model: Sequential, x: Array, index: int) -> tuple[float, Array]:

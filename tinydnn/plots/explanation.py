@@ -27,9 +27,10 @@ def explanation(
     """Plot an image and, for each finding, its relevance over the dimmed image.
 
     image: (H, W) uint8. mask: (H, W) bool, drawn as an outline. A cross marks the most relevant pixel. The colours of
-    each map go from 0 to its 99.5th percentile, since a few extreme pixels would darken all others.
+    each map go from its minimum, which is 0 for most methods, to its 99.5th percentile, since a few extreme pixels
+    would darken all others.
     """
-    notes = [note, "The cross marks the maximum."]
+    notes = [note, "The cross marks the maximum. max*: the 99.5th percentile of a map."]
     if mask is not None:
         notes.append("The outline is the tumour mask; the share below a map is the relevance inside it.")
     with canvas.style():
@@ -59,8 +60,9 @@ def _map(axes: "Axes", finding: Finding, mask: np.ndarray | None) -> None:
     if maximum is None:
         axes.set_xlabel("no relevance anywhere", size=8.5, color=GREY)
         return
-    top = float(np.percentile(relevance, CLIP)) or float(relevance.max())
-    share = np.clip(relevance / top, 0, 1)
+    low, top = float(relevance.min()), float(np.percentile(relevance, CLIP))
+    top = top if top > low else float(relevance.max())
+    share = np.clip((relevance - low) / (top - low or 1.0), 0, 1)
     axes.imshow(share, cmap="inferno", vmin=0, vmax=1, alpha=opacity(share), interpolation="nearest", zorder=2)
     row, column = maximum
     for colour, size, edge in ((BLACK, 9, 3.2), ("white", 8, 1.4)):
@@ -81,7 +83,7 @@ def _colour_bar(figure: "Figure", left: float, bottom: float) -> None:
     share = np.linspace(1, 0, 256)[:, None]
     axes.set_facecolor("black")
     axes.imshow(share, cmap="inferno", vmin=0, vmax=1, alpha=opacity(share), aspect="auto", extent=(0, 1, 0, 1))
-    axes.set(xticks=[], yticks=[0, 1], yticklabels=["0", "1"], ylabel="relevance / its 99.5th percentile")
+    axes.set(xticks=[], yticks=[0, 1], yticklabels=["min", "max*"], ylabel="relevance of each map")
     axes.yaxis.set_label_position("right")
     axes.yaxis.tick_right()
     axes.tick_params(length=0, labelsize=8.5)
