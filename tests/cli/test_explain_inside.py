@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from tinydnn.checkpoint import SavedModel, load_model, save_model
+from tinydnn.checkpoint.patients import hash_patient
 from tinydnn.data.normalise import TORCHVISION
 from tinydnn.models.imagenet import NETWORKS
 
@@ -74,12 +75,13 @@ def test_the_nearest_slices_are_of_training_patients(command, here):
     trained_on = load_model("model.h5").training_patients
     lines = result.out.splitlines()
     assert lines[1].endswith("by cosine distance of 128 features:")
-    assert "slices of training patients" in lines[1]
+    known = [number for number in range(1, 61) if hash_patient(f"MR{number // 3:05d}") in trained_on]
+    assert len(known) < 60
+    assert f"The nearest of {len(known)} slices of training patients" in lines[1]
     neighbours = lines[2:9]
     assert all("patient MR" in line and ".mat" in line for line in neighbours)
     distances = [float(line.split()[0]) for line in neighbours]
     assert distances == sorted(distances)
-    assert trained_on
     assert sum(int(part.split()[0]) for part in lines[9].split(", ")) == 7
 
 

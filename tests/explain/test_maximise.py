@@ -47,6 +47,19 @@ def test_the_same_seed_gives_the_same_image():
     assert (first != other).any()
 
 
+def test_the_gradient_of_a_shifted_image_is_shifted_back():
+    linear = Linear(64 * 64, 1, rng=np.random.default_rng(0))
+    model = Sequential(Flatten(), linear, input_shape=(1, 64, 64))
+    first, second = (maximise(model, 0, black=BLACK, white=WHITE, steps=steps).image for steps in (0, 1))
+    moved = second - first + _penalty_gradient(first)
+    rng = np.random.default_rng(0)
+    rng.standard_normal((64, 64))
+    shift = rng.integers(-2, 3, (1, 2))[0]
+    assert shift.any()
+    expected = np.roll(linear.weight.value.reshape(64, 64), -shift, axis=(0, 1))
+    assert np.corrcoef(moved.ravel(), expected.ravel())[0, 1] > 0.999
+
+
 def test_the_penalty_is_the_gradient_of_norm_and_total_variation():
     rng = np.random.default_rng(0)
     p, direction, step = rng.random((5, 7)), rng.standard_normal((5, 7)), 1e-5

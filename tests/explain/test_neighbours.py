@@ -60,8 +60,9 @@ def test_rows_are_found_in_every_batch():
 
 
 def test_the_first_of_equal_rows_comes_first():
-    order, _ = nearest(np.ones((4, 2)), np.ones(2), count=3)
-    assert order.tolist() == [0, 1, 2]
+    rows = np.ones((100, 2)) * np.arange(100)[:, None] % 3 + 1
+    order, _ = nearest(rows, np.ones(2), count=20, metric="euclidean")
+    assert order.tolist() == list(range(0, 60, 3))
 
 
 @pytest.mark.parametrize("count", [0, -1, 4])
