@@ -85,6 +85,17 @@ def test_the_nearest_slices_are_of_training_patients(command, here):
     assert sum(int(part.split()[0]) for part in lines[9].split(", ")) == 7
 
 
+def test_slices_of_other_patients_are_not_searched(command, here, learnable):
+    (here / "mixed").mkdir()
+    learnable(here / "mixed", 6, first=100)
+    for number in range(1, 13):
+        (here / "mixed" / f"{number}.mat").symlink_to(here / "slices" / f"{number}.mat")
+    result = command("explain", "nearest", "model.h5", "mixed/102.mat", "mixed", "-n", "3")
+    files = [line.split()[-1] for line in result.out.splitlines()[2:5]]
+    assert len(files) == 3
+    assert all(int(file.removesuffix(".mat")) < 100 for file in files)  # not even the image itself
+
+
 def test_a_slice_of_the_training_set_is_nearest_to_itself(command, here):
     own = set()
     for number in range(1, 61):
