@@ -68,6 +68,18 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def resampled_slices(patients: npt.NDArray[np.str_], *, draws: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """How often each slice counts in each draw of the cluster bootstrap: (draws, N).
+
+    In a draw, P of the P patients are drawn with replacement, and a slice counts as often as its patient was drawn. The
+    draws are those of `bootstrap_interval`. patients: (N,), PIDs. Raises ValueError for no slices.
+    """
+    p = _patient_indices("patients", patients, patients)
+    count = int(p.max()) + 1
+    drawn = np.random.default_rng([seed, BOOTSTRAP_STREAM]).integers(0, count, (draws, count))
+    return np.stack([np.bincount(draw, minlength=count) for draw in drawn])[:, p]
+
+
 def _patient_indices(
     argument: str, values: npt.NDArray[np.generic], patients: npt.NDArray[np.str_]
 ) -> npt.NDArray[np.intp]:
