@@ -1,4 +1,6 @@
-"""Numbers with their nouns, for messages and labels."""
+"""Words that messages, labels and reports share."""
+
+NOT_MEDICAL = "Not a medical device: for study only, never for a diagnosis."
 
 
 def count(number: int, noun: str) -> str:

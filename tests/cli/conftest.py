@@ -53,6 +53,7 @@ def trained(printed_by, slices, tmp_path_factory):
 
 @pytest.fixture
 def no_plots(monkeypatch):
-    """Skip the drawing of plots, which takes the most time and is tested elsewhere."""
+    """Skip the drawing of plots and reports, which takes the most time and is tested elsewhere."""
     for name in ("training_progress", "confusion_matrix", "folds", "save"):
         monkeypatch.setattr(f"tinydnn.plots.{name}", lambda *_, **__: None)
+    monkeypatch.setattr("tinydnn.runs.html_report.write_report", lambda *_, **__: None)

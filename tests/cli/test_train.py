@@ -20,7 +20,7 @@ def copy(trained, tmp_path):
 def test_the_folder_of_a_run_contains_these_files_and_no_others(trained):
     assert sorted(path.name for path in trained.folder.iterdir()) == [
         "checkpoint.h5", "config.json", "confusion-matrix.png", "history.csv", "metrics.json", "model.h5",
-        "predictions.csv", "training-progress.png",
+        "predictions.csv", "report.html", "training-progress.png",
     ]  # fmt: skip
     for name in ("training-progress.png", "confusion-matrix.png"):
         assert (trained.folder / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

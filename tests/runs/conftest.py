@@ -27,9 +27,10 @@ def dataset():
 
 @pytest.fixture
 def no_plots(monkeypatch):
-    """Skip the drawing of plots, which takes the most time and is tested elsewhere; collect their notes."""
+    """Skip the drawing of plots and reports, which takes the most time and is tested elsewhere; collect their notes."""
     notes = []
     for name in ("training_progress", "confusion_matrix", "folds"):
         monkeypatch.setattr(f"tinydnn.plots.{name}", lambda *_, note, **__: notes.append(note))
     monkeypatch.setattr("tinydnn.plots.save", lambda *_: None)
+    monkeypatch.setattr("tinydnn.runs.html_report.write_report", lambda *_, **__: None)
     return notes

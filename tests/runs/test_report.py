@@ -21,6 +21,7 @@ def drawn(monkeypatch, tmp_path):
         monkeypatch.setattr("tinydnn.plots.training_progress", lambda records, **given: shown.update(given))
         monkeypatch.setattr("tinydnn.plots.confusion_matrix", lambda **_: None)
         monkeypatch.setattr("tinydnn.plots.save", lambda *_: None)
+        monkeypatch.setattr("tinydnn.runs.html_report.write_report", lambda *_, **__: None)
         run = run_type(tmp_path, options, data)
         run.start()
         list(run.records())

@@ -14,8 +14,8 @@ FAILED = 2  # the exit status after a message
 INTERRUPTED = 130  # the usual exit status after Ctrl-C
 COMMANDS = (
     "train", "crossval", "augment", "evaluate", "predict", "explain", "explain_maps", "explain_filters",
-    "explain_maximise", "explain_nearest", "explain_evaluate", "prepare", "download", "weights", "features", "cache",
-    "gradcheck", "worked_example", "info", "check", "bench",
+    "explain_maximise", "explain_nearest", "explain_evaluate", "report", "prepare", "download", "weights", "features",
+    "cache", "gradcheck", "worked_example", "info", "check", "bench",
 )  # fmt: skip
 
 app = Program()

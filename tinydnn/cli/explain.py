@@ -10,10 +10,11 @@ import typer
 from tinydnn.cli.app import FAILED, app
 from tinydnn.cli.display import say
 from tinydnn.cli.help import Program
-from tinydnn.cli.images import WARNING, Images, Model, find_files, prepared_images, shares
+from tinydnn.cli.images import Images, Model, find_files, prepared_images, shares
 from tinydnn.cli.outputs import Overwrite, pictures_of
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
+from tinydnn.words import NOT_MEDICAL
 
 if TYPE_CHECKING:
     from tinydnn.checkpoint import SavedModel
@@ -101,9 +102,9 @@ def images(
         if not as_json:
             _say(documents[-1], findings, image)
     if as_json:
-        typer.echo(json.dumps({"note": WARNING, "explanations": documents, "errors": errors}, indent=2))
+        typer.echo(json.dumps({"note": NOT_MEDICAL, "explanations": documents, "errors": errors}, indent=2))
     else:
-        say(WARNING)
+        say(NOT_MEDICAL)
     if errors:
         raise typer.Exit(FAILED)
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from tinydnn.checkpoint import SavedModel
     from tinydnn.checkpoint.images import PreparedImage
 
-WARNING = "Not a medical device: for study only, never for a diagnosis."
-
 Model = Annotated[Path, typer.Argument(help="The model.h5 of a run.")]
 Images = Annotated[
     list[Path], typer.Argument(help="Images (.mat, PNG or JPEG), or folders of images, with their sub-folders.")

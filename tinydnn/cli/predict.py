@@ -11,8 +11,9 @@ import typer
 
 from tinydnn.cli.app import FAILED, app
 from tinydnn.cli.display import say
-from tinydnn.cli.images import WARNING, Images, Model, find_files, prepared_images, shares
+from tinydnn.cli.images import Images, Model, find_files, prepared_images, shares
 from tinydnn.errors import InputError
+from tinydnn.words import NOT_MEDICAL
 
 if TYPE_CHECKING:
     from tinydnn.checkpoint import SavedModel
@@ -43,16 +44,16 @@ def predict(
     predictions = _predictions(saved, images, errors)
     if as_json:
         documents = [{"file": str(path), "prediction": best, "probabilities": p} for path, best, p in predictions]
-        typer.echo(json.dumps({"note": WARNING, "predictions": documents, "errors": errors}, indent=2))
+        typer.echo(json.dumps({"note": NOT_MEDICAL, "predictions": documents, "errors": errors}, indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(["file", "prediction", *saved.class_names])
         writer.writerows([path, best, *p.values()] for path, best, p in predictions)
-        print(WARNING, file=sys.stderr)
+        print(NOT_MEDICAL, file=sys.stderr)
     else:
         for path, best, p in predictions:
             say(f"{path}: {best} ({shares(p)})")
-        say(WARNING)
+        say(NOT_MEDICAL)
     if errors:
         raise typer.Exit(FAILED)
 

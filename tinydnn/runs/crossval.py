@@ -87,13 +87,13 @@ class CrossValidation:
             files.read_predictions(self.fold_folder(fold) / files.PREDICTIONS, self.dataset.class_names)
             for fold in range(1, self.options.folds + 1)
         ]
-        indices = np.concatenate([fold_indices for fold_indices, _ in predictions])
+        indices = np.concatenate([fold.indices for fold in predictions])
         if len(set(indices.tolist())) != len(self.dataset):
             raise ValueError(f"{self.folder}: expected every slice to be held out once")
         pooled = Evaluation(
             float("nan"),
-            np.concatenate([evaluation.labels for _, evaluation in predictions]),
-            np.concatenate([evaluation.probabilities for _, evaluation in predictions]),
+            np.concatenate([fold.evaluation.labels for fold in predictions]),
+            np.concatenate([fold.evaluation.probabilities for fold in predictions]),
         )
         report = {
             "split": self.options.split,
@@ -103,9 +103,7 @@ class CrossValidation:
             "model": self.options.model,
             "options": asdict(self.options),
             "pooled": self._evaluation_report(pooled, indices),
-            "each_fold": [
-                self._evaluation_report(evaluation, fold_indices) for fold_indices, evaluation in predictions
-            ],
+            "each_fold": [self._evaluation_report(fold.evaluation, fold.indices) for fold in predictions],
             "versions": files.versions(),
         }
         self._plot(report)

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,23 @@ from tinydnn.training.protocol import Record, Step, Validation
 CONFIG, HISTORY, METRICS = "config.json", "history.csv", "metrics.json"
 CHECKPOINT, MODEL = "checkpoint.h5", "model.h5"
 PROGRESS_PLOT, CONFUSION_PLOT = "training-progress.png", "confusion-matrix.png"
-PREDICTIONS = "predictions.csv"
-FILES = (CONFIG, HISTORY, METRICS, PREDICTIONS, CHECKPOINT, MODEL, PROGRESS_PLOT, CONFUSION_PLOT)
+PREDICTIONS, REPORT = "predictions.csv", "report.html"
+FILES = (CONFIG, HISTORY, METRICS, PREDICTIONS, CHECKPOINT, MODEL, PROGRESS_PLOT, CONFUSION_PLOT, REPORT)
 # Of a finished run, if its model has been explained.
 EXPLANATIONS_REPORT = "explanations.json"
 EXPLANATIONS = (
     EXPLANATIONS_REPORT, "explanations.png", "explanations-faithfulness.png", "explanations-sanity.png",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The predictions of a run for its test slices, with the index, the file and the patient of each, (N,)."""
+
+    indices: np.ndarray
+    files: list[str]
+    patients: np.ndarray
+    evaluation: Evaluation
 
 
 def contains_run(folder: Path) -> bool:
@@ -119,14 +129,32 @@ def write_predictions(path: Path, evaluation: Evaluation, dataset: Dataset, indi
             writer.writerow([index, name, dataset.patients[index], names[label], prediction, *values])
 
 
-def read_predictions(path: Path, class_names: Sequence[str]) -> tuple[np.ndarray, Evaluation]:
-    """The indices and the evaluation that `write_predictions` wrote; its loss is not in the file, so it is NaN."""
+def read_predictions(path: Path, class_names: Sequence[str]) -> Predictions:
+    """The predictions that `write_predictions` wrote. Their loss is not in the file, so it is NaN."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             header, *rows = csv.reader(file)
         labels = np.array([list(class_names).index(row[3]) for row in rows])
         columns = [header.index(name, 5) for name in class_names]  # after prediction; a class may be named "label"
         probabilities = np.array([[float(row[column]) for column in columns] for row in rows])
-        return np.array([int(row[0]) for row in rows]), Evaluation(float("nan"), labels, probabilities)
+        indices, patients = np.array([int(row[0]) for row in rows]), np.array([row[2] for row in rows])
+        return Predictions(indices, [row[1] for row in rows], patients, Evaluation(float("nan"), labels, probabilities))
     except (OSError, ValueError, IndexError) as error:
         raise InputError(f"{path}: expected the predictions of a run, found something else ({error})") from None
+
+
+def read_history(path: Path) -> list[Record]:
+    """The records that `write_history` wrote."""
+    records: list[Record] = []
+    try:
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                epoch, iteration = int(row["epoch"]), int(row["iteration"])
+                values = (float(row[name]) for name in ("learning_rate", "loss", "accuracy", "seconds"))
+                records.append(Step(epoch, iteration, *values))
+                if row["validation_loss"]:
+                    loss, accuracy = float(row["validation_loss"]), float(row["validation_accuracy"])
+                    records.append(Validation(epoch, iteration, loss, accuracy))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: expected the history of a run, found something else ({error})") from None
+    return records

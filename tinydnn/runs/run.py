@@ -1,5 +1,6 @@
 """One training run and its folder."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -28,9 +29,10 @@ from tinydnn.training.trainer import Trainer
 
 class Run:
     """A training run in a folder with config.json, history.csv, checkpoint.h5, model.h5, predictions.csv,
-    metrics.json and two plots.
+    metrics.json, report.html and two plots.
 
-    The checkpoint is written after every epoch and by `save`; the model, the metrics and the plots at the end. Each
+    The checkpoint is written after every epoch and by `save`; the model, the metrics, the plots and the report at the
+    end. Each
     file is written atomically. metrics.json is the last: if it exists, the run is complete.
 
     `shared` is the number of test slices of patients who are in training too; None where the patients are unknown.
@@ -124,7 +126,7 @@ class Run:
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
 
     def finish(self) -> dict[str, Any]:
-        """Write the history, the model, the plots and the metrics; return the metrics."""
+        """Write the history, the model, the plots, the report and the metrics; return the metrics."""
         if self.trainer.protocol.select_best:
             self.trainer.restore_best_state()
         evaluation = self._evaluate()
@@ -136,8 +138,17 @@ class Run:
         files.write_history(self.folder / files.HISTORY, self.trainer.records)
         save_model(self.folder / files.MODEL, self._saved_model())
         plot_run(self.folder, self.options, self.dataset, self.split, self.trainer, metrics, self.shared_note())
+        self._write_report(metrics)
         files.write_json(self.folder / files.METRICS, metrics)
         return metrics
+
+    def _write_report(self, metrics: dict[str, Any]) -> None:
+        from tinydnn.runs.html_report import write_report  # imports Jinja2
+
+        try:
+            write_report(self.folder, self.dataset, metrics=metrics, device=self.options.device)
+        except Exception as error:  # a trained network must not be lost for its report
+            warnings.warn(f"{self.folder / files.REPORT} could not be written: {error!r}", stacklevel=2)
 
     def describe(self) -> dict[str, Any]:
         """The contents of metrics.json beside the metrics."""

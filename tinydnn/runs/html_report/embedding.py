@@ -1,0 +1,73 @@
+"""The features before the classifier, in two dimensions."""
+
+import numpy as np
+
+from tinydnn.backend import Array, to_device
+from tinydnn.layers import Sequential
+from tinydnn.runs.html_report import svg
+from tinydnn.runs.html_report.gallery import Images
+from tinydnn.runs.html_report.page import percent
+from tinydnn.runs.html_report.results import Results
+from tinydnn.runs.html_report.section import Section
+
+BATCH = 32  # slices
+
+
+def embedding(results: Results, images: Images) -> Section:
+    """The two principal components of the features, a point for each test slice."""
+    indices = results.predictions.indices
+    batches = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
+    features = np.concatenate([classifier_features(images.saved.model, images.read(batch)) for batch in batches])
+    points, shares = principal_components(features)
+    with svg.panel(width=4.8, height=4.0) as (figure, axes):
+        for k, name in enumerate(results.class_names):
+            x, y = points[results.labels == k].T
+            axes.scatter(
+                x, y, s=16, color=svg.class_colour(k), marker=svg.class_marker(k), alpha=0.75, linewidths=0, label=name
+            )
+        x, y = points[~results.correct].T
+        label = "classified wrongly"
+        axes.scatter(x, y, s=42, facecolors="none", edgecolors=svg.INK, linewidths=0.9, label=label)
+        axes.set(xlabel=f"First component, {percent(shares[0])}", ylabel=f"Second component, {percent(shares[1])}")
+        axes.set(xticks=[], yticks=[])
+        axes.legend(loc="best", fontsize=8)
+        label = f"{len(points)} test slices by the two principal components of their features, coloured by class"
+        plot = svg.inline(figure, "embedding", label)
+    return Section(
+        "embedding",
+        "Features before the classifier",
+        {
+            "plot": plot,
+            "share": float(shares.sum()),
+            "features": features.shape[1],
+            "wrong": int((~results.correct).sum()),
+        },
+    )
+
+
+def classifier_features(model: Sequential, x: Array) -> Array:
+    """The input of the last layer with parameters, averaged over positions if it is a feature map: (N, F).
+
+    x: (N, C, H, W), normalised.
+    """
+    last = max(index for index, layer in enumerate(model.layers) if layer.parameters())
+    z = to_device(model.split_at(last)[0].predict(x), "cpu")
+    return z.mean(axis=(2, 3)) if z.ndim == 4 else z.reshape(len(z), -1)
+
+
+def principal_components(features: Array) -> tuple[Array, Array]:
+    """The coordinates of the points along the two directions of the largest variance (N, 2), and its shares (2,).
+
+        X = features − mean = U·Σ·Vᵀ,    coordinates = U·Σ,    shares[i] = Σ[i]² / Σ_j Σ[j]²
+
+    U and Σ² are the eigenvectors and eigenvalues of X·Xᵀ (N, N), which is small. The sign of a component is free; here
+    the coordinate furthest from 0 is positive. features: (N, F). Source: Jolliffe, Principal Component Analysis (2002).
+    """
+    x = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    variances, vectors = np.linalg.eigh(x @ x.T)
+    variances, vectors = np.maximum(variances[::-1], 0), vectors[:, ::-1]
+    points = np.zeros((len(x), 2))
+    points[:, : min(2, len(x))] = (vectors * np.sqrt(variances))[:, :2]
+    furthest = points[abs(points).argmax(axis=0), [0, 1]]
+    shares = np.append(variances[:2] / max(variances.sum(), np.finfo(float).tiny), [0.0, 0.0])[:2]
+    return points * np.where(furthest < 0, -1, 1), shares
