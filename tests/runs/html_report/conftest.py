@@ -5,10 +5,21 @@ import os
 import shutil
 import subprocess
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tinydnn.data.dataset import Dataset
+from tinydnn.metrics import classification_report, confusion_matrix
+from tinydnn.runs import Options, Run
+from tinydnn.runs.files import Predictions
+from tinydnn.runs.html_report.results import Results
+from tinydnn.training.evaluation import Evaluation
+from tinydnn.training.protocol import Step, Validation
+
+HOSTILE = """<script>alert('x')</script>"><img src=http://example.org/x.png onerror=alert(1)>&amp;{{ 7*7 }}"""
 SECONDS = 60  # until a silent browser is killed
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe",
@@ -113,3 +124,61 @@ def chromium(tmp_path_factory):
     browser = Chromium(program, tmp_path_factory.mktemp("chromium"))
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def results():
+    """A function that makes the results of a run of N slices, three of each patient, with the given changes."""
+
+    def make(folder="run", *, slices=30, names=("a", "b", "c"), seed=0, files=None, patients=None, **metrics):
+        rng = np.random.default_rng(seed)
+        labels = np.arange(slices) // 3 % len(names)
+        scores = rng.standard_normal((slices, len(names))) + 1.5 * np.eye(len(names))[labels]
+        probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        evaluation = Evaluation(float("nan"), labels, probabilities)
+        if patients is None:
+            patients = [f"P{n // 3}" for n in range(slices)]
+        files = [f"{n}.mat" for n in range(slices)] if files is None else files
+        matrix = confusion_matrix(labels, evaluation.predictions, len(names))
+        report = classification_report(matrix, names)
+        config = {
+            "command": "train", "options": asdict(Options()), "implementations": ["linear: threads"], "threads": 2,
+            "data": {"source": "slices", "content": "that", "slices": 90, "patients": 30, "class_names": list(names),
+                     "skipped": []},
+            "iterations_per_epoch": 2,
+        }  # fmt: skip
+        protocol = {
+            "split": "patient", "test_fraction": 0.2, "fold": None, "folds": None, "seed": 0, "train_slices": 60,
+            "validation_slices": 0, "test_slices": slices, "train_patients": 20, "test_patients": 10,
+            "test_slices_with_patient_in_training": 0, "share_with_patient_in_training": 0.0,
+        }  # fmt: skip
+        described = {
+            **report, "interval_over": "patients", "patients": 10, "per_patient": None, "synthetic": False,
+            "mask_used_at_test": False, "protocol": protocol, "views": 1, "best_epoch": None, "training_seconds": 1.0,
+            "iterations": 2, "versions": {"python": "3"}, **metrics,
+        }  # fmt: skip
+        records = [Step(1, 1, 0.1, 1.1, 0.3, 0.5), Step(1, 2, 0.1, 0.9, 0.6, 0.5), Validation(1, 2, 1.0, 0.5)]
+        predictions = Predictions(np.arange(slices), files, np.array(patients), evaluation)
+        return Results(Path(folder), config, described, records, predictions)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """The folder of a finished run on slices of a class and in files whose names would break out of a page."""
+    images = np.random.default_rng(0).integers(0, 60, (60, 1, 16, 16)).astype(np.uint8)
+    labels = np.arange(60) // 3 % 3
+    for image, label in zip(images, labels, strict=True):
+        image[0, 5 * label : 5 * label + 5] += 150
+    dataset = Dataset(
+        images, labels, np.array([f"{HOSTILE}{n // 3}" for n in range(60)]), ("a", HOSTILE, "c"),
+        masks=images[:, 0] > 150, files=[f"{HOSTILE}{n}.mat" for n in range(60)], content="that", source=HOSTILE,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    options = Options(model="batchnorm", size=16, batch_size=8, epochs=2, lr=0.01, split="patient", validation=0.2)
+    run = Run(folder, options, dataset)
+    run.start()
+    list(run.records())
+    run.finish()
+    return folder, dataset

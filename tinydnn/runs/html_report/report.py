@@ -52,7 +52,7 @@ def report_page(results: Results, images: Images | None) -> str:
         sections.append(embedding(results, images))
     sections.append(machine(results))
     options = results.options
-    network = f"recipe {options['recipe']}" if options["recipe"] else options["model"]
+    network = f"recipe {Path(options['recipe']).name}" if options["recipe"] else options["model"]
     return render(f"Report of the run {results.name}", f"{network}, {results.config['data']['source']}", sections)
 
 
