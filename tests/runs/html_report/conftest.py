@@ -73,22 +73,25 @@ class Chromium:
 
     def open(self, path, *, width=1400, dark=False):
         """Open a file; return the complaints of the browser and the requests other than the file and data."""
-        self.call("Page.navigate", url="about:blank")
+        self.navigate("about:blank")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.evaluate("1")
-        self.events.clear()
         url = Path(path).resolve().as_uri()
-        self.call("Page.navigate", url=url)
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self.events.append(self.receive())
+        self.navigate(url)
         self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")
         complaints = [text for event in self.events if (text := complaint(event))]
         requests = [
             event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"
         ]
         return complaints, [request for request in requests if request != url and not request.startswith("data:")]
+
+    def navigate(self, url):
+        """Open an address and collect the events until it is loaded."""
+        self.events.clear()
+        self.call("Page.navigate", url=url)
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self.events.append(self.receive())
 
     def evaluate(self, expression):
         """The value of an expression in the page, once it is there."""

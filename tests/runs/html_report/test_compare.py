@@ -1,5 +1,6 @@
 """Runs side by side: paired differences, and what is said where runs cannot be compared."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -87,9 +88,12 @@ def test_runs_on_other_slices_are_not_compared_slice_by_slice(results, compared)
 def test_rows_in_which_the_protocols_differ_are_marked(results, compared):
     other = results()
     other.config["options"]["size"] = 99
+    other.config["options"]["lr"] = 0.007
     text = compared(results(), other)
-    assert text.count('<span class="mark">differs</span>') == 1
+    marked = re.findall(r'<th scope="row">(\S+) <span class="mark">differs</span>', text)
+    assert marked == ["Image", "--lr", "--size"]
     assert "99 × 99 pixels" in text
+    assert "<td>0.007</td>" in text
 
 
 def test_runs_of_other_classes_and_single_runs_are_refused(results, compared):

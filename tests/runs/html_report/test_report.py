@@ -177,7 +177,7 @@ def test_the_options_that_differ_from_the_defaults_are_listed_without_folders(re
     run = results()
     run.config["options"] |= {"data": "/home/someone/slices", "epochs": 3, "balance": True, "recipe": "/home/x/my.toml"}
     shown = {flag: value for flag, value, _ in changed_options(run)}
-    assert shown == {"--epochs": "3", "--balance": "", "--recipe": "my.toml"}
+    assert shown == {"--epochs": "3", "--balance": "True", "--recipe": "my.toml"}
     assert "/home" not in report_page(run, None)
 
 

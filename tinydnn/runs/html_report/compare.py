@@ -11,7 +11,7 @@ from tinydnn.errors import InputError
 from tinydnn.metrics import resampled_slices
 from tinydnn.runs.html_report import overlays
 from tinydnn.runs.html_report.page import render
-from tinydnn.runs.html_report.protocol import machine_rows, protocol_rows
+from tinydnn.runs.html_report.protocol import differing_options, machine_rows, protocol_rows
 from tinydnn.runs.html_report.results import Results, read_results
 from tinydnn.runs.html_report.section import Section
 from tinydnn.runs.html_report.summary import leakage_sentence
@@ -127,7 +127,10 @@ def _recall(runs: dict[str, Results]) -> Section:
 
 def _protocols(runs: dict[str, Results]) -> Section:
     """The rows of every protocol; `differs` says in which of them the runs differ."""
-    columns = [protocol_rows(results) | machine_rows(results) for results in runs.values()]
+    columns = [
+        protocol_rows(results) | machine_rows(results) | options
+        for results, options in zip(runs.values(), differing_options(list(runs.values())), strict=True)
+    ]
     names = dict.fromkeys(name for column in columns for name in column)
     table = {name: [column.get(name, "–") for column in columns] for name in names}
     rows = [(name, values, len(set(values)) > 1) for name, values in table.items()]

@@ -1,5 +1,6 @@
 """The protocol of a run: its data, its split and its options; and what ran, for how long."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def protocol_rows(results: Results) -> dict[str, str]:
 
 def changed_options(results: Results) -> list[tuple[str, str, str]]:
     """Each option that differs from its default: its flag, its value and what it means."""
-    kind = FinetuneOptions if results.config["command"] == FinetuneOptions.command else Options
+    kind = _kind(results)
     declared, options = declarations(kind), results.options
     return [
         (f"--{declared[field.name].flag_of(field.name)}", _shown(field.name, value), declared[field.name].help)
@@ -61,13 +62,24 @@ def changed_options(results: Results) -> list[tuple[str, str, str]]:
     ]
 
 
+def differing_options(runs: Sequence[Results]) -> list[dict[str, str]]:
+    """For each run, the values of the options in which the runs differ, by flag."""
+    found = []
+    for results in runs:
+        declared = declarations(_kind(results))
+        found.append({declared[name].flag_of(name): _shown(name, value) for name, value in results.options.items()})
+    flags = [flag for flag in dict.fromkeys(flag for options in found for flag in options) if flag != "data"]
+    differing = [flag for flag in flags if len({options.get(flag) for options in found}) > 1]
+    return [{f"--{flag}": options[flag] for flag in differing if flag in options} for options in found]
+
+
 def machine_rows(results: Results) -> dict[str, str]:
     """What ran, by name."""
     config, metrics, options = results.config, results.metrics, results.options
     rows = {
         "Command": f"tinydnn {config['command']}",
         "Device": f"{options['device']}, {options['precision']}, {count(config['threads'], 'thread')}",
-        "Training": f"{duration(metrics['training_seconds'])} in {count(metrics['iterations'], 'iteration')}",
+        "Time of training": f"{duration(metrics['training_seconds'])} in {count(metrics['iterations'], 'iteration')}",
     }
     if metrics.get("feature_seconds"):
         rows["Features of the frozen layers"] = duration(metrics["feature_seconds"])
@@ -81,6 +93,10 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _kind(results: Results) -> type[Options]:
+    return FinetuneOptions if results.config["command"] == FinetuneOptions.command else Options
 
 
 def _split(split: dict[str, Any]) -> str:
@@ -100,6 +116,6 @@ def _slices(slices: int, patients: int) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    if value is True:
-        return ""
+    if value is None:
+        return "–"
     return Path(str(value)).name if name in PATHS else str(value)
