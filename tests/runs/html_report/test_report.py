@@ -209,3 +209,10 @@ def test_predictions_that_do_not_fit_the_metrics_are_refused(results):
     run = results(slices=30)
     with pytest.raises(InputError, match=r"expected 31 predictions, as metrics\.json says, found 30"):
         replace(run, metrics=run.metrics | {"slices": 31})
+
+
+def test_long_names_of_classes_are_cut_in_legends_and_whole_in_tables(results):
+    name = "a very long name of a class that would not fit into a legend"
+    text = report_page(results(names=("a", name, "c")), None)
+    assert f">{name[:27]}…</text>" in text
+    assert f'<th scope="row">{name}</th>' in text

@@ -23,7 +23,14 @@ def embedding(results: Results, images: Images) -> Section:
         for k, name in enumerate(results.class_names):
             x, y = points[results.labels == k].T
             axes.scatter(
-                x, y, s=16, color=svg.class_colour(k), marker=svg.class_marker(k), alpha=0.75, linewidths=0, label=name
+                x,
+                y,
+                s=16,
+                color=svg.class_colour(k),
+                marker=svg.class_marker(k),
+                alpha=0.75,
+                linewidths=0,
+                label=svg.short(name),
             )
         x, y = points[~results.correct].T
         label = "classified wrongly"
@@ -63,11 +70,14 @@ def principal_components(features: Array) -> tuple[Array, Array]:
     U and Σ² are the eigenvectors and eigenvalues of X·Xᵀ (N, N), which is small. The sign of a component is free; here
     the coordinate furthest from 0 is positive. features: (N, F). Source: Jolliffe, Principal Component Analysis (2002).
     """
+    from scipy.linalg import eigh
+
     x = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
-    variances, vectors = np.linalg.eigh(x @ x.T)
-    variances, vectors = np.maximum(variances[::-1], 0), vectors[:, ::-1]
-    points = np.zeros((len(x), 2))
-    points[:, : min(2, len(x))] = (vectors * np.sqrt(variances))[:, :2]
+    points, variances = np.zeros((len(x), 2)), np.zeros(2)
+    found = min(2, len(x))
+    values, vectors = eigh(x @ x.T, subset_by_index=[len(x) - found, len(x) - 1])  # in ascending order
+    variances[:found] = np.maximum(values[::-1], 0)
+    points[:, :found] = vectors[:, ::-1] * np.sqrt(variances[:found])
     furthest = points[abs(points).argmax(axis=0), [0, 1]]
-    shares = np.append(variances[:2] / max(variances.sum(), np.finfo(float).tiny), [0.0, 0.0])[:2]
+    shares = variances / max(float((x**2).sum()), np.finfo(float).tiny)
     return points * np.where(furthest < 0, -1, 1), shares

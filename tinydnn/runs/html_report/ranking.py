@@ -20,7 +20,9 @@ def ranking(results: Results) -> Section:
             rows.append(areas(name, positive, scores, results.units))
             if rows[-1]["area"] is not None:
                 x, y = roc_curve(positive, scores)
-                axes.plot(x, y, color=svg.class_colour(k), linestyle=svg.class_dashes(k), linewidth=1.8, label=name)
+                axes.plot(
+                    x, y, color=svg.class_colour(k), linestyle=svg.class_dashes(k), linewidth=1.8, label=svg.short(name)
+                )
         axes.set(xlabel="False positive rate", ylabel="True positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         axes.set_aspect("equal")
         axes.grid(visible=True)

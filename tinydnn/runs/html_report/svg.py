@@ -26,6 +26,7 @@ VARIABLES = {
 }  # fmt: skip
 DASHES = ("-", "--", "-.", ":")
 MARKERS = "os^DvPX<>p"
+NAME_LENGTH = 28  # characters
 WIDTH, HEIGHT = 4.3, 3.1  # inches of a panel, at which its text is as large as that of a caption
 
 
@@ -42,6 +43,11 @@ def class_dashes(k: int) -> str:
 def class_marker(k: int) -> str:
     """The marker of a class."""
     return MARKERS[k % len(MARKERS)]
+
+
+def short(name: str) -> str:
+    """The name of a class, cut to what fits into a legend."""
+    return canvas.shorten(name, NAME_LENGTH)
 
 
 @contextmanager
