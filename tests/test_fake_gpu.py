@@ -18,17 +18,29 @@ from tinydnn.bench.comparison import compare
 from tinydnn.bench.gpu import gpu, gpu_peaks
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
+from tinydnn.explain import METHODS, methods_for
 from tinydnn.gradcheck.cases import CASES
 from tinydnn.kernels.cuda import source
 from tinydnn.kernels.cuda.emulator import Module
-from tinydnn.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sequential
+from tinydnn.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, RegionVote, ReLU, Sequential
 from tinydnn.models import baseline_cnn
 from tinydnn.training.gpu_feed import StreamedFeed, make_feed
 from tinydnn.training.gpu_step import GpuStep
 
 
 class FakeArray(np.ndarray):
-    """A NumPy array with the methods that copy an array from and to a GPU."""
+    """A NumPy array with the methods that copy an array from and to a GPU, which refuses NumPy arrays as CuPy does."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=(), **options):
+        mixed = [x for x in (*inputs, *out) if type(x) is np.ndarray and x.ndim]
+        assert not mixed, f"{ufunc.__name__}: implicit conversion of a NumPy array of shape {mixed[0].shape}"
+        plain = [x.view(np.ndarray) if isinstance(x, FakeArray) else x for x in inputs]
+        if out:
+            options["out"] = tuple(x.view(np.ndarray) for x in out)
+        result = getattr(ufunc, method)(*plain, **options)
+        if out:
+            return out[0]
+        return result.view(FakeArray) if isinstance(result, np.ndarray) else result
 
     def get(self):
         return np.array(self)
@@ -148,6 +160,12 @@ def network():
     )  # fmt: skip
 
 
+def region_network():
+    rng = np.random.default_rng(1)
+    first, second = Conv2d(1, 4, 3, padding=1, rng=rng), Conv2d(4, 4, 1, rng=rng)
+    return Sequential(first, ReLU(), MaxPool2d(2), second, RegionVote(), input_shape=(1, 8, 8))
+
+
 def dataset(count=12):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, 1, 8, 8)).astype(np.uint8)
@@ -203,6 +221,20 @@ def test_the_gpu_is_described_and_its_peaks_are_measured(cupy):
         peaks = gpu_peaks(precision=precision, side=64, copied=1 << 16)
         assert peaks.gflops > 0
         assert peaks.gbytes > 0
+
+
+@pytest.mark.parametrize("name", [method.name for method in methods_for(region_network())])
+def test_an_explanation_through_cupy_equals_that_on_the_cpu(name, cupy):
+    model = region_network()
+    few = {"smooth-grad": {"samples": 2}, "integrated-gradients": {"steps": 2}, "rise": {"masks": 3},
+           "occlusion": {"patch": 4}}  # fmt: skip
+    options = few.get(name, {})
+    x, classes = np.random.default_rng(2).standard_normal((2, 1, 8, 8)).astype(np.float32), np.array([2, 0])
+    expected = METHODS[name].attribute(model, x, classes, **options)
+    model.to("cuda")
+    attributions = METHODS[name].attribute(model, to_device(x, "cuda"), to_device(classes, "cuda"), **options)
+    assert isinstance(attributions, FakeArray)
+    np.testing.assert_allclose(attributions.get(), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
 def test_kernels_are_checked_and_timed(cupy, monkeypatch):
