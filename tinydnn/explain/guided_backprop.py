@@ -1,34 +1,30 @@
 """Guided backpropagation: the gradient through the positive influences alone."""
 
+from collections.abc import Iterator
 from copy import copy
 from typing import cast
 
-from tinydnn import ops
 from tinydnn.backend import Array, array_module
 from tinydnn.errors import InputError
 from tinydnn.explain.feature_map import contains_relu
 from tinydnn.explain.score import score_gradient
-from tinydnn.layers import Layer, ReLU, Sequential
+from tinydnn.layers import Layer, MaxPool2d, ReLU, Sequential
 from tinydnn.layers.layer import Backward
 
 
-class GuidedReLU(Layer):
-    """ReLU that lets positive gradients pass only.
+class PositiveGradient(Layer):
+    """The identity, whose backward pass lets positive gradients pass only: z = x, dx = max(0, dz).
 
-        z  = max(0, x)
-        dx = dz where x > 0 and dz > 0, else 0
-
-    It is not the gradient of z: that ignores the sign of dz.
+    It is not the gradient of z. After a ReLU it makes the guided one: dx = dz where x > 0 and dz > 0.
     """
 
     def __call__(self, x: Array, *, training: bool = False) -> tuple[Array, Backward]:
         """x, z: any shape."""
-        z, backward = ops.relu(x)
-        return z, lambda dz: array_module(dz).maximum(backward(dz), 0)
+        return x, lambda dz: array_module(dz).maximum(dz, 0)
 
 
 def guided_backprop(model: Sequential, x: Array, classes: Array) -> Array:
-    """The gradient of the score by the image, with `GuidedReLU` in place of every `ReLU`.
+    """The gradient of the score by the image, with a guided ReLU in place of every `ReLU`.
 
         a[n,c,i,j] = ∂s[n] / ∂x[n,c,i,j]          where each ReLU has dx = dz · [x > 0] · [dz > 0]
 
@@ -45,14 +41,16 @@ def guided_backprop(model: Sequential, x: Array, classes: Array) -> Array:
 
 
 def guided(layer: Layer) -> Layer:
-    """The layer with `GuidedReLU` in place of every `ReLU` in it; it shares all parameters and changes nothing.
+    """The layer with a guided ReLU in place of every `ReLU` in it; it shares all parameters and changes nothing.
 
-    `Sequential` fuses layers of the exact types it knows, so these run one by one.
+    The ReLUs stay where `Sequential` can fuse them with their neighbours.
     """
     if isinstance(layer, ReLU):
-        return GuidedReLU()
+        return Sequential(layer, PositiveGradient())
     if not contains_relu(layer):
         return layer
+    if isinstance(layer, Sequential):
+        return Sequential(*_guided_chain(layer.layers), input_shape=layer.input_shape)
     twin = copy(layer)
     for name, member in vars(layer).items():
         if isinstance(member, Layer):
@@ -60,3 +58,21 @@ def guided(layer: Layer) -> Layer:
         elif isinstance(member, tuple) and any(isinstance(inner, Layer) for inner in member):
             setattr(twin, name, tuple(guided(inner) for inner in member))
     return twin
+
+
+def _guided_chain(layers: tuple[Layer, ...]) -> Iterator[Layer]:
+    """The layers of a chain, with `PositiveGradient` after each ReLU, or after the max pooling that follows it.
+
+    Where no windows overlap, each dz of the pooling goes to one pixel, so its sign can be tested before as well.
+    """
+    pending = False
+    for layer in layers:
+        if pending and not (isinstance(layer, MaxPool2d) and layer.stride in (None, layer.window)):
+            yield PositiveGradient()
+            pending = False
+        yield layer if isinstance(layer, ReLU) else guided(layer)
+        if pending:
+            yield PositiveGradient()
+        pending = isinstance(layer, ReLU)
+    if pending:
+        yield PositiveGradient()
