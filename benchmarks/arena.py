@@ -16,24 +16,30 @@ HERE = Path(__file__).parent
 
 
 class Contestant:
-    """A process that trains on request and is idle in between."""
+    """A process of a script beside this one, which works on request and is idle in between."""
 
-    def __init__(self, name: str, batch: int, size: int, threads: int, start: Path) -> None:
+    def __init__(
+        self, name: str, batch: int, size: int, threads: int, start: Path, *, script: str = "contestants.py"
+    ) -> None:
         self.name, self.batch = name, batch
         arguments = [name, str(batch), str(size), str(threads), str(start)]
         # Not a pipe: one that nobody reads blocks a process that warns a lot.
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "contestants.py"), *arguments],
+            [sys.executable, str(HERE / script), *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
         )  # fmt: skip
 
     def steps(self, count: int) -> dict[str, Any]:
         """Run `count` training steps: their losses and seconds, and the peak memory so far."""
+        return self.ask({"steps": count})
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps({"steps": count}) + "\n")
+            self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         except BrokenPipeError:

@@ -118,7 +118,7 @@ def print_losses(scores: list[Score]) -> None:
 def versions() -> dict[str, str | None]:
     """The versions of the packages involved; None if not installed."""
     installed: dict[str, str | None] = {}
-    for package in ("tinydnn", "numpy", "numba", "torch", "cupy-cuda13x", "cupy-cuda12x"):
+    for package in ("tinydnn", "numpy", "numba", "torch", "captum", "cupy-cuda13x", "cupy-cuda12x"):
         try:
             installed[package] = version(package)
         except PackageNotFoundError:

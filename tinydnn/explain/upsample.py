@@ -1,5 +1,6 @@
 """From the positions of a feature map to the pixels of the image."""
 
+from tinydnn import ops
 from tinydnn.backend import Array, array_module
 
 
@@ -9,11 +10,20 @@ def upsample(maps: Array, height: int, width: int) -> Array:
     Pixel i of `height` has its centre at (i + 1/2) · H'/height − 1/2 among the H' positions; beyond the outermost
     centres the outermost values go on. maps: (N, H', W'). z: (N, height, width).
     """
-    return _weights(maps, height, axis=1) @ maps @ _weights(maps, width, axis=2).T
+    rows = _interpolate(maps.swapaxes(1, 2), height)  # (N, W', height)
+    return _interpolate(rows.swapaxes(1, 2), width)
 
 
-def _weights(maps: Array, size: int, axis: int) -> Array:
+def _interpolate(x: Array, size: int) -> Array:
+    """Linear interpolation along the last axis, as a fully connected layer, whose kernels divide it among threads."""
+    *shape, positions = x.shape
+    w = _weights(x, size, positions)
+    z, _ = ops.linear(x.reshape(-1, positions), w, array_module(x).zeros(size, x.dtype))
+    return z.reshape(*shape, size)
+
+
+def _weights(x: Array, size: int, positions: int) -> Array:
     """The matrix (size, positions) of linear interpolation; each row sums to 1."""
-    xp, positions = array_module(maps), maps.shape[axis]
+    xp = array_module(x)
     centres = xp.clip((xp.arange(size) + 0.5) * (positions / size) - 0.5, 0, positions - 1)
-    return xp.maximum(0, 1 - abs(centres[:, None] - xp.arange(positions))).astype(maps.dtype)
+    return xp.maximum(0, 1 - abs(centres[:, None] - xp.arange(positions))).astype(x.dtype)
