@@ -1,10 +1,11 @@
 """Are explanations right? The scores of every method on the test slices of several runs, as a table.
 
-    python benchmarks/explanations.py RUN ...        explain and score each run; write the table
-    python benchmarks/explanations.py --check        compare the table with the results
+    python benchmarks/explanations.py RUN ...        explain and score each run; write the tables
+    python benchmarks/explanations.py --check        compare the tables with the results
 
 A run whose folder has explanations already is not explained again, so the command can be repeated after an
-interruption. The results are in `benchmarks/results/explanations.json`, the table in `explanations.md` beside it.
+interruption. The results are in `benchmarks/results/explanations.json`, the tables in `explanations.md` beside it, and
+the average precision of every method on every network in `benchmarks/README.md`.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from readme import RESULTS
+from readme import RESULTS, update_table
 
 from tinydnn.explain.mask_scores import MASK_SCORES
 from tinydnn.storage import atomic_write
@@ -51,10 +52,12 @@ def section(report: Row) -> list[str]:
         f"{100 * protocol['accuracy']:.1f} % classified correctly from one view. The predicted class is explained. "
         f"Means in %, with 95 % intervals over {protocol['interval_over']}; the masks cover "
         f"{100 * report['mask_share']:.1f} % of the pixels. Deletion and insertion: areas below the curves. Random: "
-        "rank correlation with the maps of the network with random weights, and in brackets that of two random "
-        f"networks; a method fails from {report['strong_correlation']} on.",
+        "rank correlation of the maps with those of the network whose last layer has random weights, and whose layers "
+        "all have; in brackets that of two random networks. A method fails if the second is "
+        f"{report['strong_correlation']} or more.",
         "",
-        f"| method | slices | {' | '.join(scores)} | deletion | insertion | random | sanity | s per slice |",
+        f"| method | slices | {' | '.join(scores)} | deletion | insertion | random: last, all (two) | sanity "
+        "| s per slice |",
         f"|---|{'---|' * (len(scores) + 6)}",
         *(line(entry) for entry in report["methods"]),
         "",
@@ -64,17 +67,21 @@ def section(report: Row) -> list[str]:
 def line(entry: Row) -> str:
     """The line of a method; baselines are in italics."""
     everything, areas, sanity = entry["scores"]["all"], entry["faithfulness"], entry["sanity"]
-    title = f"*{entry['title']}*" if entry["baseline"] else entry["title"]
     cells = [
-        title,
+        entry_title(entry),
         f"{everything['slices']}, {areas['slices']}, {sanity['slices']}",
         *(mean(everything[score.name]) for score in MASK_SCORES),
         *(mean(areas[name]) for name in ("deletion", "insertion")),
-        f"{sanity['correlations'][-1]:.2f} ({sanity['random_pair']:.2f})",
+        f"{sanity['correlations'][0]:.2f}, {sanity['correlations'][-1]:.2f} ({sanity['random_pair']:.2f})",
         "passed" if sanity["passed"] else "failed",
         f"{entry['seconds_per_slice']:.3f}",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def entry_title(entry: Row) -> str:
+    """The title of a method, that of a baseline in italics."""
+    return f"*{entry['title']}*" if entry["baseline"] else str(entry["title"])
 
 
 def mean(score: Row) -> str:
@@ -84,11 +91,23 @@ def mean(score: Row) -> str:
     return f"{100 * score['mean']:.1f} ({bounds})"
 
 
+def overview(reports: list[Row]) -> str:
+    """Average precision in %, a line for each method and a column for each network."""
+    titles = {entry["name"]: entry_title(entry) for report in reports for entry in report["methods"]}
+    networks = [f"{report['recipe'] or report['model']}" for report in reports]
+    found = [{entry["name"]: entry["scores"]["all"]["average_precision"] for entry in r["methods"]} for r in reports]
+    lines = [f"| average precision % | {' | '.join(networks)} |", f"|---|{'---|' * len(networks)}"]
+    for name, title in sorted(titles.items(), key=lambda item: item[1].startswith("*")):
+        cells = [mean(scores[name]) if name in scores else "-" for scores in found]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     """Write results and table, or compare the table; return 1 if it differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, help="folders of finished runs")
-    parser.add_argument("--check", action="store_true", help="compare the table with the results")
+    parser.add_argument("--check", action="store_true", help="compare the tables with the results")
     options = parser.parse_args()
     if options.check == bool(options.folders):
         parser.error("expected folders, or --check")
@@ -96,14 +115,14 @@ def main() -> int:
         content = json.dumps([explain(folder) for folder in options.folders], indent=1) + "\n"
         with atomic_write(RESULTS / JSON) as path:
             path.write_text(content)
-    lines = table(json.loads((RESULTS / JSON).read_text()))
+    reports = json.loads((RESULTS / JSON).read_text())
     if not options.check:
         with atomic_write(RESULTS / TABLE) as path:
-            path.write_text(lines)
-    elif (RESULTS / TABLE).read_text() != lines:
-        print(f"{TABLE}: the table differs from the results")
+            path.write_text(table(reports))
+    elif (RESULTS / TABLE).read_text() != table(reports):
+        print(f"{TABLE}: the tables differ from the results")
         return 1
-    return 0
+    return update_table("explanations", overview(reports), check=options.check)
 
 
 if __name__ == "__main__":

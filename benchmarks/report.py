@@ -57,9 +57,9 @@ def explain_table(results: dict[str, Any]) -> str:
     lines += [
         "",
         f"{conditions(results)}; load average {results['machine']['load']:.1f}. Methods of many passes explained "
-        f"{count(few, 'slice')} at once, the others {many}; median of {count(results['settings']['rounds'], 'round')}. {STEPS} steps of integrated "
-        f"gradients cost {steps:.2f} times as much as {STEPS} training steps, forward and backward. Grad-CAM of "
-        f"{grad_cam['slices']} slices takes {grad_cam['seconds']:.1f} s.",
+        f"{count(few, 'slice')} at once, the others {many}; median of {count(results['settings']['rounds'], 'round')}. "
+        f"{STEPS} steps of integrated gradients cost {steps:.2f} times as much as {STEPS} training steps, forward and "
+        f"backward. Grad-CAM of {grad_cam['slices']} slices takes {grad_cam['seconds']:.1f} s.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -31,7 +31,7 @@ REPORT = {
     },
     "mask_share": 0.018,
     "strong_correlation": 0.5,
-    "methods": [ENTRY, {**ENTRY, "title": "Chance", "baseline": True}],
+    "methods": [ENTRY, {**ENTRY, "name": "chance", "title": "Chance", "baseline": True}],
 }
 
 
@@ -39,8 +39,11 @@ REPORT = {
 def script(tmp_path, monkeypatch):
     """A function that runs the script on results in a temporary folder."""
     import explanations
+    import readme
 
     monkeypatch.setattr(explanations, "RESULTS", tmp_path)
+    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
+    (tmp_path / "README.md").write_text("<!-- explanations: begin -->\n<!-- explanations: end -->\n")
 
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["explanations.py", *map(str, arguments)])
@@ -56,7 +59,7 @@ def test_a_section_has_the_protocol_and_a_line_for_each_method():
     assert heading == "## fast, 128 pixels, crop head"
     assert "490 test slices of 23 patients, split by patient, 90.0 % classified correctly" in protocol
     cells = " | ".join(["25.0 (20.0 to 30.1)"] * 6)
-    assert rise == f"| RISE | 64, 60, 2 | {cells} | 0.61 (0.50) | failed | 1.235 |"
+    assert rise == f"| RISE | 64, 60, 2 | {cells} | 0.90, 0.61 (0.50) | failed | 1.235 |"
     assert chance.startswith("| *Chance* |")
     assert head.count("|") == rule.count("|") == rise.count("|")
 
@@ -73,7 +76,20 @@ def test_a_run_with_explanations_is_not_explained_again(script, tmp_path, monkey
     table = (tmp_path / "explanations.md").read_text()
     (tmp_path / "explanations.md").write_text(table.replace("25.0", "99.0"))
     assert script("--check") == 1
-    assert capsys.readouterr().out == "explanations.md: the table differs from the results\n"
+    assert capsys.readouterr().out == "explanations.md: the tables differ from the results\n"
+
+
+def test_the_overview_has_a_line_for_each_method_and_a_column_for_each_network():
+    import explanations
+
+    other = {**REPORT, "recipe": None, "methods": [{**ENTRY, "name": "saliency", "title": "Saliency"}]}
+    assert explanations.overview([REPORT, other]).splitlines() == [
+        "| average precision % | fast | regions |",
+        "|---|---|---|",
+        "| RISE | 25.0 (20.0 to 30.1) | - |",
+        "| Saliency | - | 25.0 (20.0 to 30.1) |",
+        "| *Chance* | 25.0 (20.0 to 30.1) | - |",
+    ]
 
 
 def test_a_run_without_explanations_is_explained(script, tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def make_report(methods: int, layers: int) -> dict[str, Any]:
     return {"protocol": {"slices": 490}, "strong_correlation": 0.5, "methods": entries}
 
 
-@pytest.mark.parametrize("plot", [plots.explanations, plots.faithfulness, plots.sanity])
+@pytest.mark.parametrize("plot", [plots.explanation_scores, plots.faithfulness, plots.sanity])
 @pytest.mark.parametrize(("methods", "layers"), [(1, 1), (12, 26), (5, 6)])
 def test_every_text_is_legible(plot: Any, methods: int, layers: int) -> None:
     figure = plot(report=make_report(methods, layers), title="baseline, 490 test slices", note="note " * 60)
@@ -64,13 +64,13 @@ def test_every_text_is_legible(plot: Any, methods: int, layers: int) -> None:
 def test_a_score_without_an_interval_is_a_dot_alone() -> None:
     report = make_report(1, 1)
     report["methods"][0]["scores"]["all"]["pointing_game"]["interval_95"] = None
-    panels = plots.explanations(report=report, title="").axes
+    panels = plots.explanation_scores(report=report, title="").axes
     assert [len(axes.lines) for axes in panels] == [8, 9, 9, 9]  # two for each of four rows, and the dividing line
 
 
 def test_methods_are_sorted_and_baselines_stand_apart() -> None:
     report = make_report(5, 6)
-    figure = plots.explanations(report=report, title="")
+    figure = plots.explanation_scores(report=report, title="")
     draw(figure)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     precision = {one["title"]: one["scores"]["all"]["average_precision"]["mean"] for one in report["methods"]}

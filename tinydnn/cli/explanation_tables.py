@@ -40,10 +40,11 @@ def print_explanations(report: Entry) -> None:
         "between two random ones; cost"
     )
     _print(
-        ["deletion", "insertion", "random", "two random", "sanity", "s/slice"],
+        ["deletion", "insertion", "last random", "all random", "two random", "sanity", "s/slice"],
         [
             [
                 *(_mean(entry["faithfulness"], name) for name in ("deletion", "insertion")),
+                f"{entry['sanity']['correlations'][0]:.2f}",
                 f"{entry['sanity']['correlations'][-1]:.2f}",
                 f"{entry['sanity']['random_pair']:.2f}",
                 "passed" if entry["sanity"]["passed"] else "failed",

@@ -8,7 +8,7 @@ from tinydnn.plots.canvas import check_suffix, save
 from tinydnn.plots.confusion import confusion_matrix
 from tinydnn.plots.explanation import explanation
 from tinydnn.plots.explanation_curves import faithfulness, sanity
-from tinydnn.plots.explanations import explanations
+from tinydnn.plots.explanation_scores import explanation_scores
 from tinydnn.plots.feature_maps import feature_maps
 from tinydnn.plots.filters import filters
 from tinydnn.plots.folds import folds
@@ -25,7 +25,7 @@ __all__ = [
     "check_suffix",
     "confusion_matrix",
     "explanation",
-    "explanations",
+    "explanation_scores",
     "faithfulness",
     "feature_maps",
     "filters",

@@ -10,7 +10,7 @@ from tinydnn.runs.evaluation import MASK_NOTE
 from tinydnn.words import count
 
 PLOTS = {
-    "explanations.png": plots.explanations,
+    "explanations.png": plots.explanation_scores,
     "explanations-faithfulness.png": plots.faithfulness,
     "explanations-sanity.png": plots.sanity,
 }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 WIDTH, ROW = 9.6, 0.27  # inches
 
 
-def explanations(*, report: dict[str, Any], title: str, note: str = "") -> "Figure":
+def explanation_scores(*, report: dict[str, Any], title: str, note: str = "") -> "Figure":
     """Plot the scores of an explanation report (see `tinydnn.runs.explanation_report`).
 
     A panel for each score, a row for each method: the mean over slices with its 95 % interval. The methods are sorted
