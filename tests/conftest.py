@@ -1,6 +1,8 @@
 """Fixtures for all tests. No test writes to the user's cache folder."""
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from tinydnn.backend import check_device
 from tinydnn.data.phantoms.matlab import write_slice
 from tinydnn.errors import InputError
+from tinydnn.kernels.cuda import source
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,3 +64,17 @@ def real_gpu():
         check_device("cuda")
     except InputError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def strict_cupy(monkeypatch):
+    """A strict stand-in for CuPy on an emulated GPU, in place of CuPy; the module `strict_cupy` describes it."""
+    if shutil.which("g++") is None:
+        pytest.skip("the emulated GPU needs g++, which is not installed")
+    from strict_cupy import modules
+
+    for name, module in modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    source._compiled.cache_clear()
+    yield sys.modules["cupy"]
+    source._compiled.cache_clear()

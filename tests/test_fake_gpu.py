@@ -1,12 +1,6 @@
-"""The code that needs CuPy, with a stand-in for it: NumPy arrays, emulated kernels, and streams without effect.
+"""The code that needs CuPy, with a strict stand-in for it, so that no line runs for the first time on a real GPU."""
 
-So no line of the GPU code runs for the first time on a real GPU.
-"""
-
-import sys
 from pathlib import Path
-from time import perf_counter
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,136 +14,15 @@ from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.explain import METHODS, methods_for
 from tinydnn.gradcheck.cases import CASES
-from tinydnn.kernels.cuda import source
-from tinydnn.kernels.cuda.emulator import Module
 from tinydnn.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, RegionVote, ReLU, Sequential
 from tinydnn.models import baseline_cnn
 from tinydnn.training.gpu_feed import StreamedFeed, make_feed
 from tinydnn.training.gpu_step import GpuStep
 
 
-class FakeArray(np.ndarray):
-    """A NumPy array with the methods that copy an array from and to a GPU, which refuses NumPy arrays as CuPy does."""
-
-    def __array_ufunc__(self, ufunc, method, *inputs, out=(), **options):
-        mixed = [x for x in (*inputs, *out) if type(x) is np.ndarray and x.ndim]
-        assert not mixed, f"{ufunc.__name__}: implicit conversion of a NumPy array of shape {mixed[0].shape}"
-        plain = [x.view(np.ndarray) if isinstance(x, FakeArray) else x for x in inputs]
-        if out:
-            options["out"] = tuple(x.view(np.ndarray) for x in out)
-        result = getattr(ufunc, method)(*plain, **options)
-        if out:
-            return out[0]
-        return result.view(FakeArray) if isinstance(result, np.ndarray) else result
-
-    def get(self):
-        return np.array(self)
-
-    def set(self, values, stream=None):
-        assert self.flags.c_contiguous
-        assert values.flags.c_contiguous
-        assert values.shape == self.shape
-        assert values.dtype == self.dtype
-        self[...] = values
-
-
-class Context:
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return None
-
-
-class Stream(Context):
-    def __init__(self, non_blocking=False):
-        self.capturing = False
-
-    def wait_event(self, event):
-        assert isinstance(event, Event)
-
-    def synchronize(self):
-        pass
-
-    def begin_capture(self):
-        self.capturing = True
-
-    def end_capture(self):
-        assert self.capturing
-        self.capturing = False
-        nodes = [f'"graph_1_node_{k}"[label="{k}"];' for k in (0, 1)]
-        dot = "\n".join(["digraph {", *nodes, '"graph_1_node_0" -> "graph_1_node_1";', "}"])
-        return SimpleNamespace(launch=lambda stream: None, debug_dot_str=lambda: dot)
-
-
-class Event:
-    def __init__(self, disable_timing=False):
-        self.seconds = 0.0
-
-    def record(self, stream=None):
-        self.seconds = perf_counter()
-
-    def synchronize(self):
-        pass
-
-
-class Device(Context):
-    compute_capability = "90"
-
-    def __init__(self, number=0):
-        self.id = number
-
-    def use(self):
-        pass
-
-
-class FakeModule(Module):
-    """CuPy's RawModule has fewer arguments."""
-
-    def __init__(self, *, code, options, name_expressions):
-        assert options == ("--std=c++17",)
-        super().__init__(code=code, name_expressions=name_expressions, orders=("forward",))
-
-
-class FakeCupy(ModuleType):
-    ndarray = FakeArray
-    RawModule = FakeModule
-
-    def __getattr__(self, name):
-        attribute = getattr(np, name)
-        if not callable(attribute) or isinstance(attribute, type):
-            return attribute
-
-        def function(*args, **kwargs):
-            result = attribute(*args, **kwargs)
-            return result.view(FakeArray) if type(result) is np.ndarray else result
-
-        return function
-
-    asarray = staticmethod(lambda x, *args: np.array(x, *args).view(FakeArray) if type(x) is np.ndarray else x)
-
-
 @pytest.fixture
-def cupy(monkeypatch):
-    module, stream = FakeCupy("cupy"), Stream()
-    properties = {"name": b"Fake GPU", "multiProcessorCount": 4, "totalGlobalMem": 1 << 30, "l2CacheSize": 1 << 12}
-    runtime = SimpleNamespace(
-        getDeviceCount=lambda: 1, CUDARuntimeError=OSError, getDeviceProperties=lambda number: properties,
-        driverGetVersion=lambda: 13000, runtimeGetVersion=lambda: 13000, memGetInfo=lambda: (1 << 20, 1 << 30),
-    )  # fmt: skip
-    module.cuda = SimpleNamespace(
-        runtime=runtime, Device=Device, Stream=Stream, Event=Event, get_current_stream=lambda: stream,
-        get_elapsed_time=lambda begin, end: 1e3 * (end.seconds - begin.seconds), alloc_pinned_memory=bytearray,
-        MemoryPool=lambda: SimpleNamespace(malloc=None, total_bytes=lambda: 1 << 20),
-        using_allocator=lambda allocator: Context(),
-    )  # fmt: skip
-    module.get_default_memory_pool = module.cuda.MemoryPool
-    monkeypatch.setitem(sys.modules, "cupy", module)
-    products = SimpleNamespace(get_compute_type=lambda t: 0, set_compute_type=lambda t, c: None, COMPUTE_TYPE_TF32=3)
-    monkeypatch.setitem(sys.modules, "cupy._core", SimpleNamespace(_routines_linalg=products))
-    source._compiled.cache_clear()
-    yield module
-    source._compiled.cache_clear()
+def cupy(strict_cupy):
+    return strict_cupy
 
 
 def network():
@@ -201,6 +74,7 @@ def test_steps_through_cupy_equal_those_on_the_cpu(cupy, free, precision):
         np.testing.assert_allclose(to_device(model.state()[name], "cpu"), array, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.xfail(strict=True, reason="the linear layer multiplies with cuBLAS")
 def test_a_step_with_a_graph_runs_twice_before_it_is_captured(cupy):
     data = dataset()
     model = network()
@@ -246,9 +120,10 @@ def test_kernels_are_checked_and_timed(cupy, monkeypatch):
         "maxpool2d", ["cuda", "reference"], "reference", gpu_peaks(side=64, copied=1 << 16), shapes=((2, 3, 8, 8),),
         device="cuda", seconds=0.1,
     )  # fmt: skip
-    assert {(line.name, line.direction, line.launches) for line in comparison.lines} == {
-        (name, direction, 2) for name in ("cuda", "reference") for direction in ("forward", "backward")
-    }
+    launches = {(line.name, line.direction): line.launches for line in comparison.lines}
+    assert launches["cuda", "forward"] == 2  # the images become channels-last first
+    assert launches["cuda", "backward"] == 1
+    assert launches["reference", "forward"] is None  # it assigns through a mask, which cannot be captured
     assert all(line.cpu > 0 and line.sample.median > 0 for line in comparison.lines)
 
 

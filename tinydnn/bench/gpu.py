@@ -150,7 +150,7 @@ def _launches(run: Pass) -> tuple[int | None, int | None]:
     try:
         forward, (_, back) = _nodes(run)
         return forward, _nodes(back)[0]
-    except Exception:  # a pass that reads values back, or allocates new memory, cannot be captured
+    except Exception:  # a pass that reads values back, or multiplies with cuBLAS, cannot be captured
         return None, None
 
 
@@ -158,11 +158,12 @@ def _nodes(work: Callable[[], Any]) -> tuple[int | None, Any]:
     import cupy
 
     stream = cupy.cuda.get_current_stream()
-    stream.begin_capture()
-    try:
-        returned = work()
-    finally:
-        graph = stream.end_capture()
+    with cupy.cuda.using_allocator(cupy.cuda.MemoryPool().malloc):
+        stream.begin_capture()
+        try:
+            returned = work()
+        finally:
+            graph = stream.end_capture()
     nodes = re.findall(r'^\s*"?graph_\d+_node_\d+"?\s*\[', graph.debug_dot_str(), re.MULTILINE)
     return len(nodes) or None, returned
 
