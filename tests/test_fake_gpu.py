@@ -74,7 +74,6 @@ def test_steps_through_cupy_equal_those_on_the_cpu(cupy, free, precision):
         np.testing.assert_allclose(to_device(model.state()[name], "cpu"), array, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.xfail(strict=True, reason="the linear layer multiplies with cuBLAS")
 def test_a_step_with_a_graph_runs_twice_before_it_is_captured(cupy):
     data = dataset()
     model = network()

@@ -76,7 +76,6 @@ def test_an_illegal_call_in_a_captured_step_is_named_in_one_line(name, strict_cu
     assert not step.captured
 
 
-@pytest.mark.xfail(strict=True, reason="the linear layer multiplies with cuBLAS")
 def test_a_legal_step_is_captured(step_doing):
     step = step_doing(lambda x: (x * 2).sum())
     for _ in range(WARM_UPS + 1):

@@ -5,13 +5,15 @@ Python time to launch kernels before the GPU can start them. If that is too shor
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from tinydnn.backend import Array
 from tinydnn.bench.machine import installed
 from tinydnn.bench.peaks import Peaks
 from tinydnn.bench.timing import SECONDS, Pass, Sample, Timing, turns
@@ -19,6 +21,7 @@ from tinydnn.gradcheck.passes import as_tuple
 
 SIDE = 8192  # of the square matrices whose product is timed
 COPIED = 1 << 30  # bytes
+BLOCK = 1 << 20  # random numbers that are drawn
 TRIES = 5
 
 
@@ -61,17 +64,39 @@ def gpu_peaks(dtype: str = "float32", *, precision: str = "fp32", side: int = SI
     """
     import cupy
 
-    a, b = (cupy.ones((side, side), dtype) for _ in range(2))
-    z, source, target = cupy.empty_like(a), cupy.ones(copied, np.uint8), cupy.empty(copied, np.uint8)
+    a, b = (_random(side * side, dtype, seed).reshape(side, side) for seed in (0, 1))
+    z, source = cupy.empty_like(a), _random(copied // 4, "float32", 2)
+    target = cupy.empty_like(source)
     flops = 2 * side**3 / 1e9
     rates = {"fp32": flops / _best(lambda: cupy.matmul(a, b, out=z))}
     if dtype == "float32":
-        from tinydnn.kernels.cuda.linear import tf32_products
-
-        with tf32_products(a):
+        with _tf32_products():
             rates["tf32"] = flops / _best(lambda: cupy.matmul(a, b, out=z))
         rates["fp32"] = max(rates["fp32"], rates["tf32"] / 3)
     return Peaks(rates[precision], 2 * copied / 1e9 / _best(lambda: cupy.copyto(target, source)))
+
+
+def _random(size: int, dtype: str, seed: int) -> Array:
+    """Random numbers, a block of them repeated; products of ones or zeros are faster, because fewer bits change."""
+    import cupy
+
+    block = np.random.default_rng(seed).standard_normal(min(size, BLOCK)).astype(dtype)
+    numbers = cupy.empty(size, dtype)
+    numbers.reshape(-1, len(block))[...] = cupy.asarray(block)
+    return numbers
+
+
+@contextmanager
+def _tf32_products() -> Iterator[None]:
+    """Let cuBLAS use TF32 for CuPy's float32 matrix products within the block."""
+    from cupy._core import _routines_linalg as products
+
+    before = products.get_compute_type(np.float32)
+    products.set_compute_type(np.float32, products.COMPUTE_TYPE_TF32)
+    try:
+        yield
+    finally:
+        products.set_compute_type(np.float32, before)
 
 
 def seconds_of(work: Callable[[], Any]) -> tuple[float, float, Any]:

@@ -41,8 +41,9 @@ def peaks(dtype: str = "float32") -> Peaks:
 
 def _product_rate(m: int, n: int, k: int, transposed: bool, dtype: np.dtype) -> float:
     """GFLOP/s of z = a @ b, (m, k) @ (k, n), computed once in every thread."""
-    a = np.ones((m, k), dtype)
-    b = np.ones((n, k), dtype).T if transposed else np.ones((k, n), dtype)
+    rng = np.random.default_rng(0)
+    a = rng.random((m, k), dtype)
+    b = rng.random((n, k), dtype).T if transposed else rng.random((k, n), dtype)
     z = np.empty((thread_count(), m, n), dtype)
 
     def multiply(items: slice) -> None:

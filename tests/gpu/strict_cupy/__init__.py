@@ -78,6 +78,7 @@ class StrictCupy(ModuleType):
         runtime = SimpleNamespace(
             getDeviceCount=lambda: 1, CUDARuntimeError=OSError, getDeviceProperties=lambda number: PROPERTIES,
             driverGetVersion=lambda: 13000, runtimeGetVersion=lambda: 13000, memGetInfo=lambda: (1 << 20, 1 << 30),
+            profilerStart=lambda: None, profilerStop=lambda: None,
         )  # fmt: skip
         self.cuda = SimpleNamespace(
             runtime=runtime, Device=Device, Stream=stream.Stream, Event=stream.Event, MemoryPool=stream.MemoryPool,

@@ -33,3 +33,12 @@ def device(request):
             pytest.skip("the emulated GPU needs g++, which is not installed")
         with emulated():
             yield Device("emulated", np.asarray, np.asarray)
+
+
+@pytest.fixture(params=["strict_cupy", pytest.param("real_gpu", marks=pytest.mark.gpu)])
+def cupy(request):
+    """The module `cupy`: a strict stand-in on an emulated GPU, then CuPy itself on a real one."""
+    request.getfixturevalue(request.param)
+    import cupy
+
+    return cupy

@@ -14,6 +14,7 @@ CONSTANTS = {
     "batchnorm2d.cu": ("THREADS", "LANES", "GROUPS"),
     "columns.cu": ("THREADS",),
     "direct_conv.cu": ("THREADS", "LANES", "GROUPS"),
+    "linear.cu": ("THREADS", "LANES", "GROUPS", "TILE", "CHUNK", "STAGES", "STAGE", "BLOCK"),
     "maxpool2d.cu": ("THREADS",),
     "one_channel.cu": ("TILE_HEIGHT", "TILE_WIDTH", "GROUP", "THREADS"),
     "pixels.cu": ("THREADS", "VECTOR"),
