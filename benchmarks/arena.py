@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -99,11 +100,12 @@ class Score:
 
 
 def compete(
-    names: list[str], batch: int, size: int, threads: int, start: Path, *, rounds: int, seconds: float, compared: int
-) -> list[Score]:
+    names: list[str], batch: int, size: int, threads: int, start: Path, *, rounds: int, seconds: float, compared: int,
+    save: Callable[[list[Score]], None] = lambda scores: None,
+) -> list[Score]:  # fmt: skip
     """Let all contestants run `compared` steps; then, in each round, each about `seconds` of steps, in shuffled order.
 
-    The score of a contestant that cannot run has the reason as its `failure`.
+    The score of a contestant that cannot run has the reason as its `failure`. save: called with the scores so far.
     """
     scores = {name: Score(name, batch) for name in names}
     contestants = {name: Contestant(name, batch, size, threads, start) for name in names}
@@ -116,10 +118,11 @@ def compete(
             except RuntimeError as error:
                 scores[name].failure = str(error)
                 contestants.pop(name).close()
-                continue
-            scores[name].losses = first["losses"] + rest["losses"]
-            scores[name].first_step = first["seconds"][0]
-            scores[name].seconds = rest["seconds"]
+            else:
+                scores[name].losses = first["losses"] + rest["losses"]
+                scores[name].first_step = first["seconds"][0]
+                scores[name].seconds = rest["seconds"]
+            save([score for score in scores.values() if score.seconds or score.failure])
         counts = {name: max(1, round(seconds / median(scores[name].seconds))) for name in contestants}
         for name in contestants:
             scores[name].seconds = []  # discard the warm-up
@@ -128,6 +131,7 @@ def compete(
                 result = contestants[name].steps(counts[name])
                 scores[name].seconds += result["seconds"]
                 scores[name].peak_memory_mb = result["peak_memory_mb"]
+            save(list(scores.values()))
     finally:
         for contestant in contestants.values():
             contestant.close()

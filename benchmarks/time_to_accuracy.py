@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tinydnn.backend import check_device, use_device
+from tinydnn.backend import use_device
 from tinydnn.bench.gpu import gpu
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
@@ -72,12 +72,12 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--iterations", type=int, default=190)
-    parser.add_argument("--json", type=Path, help="JSON file for the results")
+    parser.add_argument("--json", type=Path, help="JSON file for the results, written anew after each row")
     args = parser.parse_args()
-    use_device(check_device(args.device))
+    use_device(args.device)
     source = args.data or cache.phantoms(PHANTOMS, size=args.size)
     dataset = Dataset.open(cache.prepared(source, size=args.size))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for precision in args.precision.split(","):
         options = Options(batch_size=args.batch, size=args.size, device=args.device, precision=precision)
         for start in ("cold", "warm"):
@@ -88,10 +88,15 @@ def main() -> int:
                 f"{row['images_per_s']:.0f} images/s; loss {row['first_loss']:.3f} to {row['last_loss']:.3f}, "
                 f"{row['held_out_accuracy']:.1%} of {row['held_out_slices']} held-out slices correct"
             )
-    if args.json:
-        about = {"gpu": asdict(gpu()), "synthetic": dataset.synthetic, "slices": len(dataset), "size": args.size}
-        with atomic_write(args.json) as path:
-            path.write_text(json.dumps({**about, "batch": args.batch, "rows": rows}, indent=1) + "\n")
+            if args.json:
+                about = {
+                    "gpu": asdict(gpu()),
+                    "synthetic": dataset.synthetic,
+                    "slices": len(dataset),
+                    "size": args.size,
+                }
+                with atomic_write(args.json) as path:
+                    path.write_text(json.dumps({**about, "batch": args.batch, "rows": rows}, indent=1) + "\n")
     return 0
 
 

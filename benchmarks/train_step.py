@@ -18,6 +18,7 @@ import json
 import sys
 import tempfile
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,21 @@ def print_losses(scores: list[Score]) -> None:
         print(f"{k + 1:4}  " + "  ".join(f"{score.losses[k]:32.6f}" for score in ran))
 
 
+def rows_with_shares(scores: list[Score], *, bounds: dict[str, float], memory: float | None) -> list[dict[str, Any]]:
+    """The rows of the results file, with their shares of the arithmetic bounds and of the memory bound, in images/s."""
+    torch_speeds = [score.images_per_s() for score in scores if score.name in ALL_TORCH and not score.failure]
+    rows = []
+    for score in scores:
+        row = score.row()
+        if not score.failure:
+            speed = score.images_per_s()
+            row |= {"share_of_bound": speed / bounds[score.name]}
+            row |= {"share_of_memory_bound": speed / memory} if memory else {}
+            row |= {"ratio_to_best_torch": speed / max(torch_speeds) if torch_speeds else None}
+        rows.append(row)
+    return rows
+
+
 def versions() -> dict[str, str | None]:
     """The versions of the packages involved; None if not installed."""
     installed: dict[str, str | None] = {}
@@ -154,7 +170,7 @@ def main() -> int:
     parser.add_argument("--only", help="contestants, separated by commas; by default all of the device")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of steps, per contestant and round")
-    parser.add_argument("--json", type=Path, help="JSON file for the results")
+    parser.add_argument("--json", type=Path, help="JSON file for the results, written anew after each round")
     options = parser.parse_args()
     raise_core_type()
     set_thread_count(options.threads)
@@ -169,14 +185,25 @@ def main() -> int:
     peaks_text = ", ".join(f"{gflops:.0f} GFLOP/s ({name})" for name, gflops in peak.items())
     print(f"{where}; matrix products at {peaks_text}")
     print(f"{flops / 1e9:.3f} GFLOP per image: the arithmetic bound of {names[0]} is {bound:.0f} images/s")
+    settings = {"size": options.size, "threads": options.threads, "flops_per_image": flops, "bound": bound}
+    about = {"machine": asdict(machine()), **device, "versions": versions(), "settings": settings}
     rows: list[dict[str, Any]] = []
+
+    def write(so_far: list[dict[str, Any]]) -> None:
+        if options.json:
+            with atomic_write(options.json) as path:
+                path.write_text(json.dumps({**about, "rows": so_far}, indent=1) + "\n")
+
     for batch in batches:
+        memory = copied * 1e9 / step_bytes(options.size, batch) if copied else None
+        rows_of = partial(rows_with_shares, bounds=bounds, memory=memory)
         with tempfile.TemporaryDirectory() as folder:
             start = Path(folder) / "start.npz"
             write_start(start, batch, options.size)
             scores = compete(
                 names, batch, options.size, options.threads, start,
                 rounds=options.rounds, seconds=options.seconds, compared=COMPARED,
+                save=lambda so_far, rows_of=rows_of, before=tuple(rows): write([*before, *rows_of(so_far)]),
             )  # fmt: skip
         print(f"\nbatch {batch}, {options.size} x {options.size}: losses of the first {COMPARED} steps")
         print_losses(scores)
@@ -184,24 +211,10 @@ def main() -> int:
         agreed &= agree
         print(f"largest relative difference {apart:.1e}: {'agree' if agree else 'DO NOT AGREE'}\n")
         print_table(scores, bounds)
-        memory = copied * 1e9 / step_bytes(options.size, batch) if copied else None
         if memory:
             print(f"memory bound of a fused step, at the measured {copied:.0f} GB/s: {memory:.0f} images/s")
-        torch_speeds = [score.images_per_s() for score in scores if score.name in ALL_TORCH and not score.failure]
-        for score in scores:
-            row = score.row()
-            if not score.failure:
-                speed = score.images_per_s()
-                row |= {"share_of_bound": speed / bounds[score.name]}
-                row |= {"share_of_memory_bound": speed / memory} if memory else {}
-                row |= {"ratio_to_best_torch": speed / max(torch_speeds) if torch_speeds else None}
-            rows.append(row)
-    if options.json:
-        settings = {"size": options.size, "threads": options.threads, "flops_per_image": flops, "bound": bound}
-        about = {"machine": asdict(machine()), **device, "versions": versions(), "settings": settings}
-        text = json.dumps({**about, "rows": rows}, indent=1)
-        with atomic_write(options.json) as path:
-            path.write_text(text + "\n")
+        rows += rows_of(scores)
+        write(rows)
     return 0 if agreed else 1
 
 

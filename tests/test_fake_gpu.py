@@ -106,8 +106,21 @@ def test_an_explanation_through_cupy_equals_that_on_the_cpu(name, cupy):
     expected = METHODS[name].attribute(model, x, classes, **options)
     model.to("cuda")
     attributions = METHODS[name].attribute(model, to_device(x, "cuda"), to_device(classes, "cuda"), **options)
-    assert isinstance(attributions, FakeArray)
+    assert isinstance(attributions, cupy.ndarray)
     np.testing.assert_allclose(attributions.get(), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_peak_is_that_of_random_numbers(cupy, monkeypatch):
+    multiplied, matmul = [], cupy.matmul
+
+    def spy(a, b, out):
+        multiplied.extend(array.get() for array in (a, b))
+        return matmul(a, b, out=out)
+
+    monkeypatch.setattr(cupy, "matmul", spy)
+    gpu_peaks(side=64, copied=1 << 16)
+    assert all(len(np.unique(matrix)) > matrix.size // 2 for matrix in multiplied)
+    assert not np.array_equal(multiplied[0], multiplied[1])
 
 
 def test_kernels_are_checked_and_timed(cupy, monkeypatch):

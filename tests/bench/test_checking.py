@@ -66,6 +66,13 @@ def test_a_right_kernel_passes_on_every_case_of_its_operation():
     assert outcome.cases == sum(case.operation == "relu" for case in CASES)
 
 
+def test_when_the_time_is_up_only_numeric_derivatives_are_left_out(load_kernel):
+    outcome = check("relu", "reference", seconds=0)
+    assert outcome.passed
+    assert outcome.unproven == outcome.cases
+    assert check("relu", "reference").unproven == 0
+
+
 def test_a_forward_only_kernel_passes_and_is_marked(load_kernel, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(

@@ -69,12 +69,13 @@ def test_losses_must_agree_to_their_precision():
 
 
 @pytest.mark.parametrize(
-    "command", [["train_step.py", "--device", "cuda"], ["time_to_accuracy.py"], ["gpu_report.sh", "FOLDER"]]
+    "command",
+    [["train_step.py", "--device", "cuda"], ["time_to_accuracy.py"], ["gpu_report.sh", "ARCHIVE"], ["gpu_profile.py"]],
 )
 def test_without_a_gpu_the_last_line_names_the_device(command, tmp_path):
     script, *options = command
     program = ["bash"] if script.endswith(".sh") else [sys.executable]
-    options = [str(tmp_path) if option == "FOLDER" else option for option in options]
+    options = [str(tmp_path / "report.tar.gz") if option == "ARCHIVE" else option for option in options]
     hidden = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         [*program, str(BENCHMARKS / script), *options], capture_output=True, text=True, check=False, env=hidden

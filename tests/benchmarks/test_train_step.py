@@ -47,6 +47,34 @@ def test_a_contestant_that_cannot_run_has_the_reason_as_failure(tmp_path):
     assert score.row() == {"name": "tinydnn numpy", "batch": 2, "failure": score.failure}
 
 
+def test_scores_are_saved_after_each_contestants_first_steps_and_after_each_round(monkeypatch, tmp_path):
+    import arena
+
+    class Contestant:
+        def __init__(self, name, *rest):
+            self.name = name
+
+        def steps(self, count):
+            if self.name == "absent":
+                raise RuntimeError("not installed")
+            return {"losses": [1.0] * count, "seconds": [0.5] * count, "peak_memory_mb": 1.0}
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(arena, "Contestant", Contestant)
+    saved = []
+
+    def save(scores):
+        saved.append([(score.row()["name"], score.row().get("steps", score.failure)) for score in scores])
+
+    names = ["a", "absent", "b"]
+    arena.compete(names, 2, 16, 1, tmp_path, rounds=2, seconds=1.0, compared=3, save=save)
+    absent = ("absent", "not installed")
+    assert saved[:3] == [[("a", 2)], [("a", 2), absent], [("a", 2), absent, ("b", 2)]]
+    assert saved[3:] == [[("a", 2), absent, ("b", 2)], [("a", 4), absent, ("b", 4)]]
+
+
 def test_the_script_compares_losses_and_writes_a_row_per_contestant(tmp_path):
     pytest.importorskip("torch", reason="PyTorch is not installed")
     out = tmp_path / "results.json"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tinydnn.bench.peaks import Peaks
     from tinydnn.gradcheck.cases import Shape
 
+CHECK_SECONDS = 5.0  # for each kernel; `tinydnn check` takes as long as it needs
+
 
 @app.command(examples=("tinydnn bench conv2d --plot roofline.png", "tinydnn bench relu --load mine.py --train"))
 def bench(
@@ -82,9 +84,10 @@ def bench(
     say("")
     if loaded:
         say(f"{loaded.path} took {loaded.seconds:.2f} s to load")
-    outcomes = {name: check(op, name, device) for name in names}
-    for outcome in outcomes.values():
-        show(outcome)
+    outcomes = {}
+    for name in names:
+        outcomes[name] = check(op, name, device, seconds=CHECK_SECONDS)
+        show(outcomes[name])
     for name in unsupported:
         say(f"{op}: {name}: does not support this case")
     passing = [name for name in names if outcomes[name].passed]

@@ -89,5 +89,7 @@ def show(outcome: "Outcome") -> None:
     if outcome.passed:
         gradients = "value; gradients are the reference's" if outcome.forward_only else "value and gradients"
         say(f"{title}: passed {outcome.cases} cases ({gradients}; first call {outcome.first_call:.2f} s)")
+        if outcome.unproven:
+            say(f"{title}: the time was up before numeric derivatives proved the gradients of {outcome.unproven} cases")
     for finding in outcome.findings:
         say(f"{title}: WRONG: {finding}")
