@@ -1,5 +1,7 @@
 """Training on a GPU agrees with the CPU, and a step is captured and replayed; resident and streamed datasets."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -163,6 +165,31 @@ def test_networks_that_attend_train_as_on_the_cpu(trainer, network, gpu):
     with gpu():
         gpu_losses = losses(trainer("cuda", network=network()))
     assert gpu_losses == pytest.approx(expected, rel=1e-3)
+
+
+# By the names of kernels and functions. At 32 × 32 pixels the last feature map has several pixels, so
+# that it is copied to another layout in both directions.
+NODES = {
+    "gather": 1, "take": 1, "one_channel_forward": 1, "pack_weights": 3, "tile_conv": 6, "multiply": 6, "sum_splits": 1,
+    "relu_forward": 1, "relu_backward": 1, "dropout": 2, "softmax_cross_entropy": 1, "tile_weight_gradient": 3,
+    "one_channel_weight_gradient": 1, "sum_partials": 4, "reshape": 1, "ascontiguousarray": 1, "gather_arrays": 1,
+    "sgd": 1, "step_result": 1,
+}  # fmt: skip
+
+
+def test_a_captured_step_of_the_baseline_network_has_few_nodes(random_dataset, simple_trainer, strict_cupy):
+    network = baseline_cnn(image_size=32, seed=1)
+    network.to("cuda")
+    training = simple_trainer(
+        network, SGD(network.parameters(), lr=0.02, momentum=0.9), constant(0.02), random_dataset(3, 32), np.arange(2),
+        np.arange(2, 3), 1, 2, device="cuda", precision="tf32",
+    )  # fmt: skip
+    losses(training)
+    nodes = Counter()
+    for kind, count in training.gpu_step._replay._graph.kinds().items():
+        nodes[kind.partition("<")[0]] += count
+    assert nodes == NODES
+    assert nodes.total() == 37
 
 
 def test_a_checkpoint_from_a_gpu_resumes_bit_for_bit(trainer, gpu, tmp_path):

@@ -1,12 +1,14 @@
 """Flat buffers on a GPU: all parameters in one array, so that one launch updates them all."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from tinydnn.backend import Array, array_module, upload
+from tinydnn.backend import Array, array_module, device_of, upload
 from tinydnn.layers import Parameter
+
+Filler: TypeAlias = Callable[[Sequence[Array | None], Array, Array], None]
 
 ALIGN = 4  # elements: every array begins at a multiple of 16 bytes
 
@@ -14,8 +16,21 @@ ALIGN = 4  # elements: every array begins at a multiple of 16 bytes
 class Flat:
     """A buffer that holds the arrays one after another, and `views` of it by their names, in their shapes.
 
-    The gaps between the arrays are zero, and stay zero in an update.
+    The gaps between the arrays are zero, and stay zero in an update. places: offset and size of each array, on the
+    buffer's device.
     """
+
+    fillers: ClassVar[dict[str, Filler]] = {}
+
+    @classmethod
+    def filler(cls, device: str) -> Callable[[Filler], Filler]:
+        """Register the decorated function for a device: it copies arrays to their places, and skips None."""
+
+        def register(filler: Filler) -> Filler:
+            cls.fillers[device] = filler
+            return filler
+
+        return register
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         first = next(iter(arrays.values()))
@@ -23,7 +38,9 @@ class Flat:
         for name, array in arrays.items():
             places[name] = slice(end, end + array.size)
             end += -(-array.size // ALIGN) * ALIGN
-        self.buffer = array_module(first).zeros(end, first.dtype)
+        xp = array_module(first)
+        self.buffer = xp.zeros(end, first.dtype)
+        self.places = xp.asarray(np.array([(place.start, place.stop - place.start) for place in places.values()]))
         self.views = {name: self.buffer[place].reshape(arrays[name].shape) for name, place in places.items()}
         self.fill(arrays)
 
@@ -32,7 +49,11 @@ class Flat:
         return arrays.keys() == self.views.keys() and all(arrays[name] is view for name, view in self.views.items())
 
     def fill(self, arrays: Mapping[str, Array]) -> None:
-        """Copy the arrays in."""
+        """Copy the arrays in; one that is left out keeps its values."""
+        filler = self.fillers.get(device_of(self.buffer))
+        if filler is not None:
+            filler([arrays.get(name) for name in self.views], self.places, self.buffer)
+            return
         for name, array in arrays.items():
             self.views[name][...] = array
 

@@ -1,6 +1,6 @@
 """The training step on a GPU, captured once as a CUDA graph and then replayed.
 
-A step of the baseline network is about fifty launches of a few to a few hundred microseconds each. Launched one by one,
+A step of the baseline network is about forty launches of a few to a few hundred microseconds each. Launched one by one,
 the GPU would wait for Python between them. As a CUDA graph they are one launch.
 """
 
@@ -13,11 +13,13 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array, array_module, to_device, upload
+from tinydnn.kernels.cuda.step_result import write_step_result
 from tinydnn.layers import Dropout, Sequential
 from tinydnn.layers.dropout import dropout_masks
 from tinydnn.layers.layer import Shape
 from tinydnn.optim import Optimizer
 from tinydnn.training.gpu_feed import Feed
+from tinydnn.training.loss import Loss
 from tinydnn.training.step import StepResult, training_step
 
 WARM_UPS = 2  # runs before the capture, in which kernels are compiled and memory is allocated
@@ -76,8 +78,11 @@ class GpuStep:
 
     def _work(self) -> None:
         x, y = self.feed.batch()
-        for k, value in enumerate(training_step(self.model, self.optimizer.apply, x, y)):
-            self.result[k] = value
+        training_step(self.model, self.optimizer.apply, x, y, result=self._write_result)
+
+    def _write_result(self, loss: Loss, y: Array) -> StepResult:
+        write_step_result(self.result, loss.total, loss.image_loss, loss.logits, y)
+        return StepResult(*self.result)
 
     def _mask(self, layer: Dropout, shape: Shape) -> Array:
         """The array of a layer's dropout mask, always the same; the first call allocates it and draws the mask."""

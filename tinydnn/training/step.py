@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tinydnn.backend import Array
 from tinydnn.layers import Sequential
-from tinydnn.training.loss import image_loss, region_loss
+from tinydnn.training.loss import Loss, image_loss, region_loss
 
 
 class StepResult(NamedTuple):
@@ -14,6 +14,11 @@ class StepResult(NamedTuple):
     total_loss: Array
     image_loss: Array
     accuracy: Array
+
+
+def step_result(loss: Loss, y: Array) -> StepResult:
+    """The result of a step; the accuracy is the share of logits whose largest is that of the label."""
+    return StepResult(loss.total, loss.image_loss, (loss.logits.argmax(axis=1) == y).mean())
 
 
 def training_step(
@@ -26,12 +31,14 @@ def training_step(
     label_smoothing: float = 0.0,
     log_prior: Array | None = None,
     check: Callable[[Array], None] = lambda total_loss: None,
+    result: Callable[[Loss, Array], StepResult] = step_result,
 ) -> StepResult:
     """Train a model on one batch.
 
     update: `optimizer.step`; a captured GPU step passes `optimizer.apply`. x: images (N, C, H, W). y: labels (N,).
     masks: tumour masks (N, H, W), for a region network only. label_smoothing, log_prior: see `tinydnn.training.loss`.
-    check: called with the total loss before the backward pass; what it raises leaves the weights unchanged.
+    check: called with the total loss before the backward pass; what it raises leaves the weights unchanged. result:
+    what is returned, from the loss and the labels; a captured GPU step has a kernel for it.
     """
     if masks is None:
         logits, backward = model(x, training=True)
@@ -43,5 +50,4 @@ def training_step(
     check(loss.total)
     backward(loss_backward(), need_dx=False)
     update()
-    accuracy = (loss.logits.argmax(axis=1) == y).mean()
-    return StepResult(loss.total, loss.image_loss, accuracy)
+    return result(loss, y)

@@ -14,17 +14,19 @@ CONSTANTS = {
     "batchnorm2d.cu": ("THREADS", "LANES", "GROUPS"),
     "columns.cu": ("THREADS",),
     "direct_conv.cu": ("THREADS", "LANES", "GROUPS"),
+    "elementwise.cu": ("THREADS",),
     "linear.cu": ("THREADS", "LANES", "GROUPS", "TILE", "CHUNK", "STAGES", "STAGE", "BLOCK"),
     "maxpool2d.cu": ("THREADS",),
     "one_channel.cu": ("TILE_HEIGHT", "TILE_WIDTH", "GROUP", "THREADS"),
     "pixels.cu": ("THREADS", "VECTOR"),
     "softmax_cross_entropy.cu": ("THREADS",),
+    "step_result.cu": ("THREADS",),
     "sum_partials.cu": ("LANES", "GROUPS"),
     "tile_conv.cu": (
         "THREADS", "TILE", "TAPS", "CHUNK", "STAGE<16>", "STAGE<32>", "STAGE<64>", "BLOCK<16>", "BLOCK<32>", "BLOCK<64>"
     ),
     "tile_weight_gradient.cu": ("TILE_HEIGHT", "TILE_WIDTH", "OUT", "THREADS", "STAGE<16>", "STAGE<32>"),
-    "update.cu": ("THREADS", "VECTOR"),
+    "update.cu": ("THREADS", "VECTOR", "ARRAYS", "COPYING_BLOCKS"),
 }  # fmt: skip
 TEMPLATE_PARAMETER = {"tile_conv.cu": "OUT", "tile_weight_gradient.cu": "IN"}
 

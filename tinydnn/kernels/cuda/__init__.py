@@ -4,10 +4,12 @@ from tinydnn.kernels.cuda import (  # noqa: F401 - they register
     batchnorm2d,
     conv2d,
     conv2d_relu_maxpool2d,
+    elementwise,
     linear,
     maxpool2d,
     pixels,
     softmax_cross_entropy,
+    step_result,
     update,
 )
 from tinydnn.kernels.cuda.source import RawKernel

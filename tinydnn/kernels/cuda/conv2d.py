@@ -115,11 +115,13 @@ def _on_tensor_cores(x: Array, w: Array, b: Array | None, padding: int, *, produ
     bias = None if b is None else contiguous(b)
     out = (size + 2 * padding - 2 for size in x.shape[2:])
     z = empty_like(x, (len(x), *out, len(w)))
-    tiles.convolve(x_nhwc, w, bias, z, padding=padding, products=products, flipped=False)
+    packed = tiles.pack(w, products)
+    tiles.convolve(x_nhwc, packed.forward, bias, z, padding=padding, products=products)
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
         return tiles.gradients(
-            x_nhwc, w, channels_last(dz), padding=padding, products=products, with_bias=b is not None, need_dx=need_dx
-        )
+            x_nhwc, w, packed, channels_last(dz), padding=padding, products=products, with_bias=b is not None,
+            need_dx=need_dx,
+        )  # fmt: skip
 
     return channels_first(z), backward

@@ -59,16 +59,17 @@ def _fused_block(
     height, width = ((size + 2 * padding - 2) // 2 for size in x.shape[2:])
     shape = (len(x), height, width, len(w))
     z = Pooled(empty_like(x, shape), empty_like(x, shape, np.uint8))
-    if one_channel:
+    packed = None if one_channel else tiles.pack(w, products)
+    if packed is None:
         tiles.one_channel_forward(x_nhwc, w, bias, z, padding=padding)
     else:
-        tiles.convolve(x_nhwc, w, bias, z, padding=padding, products=products, flipped=False)
+        tiles.convolve(x_nhwc, packed.forward, bias, z, padding=padding, products=products)
     winner = z.winner
 
     def backward(dz: Array, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
         return tiles.gradients(
-            x_nhwc, w, Pooled(channels_last(dz), winner), padding=padding, products=products, with_bias=b is not None,
-            need_dx=need_dx, one_channel=one_channel,
+            x_nhwc, w, packed, Pooled(channels_last(dz), winner), padding=padding, products=products,
+            with_bias=b is not None, need_dx=need_dx,
         )  # fmt: skip
 
     return channels_first(z.values), backward

@@ -183,16 +183,19 @@ tile_conv(const float* x, const unsigned char* x_winner, int x_height, int x_wid
     }
 }
 
-// Pack w (O, C, 3, 3) as `tile_conv` reads it, (chunks, TAPS, CHUNK, all_channels), padded with zeros. `flipped`: the flipped
-// kernel, from O to C channels, for the gradient of the input.
+// Pack w (O, C, 3, 3) as `tile_conv` reads it, (chunks, TAPS, CHUNK, columns), padded with zeros: for the forward pass, and the
+// flipped kernel, from O to C channels, for the gradient of the input.
 template <int PRODUCTS>
-__global__ void pack_weights(const float* w, float* packed, int out_channels, int channels, int all_channels, int chunks,
-                             bool flipped) {
-    int k = blockIdx.x * blockDim.x + threadIdx.x;
-    if (k >= chunks * TAPS * CHUNK * all_channels) return;
-    int to = k % all_channels, tap = k / all_channels / CHUNK % TAPS;
-    int from = k / all_channels / CHUNK / TAPS * CHUNK + k / all_channels % CHUNK;
-    int o = flipped ? from : to, c = flipped ? to : from;
-    if (flipped) tap = TAPS - 1 - tap;
+__global__ void pack_weights(const float* w, float* forward, float* flipped, int out_channels, int channels, int columns,
+                             int chunks, int flipped_columns, int flipped_chunks) {
+    int k = blockIdx.x * blockDim.x + threadIdx.x, size = chunks * TAPS * CHUNK * columns;
+    bool flip = k >= size;
+    float* packed = flip ? flipped : forward;
+    if (flip) k -= size, columns = flipped_columns, chunks = flipped_chunks;
+    if (k >= chunks * TAPS * CHUNK * columns) return;
+    int to = k % columns, tap = k / columns / CHUNK % TAPS;
+    int from = k / columns / CHUNK / TAPS * CHUNK + k / columns % CHUNK;
+    int o = flip ? from : to, c = flip ? to : from;
+    if (flip) tap = TAPS - 1 - tap;
     packed[k] = o < out_channels && c < channels ? round_once<PRODUCTS>(w[(o * channels + c) * TAPS + tap]) : 0;
 }

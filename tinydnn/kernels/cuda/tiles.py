@@ -4,6 +4,7 @@ Images are channels-last, (N, H, W, C). `products` is 1 for TF32 and 3 for nearl
 are constants of the CUDA sources.
 """
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -55,21 +56,43 @@ def supports_convolution(arguments: Arguments) -> bool:
     )
 
 
+class Packed(NamedTuple):
+    """Weights as the kernels read them: for the forward pass, and flipped, for the gradient of the input."""
+
+    forward: Array
+    flipped: Array
+
+
+def pack(w: Array, products: int) -> Packed:
+    """Pack weights w (O, C, 3, 3) for both passes in one launch."""
+    out_channels, channels = w.shape[:2]
+    taps, chunk = CONVOLUTION.constant("TAPS"), CONVOLUTION.constant("CHUNK")
+    columns, flipped_columns = (prod(_columns(count)) for count in (out_channels, channels))
+    chunks, flipped_chunks = blocks(channels, chunk), blocks(out_channels, chunk)
+    packed = Packed(
+        empty_like(w, (chunks, taps, chunk, columns)), empty_like(w, (flipped_chunks, taps, chunk, flipped_columns))
+    )
+    sizes = int32(out_channels, channels, columns, chunks, flipped_columns, flipped_chunks)
+    CONVOLUTION.launch_for_each(f"pack_weights<{products}>", sum(array.size for array in packed), w, *packed, *sizes)
+    return packed
+
+
+def _columns(channels: int) -> tuple[int, int]:
+    """The output channels of a block, and the number of blocks that cover all."""
+    out = next((size for size in OUTS if channels <= size), OUTS[-1])
+    return out, blocks(channels, out)
+
+
 def convolve(
-    x: Array | Pooled, w: Array, b: Array | None, z: Array | Pooled, *, padding: int, products: int, flipped: bool
+    x: Array | Pooled, packed: Array, b: Array | None, z: Array | Pooled, *, padding: int, products: int
 ) -> None:
     """Convolve x into z. A `Pooled` z gets bias, ReLU and pooling; a `Pooled` x is a gradient to scatter first.
 
-    w: (O, C, 3, 3). flipped: use the flipped kernel, from O to C channels, for the gradient with respect to the input.
+    packed: one of `Packed`.
     """
     (x_values, x_winner), (z_values, z_winner) = _unpack(x), _unpack(z)
-    channels, out_channels = x_values.shape[3], z_values.shape[3]
-    out = next((size for size in OUTS if out_channels <= size), OUTS[-1])
-    tile, taps, chunk = (CONVOLUTION.constant(name) for name in ("TILE", "TAPS", "CHUNK"))
-    chunks, groups = blocks(channels, chunk), blocks(out_channels, out)
-    packed = empty_like(w, (chunks, taps, chunk, groups * out))
-    sizes = int32(*w.shape[:2], groups * out, chunks)
-    CONVOLUTION.launch_for_each(f"pack_weights<{products}>", packed.size, w, packed, *sizes, np.bool_(flipped))
+    out, groups = _columns(z_values.shape[3])
+    tile = CONVOLUTION.constant("TILE")
     pooling = 1 if z_winner is None else 2
     tiles = len(z_values) * blocks(pooling * z_values.shape[1], tile) * blocks(pooling * z_values.shape[2], tile)
     pooled = f"{x_winner is not None}, {z_winner is not None}".lower()
@@ -105,18 +128,19 @@ def weight_gradient(
 
 
 def gradients(
-    x: Array, w: Array, dz: Array | Pooled, *, padding: int, products: int, with_bias: bool, need_dx: bool,
-    one_channel: bool = False,
+    x: Array, w: Array, packed: Packed | None, dz: Array | Pooled, *, padding: int, products: int, with_bias: bool,
+    need_dx: bool,
 ) -> tuple[Array | None, Array, Array | None]:  # fmt: skip
-    """The gradients dx (N, C, H, W) or None, dw, and db or None. one_channel: dw by `one_channel_weight_gradient`."""
-    if one_channel and isinstance(dz, Pooled):
+    """The gradients dx (N, C, H, W) or None, dw, and db or None. packed: w; None after `one_channel_forward`."""
+    if packed is None and isinstance(dz, Pooled):
         dw, db = one_channel_weight_gradient(x, dz, w, padding=padding, with_bias=with_bias)
     else:
         dw, db = weight_gradient(x, dz, w, padding=padding, products=products, with_bias=with_bias)
     if not need_dx:
         return None, dw, db
     dx = empty_like(x, x.shape)
-    convolve(dz, w, None, dx, padding=2 - padding, products=products, flipped=True)
+    flipped = (packed or pack(w, products)).flipped
+    convolve(dz, flipped, None, dx, padding=2 - padding, products=products)
     return channels_first(dx), dw, db
 
 

@@ -50,3 +50,19 @@ adam(float4* theta, const float4* g, float4* m, float4* v, const float* scalars,
     }
     theta[k] = theta_k, m[k] = m_k, v[k] = v_k;
 }
+
+// Copy up to ARRAYS arrays into one buffer in one launch, such as the gradients of all parameters: blocks (·, k) copy array k,
+// unless it is null. places: offset and size of each.
+constexpr int ARRAYS = 16, COPYING_BLOCKS = 264;  // blocks of an array at most, two for each multiprocessor of an H100
+
+__global__ void __launch_bounds__(THREADS)
+gather_arrays(const float* a0, const float* a1, const float* a2, const float* a3, const float* a4, const float* a5,
+              const float* a6, const float* a7, const float* a8, const float* a9, const float* a10, const float* a11,
+              const float* a12, const float* a13, const float* a14, const float* a15, const long long* places, float* buffer) {
+    const float* arrays[ARRAYS] = {a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15};
+    const float* from = arrays[blockIdx.y];
+    if (from == nullptr) return;
+    long long offset = places[2 * blockIdx.y], size = places[2 * blockIdx.y + 1], step = gridDim.x * THREADS;
+    float* to = buffer + offset;
+    for (long long k = element_index(); k < size; k += step) to[k] = from[k];
+}
