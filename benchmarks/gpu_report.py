@@ -41,7 +41,16 @@ class Part:
 def parts(folder: Path) -> list[Part]:
     """All parts, what matters most first. They write their results to the folder."""
     python = sys.executable
-    pytest = [python, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
+    pytest = [
+        python,
+        "-m",
+        "pytest",
+        "-v",
+        "-m",
+        "gpu",
+        "-p",
+        "no:cacheprovider",
+    ]  # -v: a line for each test as it ends
     own = "tinydnn tf32 graph,tinydnn fp32 graph"
     eager = "torch eager nchw tf32,torch eager channels-last tf32,torch eager nchw fp32,torch eager channels-last fp32"
 
