@@ -85,7 +85,7 @@ def test_check_reports_the_outcome_by_its_exit_status(good):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("bench", "conv3d"), "OP: expected an operation (avgpool2d, "),
+        (("bench", "conv3d"), "OP: expected an operation (attention_pool2d, "),
         (("bench", "relu", "--plot", "a.jpg"), "--plot: expected a name that ends in .png, .svg or .pdf, found a.jpg"),
         (("bench", "relu", "--only", "fast"), "--only: expected implementations of relu (reference), found 'fast'"),
         (("bench", "relu", "--shape", "2x"), "--shape: expected sizes such as"),

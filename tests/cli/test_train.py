@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tinydnn.runs.files import FILES, remove_run
+from tinydnn.runs.files import EXPLANATIONS, FILES, remove_run
 
 SMALL = ("--size", 16, "--batch-size", 16, "--epochs", 1)
 
@@ -177,7 +177,7 @@ def test_an_interrupted_overwrite_leaves_no_run_that_looks_complete(copy, monkey
     remove_run(copy)
     assert removed[0] == "metrics.json"
     assert removed[-1] == "config.json"
-    assert sorted(removed) == sorted(FILES)
+    assert sorted(removed) == sorted((*EXPLANATIONS, *FILES))
 
 
 def test_data_inside_the_folder_is_not_overwritten(command, copy, slices):

@@ -32,8 +32,7 @@ class Run:
     metrics.json, report.html and two plots.
 
     The checkpoint is written after every epoch and by `save`; the model, the metrics, the plots and the report at the
-    end. Each
-    file is written atomically. metrics.json is the last: if it exists, the run is complete.
+    end. Each file is written atomically. metrics.json is the last: if it exists, the run is complete.
 
     `shared` is the number of test slices of patients who are in training too; None where the patients are unknown.
     """
