@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from tinydnn import SGD, ops
 from tinydnn.backend import array_module, device_of, to_device, use_device
@@ -13,6 +14,7 @@ from tinydnn.bench.gpu import gpu, gpu_peaks
 from tinydnn.data.dataset import Dataset
 from tinydnn.data.normalise import Normalisation
 from tinydnn.explain import METHODS, methods_for
+from tinydnn.explain.baselines import BASELINES
 from tinydnn.gradcheck.cases import CASES
 from tinydnn.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, RegionVote, ReLU, Sequential
 from tinydnn.models import baseline_cnn
@@ -121,6 +123,20 @@ def test_the_peak_is_that_of_random_numbers(cupy, monkeypatch):
     gpu_peaks(side=64, copied=1 << 16)
     assert all(len(np.unique(matrix)) > matrix.size // 2 for matrix in multiplied)
     assert not np.array_equal(multiplied[0], multiplied[1])
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_through_cupy_equals_that_on_the_cpu(name, cupy, monkeypatch):
+    def correlate1d(images, weights, **options):
+        assert isinstance(weights, cupy.ndarray)  # CuPy's has no other
+        return cupy.asarray(ndimage.correlate1d(images.get(), weights.get(), **options))
+
+    monkeypatch.setitem(sys.modules, "cupyx.scipy.ndimage", SimpleNamespace(correlate1d=correlate1d))
+    model, classes = region_network(), np.array([2, 0])
+    x = np.random.default_rng(2).standard_normal((2, 1, 8, 6)).astype(np.float32)
+    maps = BASELINES[name].attribute(model, to_device(x, "cuda"), to_device(classes, "cuda"))
+    assert isinstance(maps, cupy.ndarray)
+    np.testing.assert_allclose(maps.get(), BASELINES[name].attribute(model, x, classes), rtol=1e-6)
 
 
 def test_kernels_are_checked_and_timed(cupy, monkeypatch):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinydnn.explain.faithfulness import area_under_curve, deletion_curve, insertion_curve
-from tinydnn.explain.filters import blur
 from tinydnn.explain.gradient_x_input import gradient_x_input
+from tinydnn.explain.image_filters import blur
 from tinydnn.layers import Flatten, Linear, Sequential
 
 SIDE, STEPS = 4, 8

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from tinydnn.backend import Array, array_module, to_device
-from tinydnn.explain.filters import edges
+from tinydnn.explain.image_filters import edges
 from tinydnn.explain.method import Method, unchanged
 from tinydnn.layers import Sequential
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from tinydnn import ops
 from tinydnn.backend import Array, array_module
-from tinydnn.explain.filters import blur
+from tinydnn.explain.image_filters import blur
 from tinydnn.explain.score import scores
 from tinydnn.layers import Sequential
 from tinydnn.training.evaluation import EVALUATION_BATCH

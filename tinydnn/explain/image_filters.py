@@ -18,8 +18,8 @@ def edges(images: Array) -> Array:
     ndimage, xp = _ndimage(images), array_module(images)
     gradients = []
     for axis in (1, 2):
-        across = ndimage.correlate1d(images, np.array([-1.0, 0.0, 1.0]), axis=axis, mode="reflect")
-        gradients.append(ndimage.correlate1d(across, np.array([1.0, 2.0, 1.0]), axis=3 - axis, mode="reflect"))
+        across = ndimage.correlate1d(images, xp.array([-1.0, 0.0, 1.0]), axis=axis, mode="reflect")
+        gradients.append(ndimage.correlate1d(across, xp.array([1.0, 2.0, 1.0]), axis=3 - axis, mode="reflect"))
     return xp.hypot(*gradients)
 
 
