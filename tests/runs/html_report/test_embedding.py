@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tinydnn.models import MODELS
-from tinydnn.runs.html_report.embedding import classifier_features, principal_components
+from tinydnn.runs.html_report.embedding import principal_components
 
 
 def test_the_components_are_those_of_the_singular_value_decomposition():
@@ -27,13 +26,3 @@ def test_equal_features_are_one_point():
     assert not points.any()
     assert not shares.any()
     assert principal_components(np.ones((1, 4)))[0].tolist() == [[0, 0]]
-
-
-@pytest.mark.parametrize(("name", "width"), [("baseline", 128), ("batchnorm", 128), ("regions", 128)])
-def test_features_are_the_input_of_the_last_layer_that_learns(name, width):
-    model = MODELS[name](image_size=32)
-    x = np.random.default_rng(0).standard_normal((2, 1, 32, 32)).astype(np.float32)
-    features = classifier_features(model, x)
-    assert features.shape == (2, width)
-    if name != "regions":  # its classifier is a convolution, applied at every position
-        assert model.layers[-1].predict(features) == pytest.approx(model.predict(x), rel=1e-5)

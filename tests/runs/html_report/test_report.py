@@ -10,11 +10,14 @@ from html.parser import HTMLParser
 import pytest
 
 from tinydnn.errors import InputError
+from tinydnn.explain import find_method
 from tinydnn.runs import Options, Run
 from tinydnn.runs.html_report import write_report
+from tinydnn.runs.html_report.curves import curves
 from tinydnn.runs.html_report.gallery import PER_PATIENT, least_certain, worst_mistakes
 from tinydnn.runs.html_report.protocol import changed_options
 from tinydnn.runs.html_report.report import report_page
+from tinydnn.training.protocol import Step, Validation
 
 VOID = {"meta", "link", "img", "br"}
 LOADING = {"src", "href", "data", "poster", "srcset", "action", "background", "xlink:href"}
@@ -116,7 +119,8 @@ def test_without_the_data_the_report_says_so_and_has_no_pictures(run_folder, tmp
 
 
 def test_a_model_that_grad_cam_does_not_explain_is_shown_by_its_slices(run_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("tinydnn.runs.html_report.gallery.methods_for", lambda model: [])
+    unfit = replace(find_method("grad-cam"), supports=lambda model: False)
+    monkeypatch.setattr("tinydnn.runs.html_report.gallery.METHOD", unfit)
     write_report(*run_folder, path=tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
     assert "Grad-CAM does not explain this network, so the slices are shown alone." in text
@@ -209,6 +213,15 @@ def test_predictions_that_do_not_fit_the_metrics_are_refused(results):
     run = results(slices=30)
     with pytest.raises(InputError, match=r"expected 31 predictions, as metrics\.json says, found 30"):
         replace(run, metrics=run.metrics | {"slices": 31})
+
+
+def test_a_loss_that_rises_on_held_out_slices_stays_within_the_axes(results):
+    run = results()
+    steps = [Step(1, 1, 0.1, 1.0, 0.5, 0.5), Step(1, 2, 0.1, 0.5, 0.8, 0.5)]
+    records = [*steps, Validation(1, 1, 1.0, 0.5), Validation(2, 2, 4.0, 0.5)]
+    panel = curves(replace(run, records=records)).content["panels"][1]
+    ticks = [float(text) for text in re.findall(r">([\d.]+)</text>", panel)]
+    assert max(ticks) >= 3
 
 
 def test_long_names_of_classes_are_cut_in_legends_and_whole_in_tables(results):

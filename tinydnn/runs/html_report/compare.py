@@ -109,7 +109,7 @@ def _paired(runs: dict[str, Results]) -> Section:
     """Every run against the first, where both were tested on the same slices."""
     first, *others = runs.items()
     rows = [
-        {"pair": f"{letter} − {first[0]}", "letter": letter, **paired_difference(first[1], results)}
+        {"pair": f"{letter} − {first[0]}", **paired_difference(first[1], results)}
         for letter, results in others
         if same_test(first[1], results)
     ]

@@ -7,7 +7,6 @@ from markupsafe import Markup
 
 from tinydnn.plots.progress import smooth
 from tinydnn.runs.html_report import svg
-from tinydnn.runs.html_report.page import percent
 from tinydnn.runs.html_report.results import Results
 from tinydnn.runs.html_report.section import Section
 from tinydnn.training.protocol import Record, Step, Validation
@@ -21,7 +20,6 @@ def curves(results: Results) -> Section:
         _panel(results, "accuracy", "Accuracy (%)", lambda record: 100 * record.accuracy, held_out),
         _panel(results, "loss", "Loss", lambda record: record.loss, held_out),
     ]
-    last = [record for record in results.records if isinstance(record, Validation)][-1:]
     return Section(
         "curves",
         "Training",
@@ -30,7 +28,6 @@ def curves(results: Results) -> Section:
             "held_out": held_out,
             "best": best,
             "views": results.metrics["views"],
-            "final": percent(last[0].accuracy) if last else None,
         },
     )
 
@@ -50,7 +47,8 @@ def _panel(results: Results, name: str, title: str, value: Callable[[Record], fl
         if best := results.metrics["best_epoch"]:
             axes.axvline(best["iteration"], color=svg.MUTED, linewidth=1, linestyle=":", label="epoch that was kept")
         axes.set(xlabel="Iteration", ylabel=title, xlim=(1, max(x[-1], 2)))
-        axes.set_ylim(0, 102 if name == "accuracy" else 1.05 * float(np.quantile(y, 0.98)))
+        largest = max([float(np.quantile(y, 0.98)), *map(value, validations)])  # of the batches, but for outliers
+        axes.set_ylim(0, 102 if name == "accuracy" else 1.05 * largest)
         axes.grid(visible=True)
         axes.legend(loc="lower right" if name == "accuracy" else "upper right", fontsize=8)
         label = f"{title} by iteration: training batches from {y[0]:.3g} to {y[-1]:.3g}"

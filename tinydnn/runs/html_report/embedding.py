@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinydnn.backend import Array, to_device
-from tinydnn.layers import Sequential
+from tinydnn.explain import before_classifier
 from tinydnn.runs.html_report import svg
 from tinydnn.runs.html_report.gallery import Images
 from tinydnn.runs.html_report.page import percent
@@ -15,23 +15,17 @@ BATCH = 32  # slices
 
 def embedding(results: Results, images: Images) -> Section:
     """The two principal components of the features, a point for each test slice."""
-    indices = results.predictions.indices
+    indices, before = results.predictions.indices, before_classifier(images.saved.model)
     batches = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
-    features = np.concatenate([classifier_features(images.saved.model, images.read(batch)) for batch in batches])
+    features = np.concatenate([to_device(before.predict(images.read(batch)), "cpu") for batch in batches])
     points, shares = principal_components(features)
     with svg.panel(width=4.8, height=4.0) as (figure, axes):
         for k, name in enumerate(results.class_names):
             x, y = points[results.labels == k].T
             axes.scatter(
-                x,
-                y,
-                s=16,
-                color=svg.class_colour(k),
-                marker=svg.class_marker(k),
-                alpha=0.75,
-                linewidths=0,
+                x, y, s=16, color=svg.class_colour(k), marker=svg.class_marker(k), alpha=0.75, linewidths=0,
                 label=svg.short(name),
-            )
+            )  # fmt: skip
         x, y = points[~results.correct].T
         label = "classified wrongly"
         axes.scatter(x, y, s=42, facecolors="none", edgecolors=svg.INK, linewidths=0.9, label=label)
@@ -50,16 +44,6 @@ def embedding(results: Results, images: Images) -> Section:
             "wrong": int((~results.correct).sum()),
         },
     )
-
-
-def classifier_features(model: Sequential, x: Array) -> Array:
-    """The input of the last layer with parameters, averaged over positions if it is a feature map: (N, F).
-
-    x: (N, C, H, W), normalised.
-    """
-    last = max(index for index, layer in enumerate(model.layers) if layer.parameters())
-    z = to_device(model.split_at(last)[0].predict(x), "cpu")
-    return z.mean(axis=(2, 3)) if z.ndim == 4 else z.reshape(len(z), -1)
 
 
 def principal_components(features: Array) -> tuple[Array, Array]:

@@ -8,15 +8,14 @@ import numpy as np
 from tinydnn.backend import Array, to_device
 from tinydnn.checkpoint import SavedModel
 from tinydnn.data.dataset import Dataset
-from tinydnn.errors import InputError
-from tinydnn.explain import METHODS, methods_for
+from tinydnn.explain import find_method
 from tinydnn.runs.html_report.pictures import heat_picture, slice_picture
 from tinydnn.runs.html_report.results import Results
 from tinydnn.runs.html_report.section import Section
 
 MISTAKES, UNCERTAIN = 12, 6  # slices
 PER_PATIENT = 2  # slices: those of a patient are alike
-METHOD = METHODS["grad-cam"]
+METHOD = find_method("grad-cam")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +82,12 @@ def _first(results: Results, rows: Array, keys: Array, most: int) -> list[int]:
 def _maps(results: Results, images: Images, rows: list[int]) -> tuple[dict[int, Array] | None, str]:
     """The relevance of the predicted class by row, or None and the reason why there is none."""
     model = images.saved.model
-    if METHOD not in methods_for(model):
+    if not METHOD.supports(model):
         return None, f"{METHOD.title} does not explain this network, so the slices are shown alone."
     if not rows:
         return None, ""
     x = images.read(results.predictions.indices[rows])
-    try:
-        maps = METHOD.maps(model, x, to_device(results.guesses[rows], images.device))
-    except InputError as error:
-        return None, f"{METHOD.title} does not explain this network ({error}), so the slices are shown alone."
+    maps = METHOD.maps(model, x, to_device(results.guesses[rows], images.device))
     return dict(zip(rows, to_device(maps, "cpu"), strict=True)), ""
 
 

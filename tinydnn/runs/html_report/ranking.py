@@ -38,10 +38,5 @@ def ranking(results: Results) -> Section:
 def areas(name: str, positive: np.ndarray, scores: np.ndarray, units: np.ndarray) -> dict[str, Any]:
     """The area under the ROC curve of a class with its interval; None if the class, or any other, has no slices."""
     if positive.all() or not positive.any():
-        return {"name": name, "area": None, "interval": None, "slices": int(positive.sum())}
-    return {
-        "name": name,
-        "area": auc(positive, scores),
-        "interval": auc_interval(positive, scores, units),
-        "slices": int(positive.sum()),
-    }
+        return {"name": name, "area": None, "interval": None}
+    return {"name": name, "area": auc(positive, scores), "interval": auc_interval(positive, scores, units)}
