@@ -26,7 +26,7 @@ def test_maximum_and_share_in_a_mask():
     found = finding([[0, 1, 0], [6, 2, 1]])
     assert found.maximum == (1, 0)
     assert found.share_inside(np.array([[True, True, False], [False, True, False]])) == pytest.approx(0.3)
-    assert found.share_inside(np.zeros((2, 3), bool)) == 0
+    assert found.share_inside(np.array([[True, False, False], [False, False, False]])) == 0
 
 
 def test_a_map_without_relevance_has_no_maximum_and_no_share():

@@ -7,7 +7,7 @@ from tinydnn.errors import InputError
 from tinydnn.explain import layers_up_to, maximise
 from tinydnn.explain.maximise import DECAY, SMOOTHNESS, _penalty_gradient
 from tinydnn.layers import Flatten, Linear, Sequential
-from tinydnn.models import baseline_cnn
+from tinydnn.models import baseline_cnn, vit_tiny
 from tinydnn.models.imagenet import NETWORKS
 
 BLACK, WHITE = np.array([-1.0], np.float32), np.array([3.0], np.float32)
@@ -38,6 +38,12 @@ def test_the_result_is_a_grey_image_of_the_dtype_of_the_network():
     assert (result.image.shape, result.image.dtype) == ((48, 48), np.float32)
     assert 0 <= result.image.min() <= result.image.max() <= 1
     assert len(result.scores) == 4
+
+
+def test_a_layer_of_tokens_has_no_channels():
+    model = vit_tiny(image_size=32)
+    with pytest.raises(InputError, match=r"layer: expected an output .* found one of shape \(1, 4, 64\)"):
+        maximise(layers_up_to(model, "01-tokens"), 0, black=BLACK, white=WHITE, steps=1)
 
 
 def test_the_same_seed_gives_the_same_image():

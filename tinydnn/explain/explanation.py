@@ -7,6 +7,7 @@ import numpy as np
 
 from tinydnn.backend import Array, array_module, to_device
 from tinydnn.explain.integrated_gradients import completeness_error
+from tinydnn.explain.mask_scores import energy_inside
 from tinydnn.explain.method import Method
 from tinydnn.layers import Sequential
 
@@ -38,9 +39,8 @@ class Finding:
         return row, column
 
     def share_inside(self, mask: np.ndarray) -> float | None:
-        """The share of the relevance inside a mask (H, W) bool, Σ_{mask} r / Σ r; None if no pixel is relevant."""
-        total = float(self.relevance.sum(dtype=np.float64))
-        return float(self.relevance[mask].sum(dtype=np.float64)) / total if total > 0 else None
+        """The `energy_inside` of a mask (H, W) bool, which has a pixel; None if no pixel is relevant."""
+        return None if self.maximum is None else float(energy_inside(self.relevance[None], mask[None])[0])
 
 
 def explain_image(

@@ -38,7 +38,8 @@ def maximise(
     white pixel. The norm penalty λ and the total variation τ keep the image from filling with contrast and noise,
     which raise the score but show nothing; the random shift keeps it from settling on the grid of the strides.
 
-    The same seed gives the same image. Raises `InputError` if there is no such output.
+    The same seed gives the same image. Raises `InputError` if there is no such output, or the model ends with tokens,
+    whose axis 1 is no channel.
 
     Source: Erhan et al., Visualizing Higher-Layer Features of a Deep Network (2009), section 3; Simonyan, Vedaldi and
     Zisserman, Deep Inside Convolutional Networks (2014), section 2; Olah, Mordvintsev and Schubert, Feature
@@ -63,9 +64,11 @@ def maximise(
 
 
 def _score_and_gradient(model: Sequential, x: Array, index: int) -> tuple[float, Array]:
-    """S and ∂s/∂x, (C, H, W)."""
+    """The score s, and ∂s/∂x, (C, H, W)."""
     with keep_gradients(model):
         z, backward = model(x[None])
+        if z.ndim not in (2, 4):
+            raise InputError(f"layer: expected an output (N, K) or (N, C, H, W), found one of shape {z.shape}")
         if not 0 <= index < z.shape[1]:
             raise InputError(f"channel: expected 0 to {z.shape[1] - 1}, found {index}")
         dz = array_module(z).zeros_like(z)
