@@ -1,6 +1,6 @@
 """The test with random labels: does an explanation depend on what a network has learned?
 
-    python benchmarks/random_labels.py RUN [--slices 128] [--methods saliency,grad-cam]
+    python benchmarks/random_labels.py RUN [--slices 128] [--method saliency,grad-cam]
 
 Three networks of the run's kind are trained on the same few training slices until they fit them: on the true labels,
 on the true labels with other initial weights, and on the labels in random order with those other weights. The maps of
@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tinydnn.cli.explain import named_methods
 from tinydnn.cli.running import open_dataset
 from tinydnn.data.dataset import Dataset
-from tinydnn.explain import Method, find_method, methods_for
+from tinydnn.explain import Method, methods_for
 from tinydnn.explain.baselines import BASELINES
 from tinydnn.explain.sanity import STRONG, compare_networks, randomisations
 from tinydnn.layers import Sequential
@@ -73,12 +74,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--slices", type=int, default=128, help="training slices that the networks fit")
-    parser.add_argument("--methods", help="names, separated by commas; by default all that can explain the model")
+    parser.add_argument("--method", help="names, separated by commas; by default all that can explain the model")
     arguments = parser.parse_args()
     options = finished_options(arguments.run)
     run = open_finished(arguments.run, options, open_dataset(options))
     model = run.saved.model
-    methods = [find_method(name) for name in arguments.methods.split(",")] if arguments.methods else methods_for(model)
+    methods = named_methods(model, arguments.method) if arguments.method else methods_for(model)
     few = np.sort(np.random.default_rng([options.seed, STREAM]).permutation(run.split.train)[: arguments.slices])
     compare(slices_to_explain(run), [*methods, *BASELINES.values()], few, options.seed)
 

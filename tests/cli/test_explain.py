@@ -10,6 +10,7 @@ from PIL import Image
 
 from tinydnn.checkpoint import SavedModel, load_model, save_model
 from tinydnn.checkpoint.images import prepare_image
+from tinydnn.cli.explain import named_methods
 from tinydnn.data.crop import Crop
 from tinydnn.data.normalise import TORCHVISION, Normalisation
 from tinydnn.explain import METHODS, methods_for
@@ -114,6 +115,11 @@ def test_the_text_names_a_class_that_was_asked_for(command, trained, slices, her
     other = next(name for name in NAMES if name != predicted["prediction"])
     result = command("explain", trained.model, slices / "1.mat", "--class", other)
     assert result.out.splitlines()[0].endswith(f"; explained: {other}")
+
+
+def test_methods_are_taken_in_order_and_once(trained):
+    model = load_model(trained.model).model
+    assert named_methods(model, "grad-cam, saliency,grad-cam") == [METHODS["grad-cam"], METHODS["saliency"]]
 
 
 def models(here):

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tinydnn.checkpoint import load_model
+from tinydnn.errors import InputError
 from tinydnn.explain import METHODS, methods_for
 from tinydnn.explain.baselines import BASELINES
 from tinydnn.runs.files import EXPLANATIONS
 
-QUICK = ("--methods", "saliency,grad-cam")
+QUICK = ("--method", "saliency,grad-cam")
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +88,13 @@ def test_the_same_command_gives_the_same_report(command, trained, report, tmp_pa
 
 
 def test_a_subset_is_explained_by_default_into_the_folder_of_the_run(command, copied, no_plots):
-    result = command("explain", "evaluate", copied, "--methods", "saliency", "--slices", 4)
+    result = command("explain", "evaluate", copied, "--method", "saliency", "--slices", 4)
     assert result.status == 0
     report = json.loads((copied / "explanations.json").read_text())
     assert report["protocol"]["slices"] == report["methods"][0]["scores"]["all"]["slices"] == 4
     message = refused(command("explain", "evaluate", copied))
     assert "holds explanations already; choose another folder, or --overwrite them" in message
-    again = command("explain", "evaluate", copied, "--methods", "saliency", "--slices", 5, "--overwrite")
+    again = command("explain", "evaluate", copied, "--method", "saliency", "--slices", 5, "--overwrite")
     assert again.status == 0
     assert json.loads((copied / "explanations.json").read_text())["protocol"]["slices"] == 5
 
@@ -105,13 +107,15 @@ def test_a_new_run_in_the_folder_removes_the_explanations_of_the_old_one(command
     assert not any((copied / name).exists() for name in EXPLANATIONS)
 
 
-def test_every_method_that_supports_the_model_is_the_default(trained, monkeypatch):
-    from tinydnn.checkpoint import load_model
-    from tinydnn.cli.explain_evaluate import _methods
+def test_every_method_that_supports_the_model_is_the_default(command, trained, tmp_path, monkeypatch):
+    def stop(slices, methods):
+        found.extend(methods)
+        raise InputError("stopped")
 
-    model = load_model(trained.model).model
-    assert _methods(model, None) == methods_for(model)
-    assert _methods(model, "grad-cam, saliency,grad-cam") == [METHODS["grad-cam"], METHODS["saliency"]]
+    found = []
+    monkeypatch.setattr("tinydnn.runs.explaining.work", stop)
+    assert "stopped" in refused(command("explain", "evaluate", trained.folder, "--out", tmp_path))
+    assert found == [*methods_for(load_model(trained.model).model), *BASELINES.values()]
 
 
 def test_a_cell_has_the_interval_if_there_is_one():
@@ -134,7 +138,7 @@ def test_no_folder_is_refused(command, tmp_path):
 
 
 def test_an_unknown_method_is_refused(command, trained, tmp_path):
-    arguments = ("--methods", "saliency,tea-leaves", "--out", tmp_path)
+    arguments = ("--method", "saliency,tea-leaves", "--out", tmp_path)
     message = refused(command("explain", "evaluate", trained.folder, *arguments))
     assert "expected one of saliency, " in message
     assert message.endswith("found 'tea-leaves'")
@@ -146,8 +150,8 @@ def test_a_method_that_cannot_explain_the_model_is_refused(command, trained, tmp
     unfit = replace(METHODS["grad-cam"], supports=lambda model: False)
     monkeypatch.setitem(METHODS, "grad-cam", unfit)
     message = refused(command("explain", "evaluate", trained.folder, *QUICK, "--out", tmp_path))
-    assert "--methods: expected some of saliency, " in message
-    assert message.endswith("which can explain this model, found grad-cam")
+    assert "--method: expected what can explain this model (saliency, " in message
+    assert message.endswith("), found grad-cam")
 
 
 def test_a_file_as_out_is_refused(command, trained, tmp_path):

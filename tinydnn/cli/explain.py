@@ -109,20 +109,27 @@ def images(
         raise typer.Exit(FAILED)
 
 
-def _methods(model: "Sequential", names: str | None, layer: str | None) -> list["Method"]:
-    """The methods of --method, or the default ones. Raises `InputError` if one cannot explain the model."""
+def named_methods(model: "Sequential", names: str) -> list["Method"]:
+    """The methods of --method, each once. Raises `InputError` if one is unknown or cannot explain the model."""
     from tinydnn.explain import find_method, methods_for
+
+    chosen = [find_method(name) for name in dict.fromkeys(part.strip() for part in names.split(","))]
+    for method in chosen:
+        if not method.supports(model):
+            possible = ", ".join(method.name for method in methods_for(model))
+            raise InputError(f"--method: expected what can explain this model ({possible}), found {method.name}")
+    return chosen
+
+
+def _methods(model: "Sequential", names: str | None, layer: str | None) -> list["Method"]:
+    """The methods of --method, or the default ones. Raises `InputError` if --layer is for none of them."""
+    from tinydnn.explain import methods_for
 
     possible = {method.name: method for method in methods_for(model)}
     if names is None:
         chosen = [possible[name] for name in PREFERRED if name in possible][:MANY]
     else:
-        chosen = [find_method(name.strip()) for name in names.split(",")]
-    for method in chosen:
-        if method.name not in possible:
-            raise InputError(
-                f"--method: expected what can explain this model ({', '.join(possible)}), found {method.name}"
-            )
+        chosen = named_methods(model, names)
     if layer is not None and not any(method.takes_layer for method in chosen):
         taking = ", ".join(method.name for method in possible.values() if method.takes_layer) or "none of this model's"
         raise InputError(f"--layer: expected a method that takes a layer ({taking}), found none")

@@ -1,32 +1,27 @@
 """`tinydnn explain evaluate`: score explanations of a run's test slices against the masks of the tumours."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tinydnn.cli.display import say
-from tinydnn.cli.explain import explain
+from tinydnn.cli.explain import explain, named_methods
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.running import open_dataset
 from tinydnn.cli.threads import Threads
-from tinydnn.errors import InputError
-
-if TYPE_CHECKING:
-    from tinydnn.explain import Method
-    from tinydnn.layers import Sequential
 
 
 @explain.command(
     examples=(
         "tinydnn explain evaluate runs/real",
-        "tinydnn explain evaluate runs/real --methods grad-cam,saliency --slices 64 --out explained",
+        "tinydnn explain evaluate runs/real --method grad-cam,saliency --slices 64 --out explained",
     )
 )
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
-    methods: Annotated[
-        str | None, typer.Option(help="Names, separated by commas; by default every method that can explain the model.")
+    method: Annotated[
+        str | None, typer.Option(help="Methods, separated by commas; by default all that can explain the model.")
     ] = None,
     slices: Annotated[int | None, typer.Option(min=1, help="Explain a random subset of the test slices.")] = None,
     out: Annotated[
@@ -42,6 +37,7 @@ def evaluate(
     of the network are scored like the methods.
     """
     from tinydnn.cli.explanation_tables import print_explanations
+    from tinydnn.explain import methods_for
     from tinydnn.explain.baselines import BASELINES
     from tinydnn.runs.explaining import explain_slices, slices_to_explain, work
     from tinydnn.runs.explanation_files import require_no_explanations, write_explanations
@@ -52,33 +48,20 @@ def evaluate(
     folder = out or run
     require_no_explanations(folder, overwrite=overwrite)
     finished = open_finished(run, options, open_dataset(options))
-    chosen = [*_methods(finished.saved.model, methods), *BASELINES.values()]
+    model = finished.saved.model
+    compared = [*(methods_for(model) if method is None else named_methods(model, method)), *BASELINES.values()]
     explained, tests = [], slices_to_explain(finished, slices)
     with progress_bar("Explaining slices") as progress:
-        done, total = 0, work(tests, chosen)
+        done, total = 0, work(tests, compared)
 
         def advance() -> None:
             nonlocal done
             done += 1
             progress(done, total)
 
-        for method in chosen:
-            explained.append(explain_slices(tests, method, advance))
+        for one in compared:
+            explained.append(explain_slices(tests, one, advance))
     report = explanation_report(tests, explained)
     write_explanations(folder, report, overwrite=overwrite)
     print_explanations(report)
     say(f"Report and plots are in {folder}")
-
-
-def _methods(model: "Sequential", names: str | None) -> "list[Method]":
-    """The methods of these names, by default all that can explain the model."""
-    from tinydnn.explain import find_method, methods_for
-
-    if names is None:
-        return methods_for(model)
-    chosen = [find_method(name.strip()) for name in dict.fromkeys(names.split(","))]
-    for method in chosen:
-        if not method.supports(model):
-            known = ", ".join(method.name for method in methods_for(model))
-            raise InputError(f"--methods: expected some of {known}, which can explain this model, found {method.name}")
-    return chosen

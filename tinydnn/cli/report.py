@@ -55,10 +55,10 @@ def report(
 
 def _dataset(folder: Path, command: str) -> "Dataset | None":
     """The dataset of a run, or None and a line why there is none."""
-    from tinydnn.runs import FinetuneOptions, Options
     from tinydnn.runs.config import read_config
+    from tinydnn.runs.options import options_kind
 
-    kind = FinetuneOptions if command == FinetuneOptions.command else Options
+    kind = options_kind(command)
     config = read_config(folder, kind)
     try:
         dataset = open_dataset(kind(**config["options"]))

@@ -10,7 +10,7 @@ from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 from tinydnn.runs.config import read_config
 from tinydnn.runs.files import CONFIG, METRICS, MODEL
-from tinydnn.runs.options import FinetuneOptions, Options
+from tinydnn.runs.options import Options, options_kind
 from tinydnn.runs.partition import Partition, partition
 
 
@@ -46,6 +46,5 @@ def open_finished(folder: Path, options: Options, dataset: Dataset) -> FinishedR
 
 def _kind(config: Path) -> type[Options]:
     with suppress(ValueError, AttributeError):  # `read_config` says what is wrong
-        if json.loads(config.read_text()).get("command") == FinetuneOptions.command:
-            return FinetuneOptions
+        return options_kind(json.loads(config.read_text()).get("command"))
     return Options

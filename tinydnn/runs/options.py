@@ -169,3 +169,8 @@ class FinetuneOptions(Options):
     def learning_rate(self) -> float:
         """The peak of the schedule, at which the head learns; the layers of the network scale it by `lr / head_lr`."""
         return self.head_lr
+
+
+def options_kind(command: str) -> type[Options]:
+    """The kind of options of a run that this command trained."""
+    return FinetuneOptions if command == FinetuneOptions.command else Options

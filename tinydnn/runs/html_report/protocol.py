@@ -9,7 +9,7 @@ from tinydnn.runs.declarations import declarations
 from tinydnn.runs.html_report.page import percent
 from tinydnn.runs.html_report.results import Results
 from tinydnn.runs.html_report.section import Section
-from tinydnn.runs.options import FinetuneOptions, Options
+from tinydnn.runs.options import options_kind
 from tinydnn.words import count
 
 PATHS = ("weights", "recipe")  # shown by name, without the folder on the machine of the run
@@ -53,7 +53,7 @@ def protocol_rows(results: Results) -> dict[str, str]:
 
 def changed_options(results: Results) -> list[tuple[str, str, str]]:
     """Each option that differs from its default: its flag, its value and what it means."""
-    kind = _kind(results)
+    kind = options_kind(results.config["command"])
     declared, options = declarations(kind), results.options
     return [
         (f"--{declared[field.name].flag_of(field.name)}", _shown(field.name, value), declared[field.name].help)
@@ -66,7 +66,7 @@ def differing_options(runs: Sequence[Results]) -> list[dict[str, str]]:
     """For each run, the values of the options in which the runs differ, by flag."""
     found = []
     for results in runs:
-        declared = declarations(_kind(results))
+        declared = declarations(options_kind(results.config["command"]))
         found.append({declared[name].flag_of(name): _shown(name, value) for name, value in results.options.items()})
     flags = [flag for flag in dict.fromkeys(flag for options in found for flag in options) if flag != "data"]
     differing = [flag for flag in flags if len({options.get(flag) for options in found}) > 1]
@@ -93,10 +93,6 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def _kind(results: Results) -> type[Options]:
-    return FinetuneOptions if results.config["command"] == FinetuneOptions.command else Options
 
 
 def _split(split: dict[str, Any]) -> str:
