@@ -104,7 +104,7 @@ def row(split: str, name: str, runs: dict[tuple[str, str], list[Path]]) -> dict[
     model = NETWORKS[name][1](image_size=TRAINING["size"], seed=0)
     correct, patients = predictions(runs[split, name])
     reference, _ = predictions(runs[split, REFERENCE])
-    difference = correct - reference  # −1, 0 or 1 for each slice: the bootstrap of their mean
+    difference = correct - reference  # −1, 0 or 1 for each slice
     return {
         "network": name,
         "split": split,
@@ -112,7 +112,7 @@ def row(split: str, name: str, runs: dict[tuple[str, str], list[Path]]) -> dict[
         "accuracies": [report["accuracy"] for report in reports],
         "interval": metrics.bootstrap_interval(correct, patients),
         "difference": float(difference.mean()),
-        "difference_interval": None if name == REFERENCE else metrics.bootstrap_interval(difference, patients),
+        "difference_interval": None if name == REFERENCE else metrics.difference_interval(difference, patients),
         "patients_right": None if split == "slice" else [report["per_patient"]["mean_vote"] for report in reports],
         "slices": len(correct),
         "patients": len(set(patients.tolist())),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinydnn.metrics import bootstrap_interval, majority_vote, mean_vote, wilson_interval
+from tinydnn.metrics import bootstrap_interval, difference_interval, majority_vote, mean_vote, wilson_interval
 
 PATIENTS = np.array(["b", "a", "b", "a", "b", "c"])
 PROBABILITIES = np.array([[0.6, 0.4], [0.2, 0.8], [0.6, 0.4], [0.9, 0.1], [0.0, 1.0], [0.3, 0.7]])
@@ -69,7 +69,15 @@ def test_the_interval_of_a_score_is_that_of_its_mean():
     assert high - low == pytest.approx(2 * 1.96 * 2 / 200**0.5, rel=0.3)  # independent slices: that of a normal mean
 
 
-@pytest.mark.parametrize("metric", [mean_vote, majority_vote, bootstrap_interval])
+def test_the_interval_of_a_difference_is_the_bootstrap_whatever_the_values():
+    rng = np.random.default_rng(0)
+    differences, patients = rng.integers(-1, 2, 300), np.arange(300) // 5
+    assert difference_interval(differences, patients) == bootstrap_interval(differences, patients)
+    assert difference_interval(np.zeros(300), patients) == (0, 0)
+    assert difference_interval(np.ones(300), patients) == (1, 1)
+
+
+@pytest.mark.parametrize("metric", [mean_vote, majority_vote, bootstrap_interval, difference_interval])
 def test_a_patient_for_each_slice_is_required(metric):
     with pytest.raises(ValueError, match="expected one for each of 2 slices, at least 1, found 1"):
         metric(np.ones((1, 2)), np.array(["a", "b"]))

@@ -40,7 +40,7 @@ def nearest(
     skip_broken: choices.SkipBroken = False,
     threads: Threads = None,
 ) -> None:
-    """Show the slices of DATA whose features are nearest to those of an image: of the training set, if it is known."""
+    """Show the slices of DATA whose features are nearest to those of an image; only of training patients, if known."""
     from tinydnn import plots
     from tinydnn.checkpoint import load_model
     from tinydnn.checkpoint.images import prepare_image

@@ -59,11 +59,31 @@ def bootstrap_interval(
     Source: Field and Welsh, Bootstrapping clustered data, J. R. Stat. Soc. B 69 (2007).
     """
     p = _patient_indices("values", values, patients)
-    slices, sums = np.bincount(p), np.bincount(p, weights=values)
     if (values == 1).all() or not values.any():
-        return wilson_interval(len(slices) * bool(values.all()), len(slices))
-    rng = np.random.default_rng([seed, BOOTSTRAP_STREAM])
-    drawn = rng.integers(0, len(slices), (draws, len(slices)))
+        count = int(p.max()) + 1
+        return wilson_interval(count * bool(values.all()), count)
+    return _resampled_interval(values, p, draws, seed)
+
+
+def difference_interval(
+    differences: npt.NDArray[np.generic], patients: npt.NDArray[np.str_], *, draws: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % interval of a mean difference of two networks on the same slices, by the cluster bootstrap.
+
+    As `bootstrap_interval`, but where no slice differs it is (0, 0): Wilson's is for shares. differences: (N,), such as
+    −1, 0 or 1 for an answer that only the first, both or neither, or only the second has right. patients: (N,), PIDs.
+
+    Raises as `bootstrap_interval` does.
+    """
+    return _resampled_interval(differences, _patient_indices("differences", differences, patients), draws, seed)
+
+
+def _resampled_interval(
+    values: npt.NDArray[np.generic], p: npt.NDArray[np.intp], draws: int, seed: int
+) -> tuple[float, float]:
+    """The quantiles of a* in `bootstrap_interval`. p: (N,), the patient of each slice, from 0."""
+    slices, sums = np.bincount(p), np.bincount(p, weights=values)
+    drawn = np.random.default_rng([seed, BOOTSTRAP_STREAM]).integers(0, len(slices), (draws, len(slices)))
     low, high = np.quantile(sums[drawn].sum(axis=1) / slices[drawn].sum(axis=1), (0.025, 0.975))
     return float(low), float(high)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinydnn.errors import InputError
-from tinydnn.metrics import resampled_slices
+from tinydnn.metrics import difference_interval
 from tinydnn.runs.html_report import overlays
 from tinydnn.runs.html_report.page import render
 from tinydnn.runs.html_report.protocol import differing_options, machine_rows, protocol_rows
@@ -50,7 +50,7 @@ def same_test(first: Results, second: Results) -> bool:
     return bool(same_data) and slices[0] == slices[1]
 
 
-def paired_difference(first: Results, second: Results, *, draws: int = 2000) -> dict[str, Any]:
+def paired_difference(first: Results, second: Results) -> dict[str, Any]:
     """The difference of the accuracies of two runs on the same slices, second minus first, with its 95 % interval.
 
         d[n] = [second right on n] − [first right on n],    difference = Σ_n d[n] / N
@@ -62,15 +62,13 @@ def paired_difference(first: Results, second: Results, *, draws: int = 2000) -> 
     known = bool((first.patients != "").all())
     units = first.patients[order] if known else np.arange(len(order)).astype(str)
     d = after.astype(float) - before
-    counts = resampled_slices(units, draws=draws)
-    low, high = np.quantile((counts @ d) / counts.sum(axis=1), (0.025, 0.975))
     return {
         "both": int((before & after).sum()),
         "first": int((before & ~after).sum()),
         "second": int((~before & after).sum()),
         "neither": int((~before & ~after).sum()),
         "difference": float(d.mean()),
-        "interval": (float(low), float(high)),
+        "interval": difference_interval(d, units),
         "over": "patients" if known else "slices",
     }
 
