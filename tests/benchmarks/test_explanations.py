@@ -121,7 +121,7 @@ def test_networks_that_learn_random_labels_are_compared(learnable, tmp_path, mon
     monkeypatch.setattr(
         random_labels, "fit", lambda *arguments: shuffled.append(arguments[1].labels) or fit(*arguments)
     )
-    arguments = [str(tmp_path / "run"), "--slices", "16", "--methods", "saliency"]
+    arguments = [str(tmp_path / "run"), "--slices", "16", "--method", "saliency"]
     monkeypatch.setattr("sys.argv", ["random_labels.py", *arguments])
     random_labels.main()
     lines = capsys.readouterr().out.splitlines()
