@@ -74,6 +74,10 @@ def test_runs_on_the_same_slices_are_compared_slice_by_slice(results, compared):
     assert text.count('role="img"') == 6  # accuracies, two curves, three classes
 
 
+def test_runs_on_slices_of_one_class_are_compared(results, compared):
+    assert "B − A" in compared(results(slices=3, seed=1), results(slices=3, seed=2))
+
+
 def test_runs_on_other_slices_are_not_compared_slice_by_slice(results, compared):
     other = results(seed=2, files=[f"other-{n}.mat" for n in range(30)])
     text = compared(results(seed=1), other)

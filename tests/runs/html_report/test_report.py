@@ -162,6 +162,13 @@ def test_a_class_without_slices_and_a_run_without_errors_have_a_report(results):
     Page(report_page(replace(run, predictions=perfect), None))
 
 
+@pytest.mark.parametrize("slices", [1, 3])
+def test_a_test_set_of_one_class_has_a_report(results, slices):
+    run = results(slices=slices)
+    assert set(run.labels) == {0}
+    assert "or the only one, has no curve" in report_page(run, None)
+
+
 def test_the_gallery_shows_few_slices_of_any_one_patient(results):
     run = results(slices=90)
     mistakes, uncertain = worst_mistakes(run), least_certain(run)

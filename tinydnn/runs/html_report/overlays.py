@@ -64,7 +64,7 @@ def ranking(runs: Runs) -> Section:
     names = next(iter(runs.values())).class_names
     for k, name in enumerate(names):
         with svg.panel(width=3.6, height=3.6) as (figure, axes):
-            axes.plot([0, 1], [0, 1], color=svg.MUTED, linewidth=1, linestyle=(0, (1, 3)))
+            axes.plot([0, 1], [0, 1], color=svg.MUTED, linewidth=1, linestyle=(0, (1, 3)), label="chance")
             for i, (letter, results) in enumerate(runs.items()):
                 positive, scores = results.labels == k, results.probabilities[:, k]
                 row = areas(name, positive, scores, results.units)

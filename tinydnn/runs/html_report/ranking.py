@@ -14,7 +14,7 @@ def ranking(results: Results) -> Section:
     """The ROC curve of each class against the rest, and the areas with their intervals."""
     rows = []
     with svg.panel(width=3.9, height=3.9) as (figure, axes):
-        axes.plot([0, 1], [0, 1], color=svg.MUTED, linewidth=1, linestyle=(0, (1, 3)))
+        axes.plot([0, 1], [0, 1], color=svg.MUTED, linewidth=1, linestyle=(0, (1, 3)), label="chance")
         for k, name in enumerate(results.class_names):
             positive, scores = results.labels == k, results.probabilities[:, k]
             rows.append(areas(name, positive, scores, results.units))
