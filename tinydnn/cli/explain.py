@@ -10,7 +10,7 @@ import typer
 from tinydnn.cli.app import FAILED, app
 from tinydnn.cli.display import say
 from tinydnn.cli.help import Program
-from tinydnn.cli.images import Images, Model, find_files, prepared_images, shares
+from tinydnn.cli.images import Images, Model, find_files, prediction, prepared_images, require_class, shares
 from tinydnn.cli.outputs import Overwrite, pictures_of
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
@@ -73,21 +73,18 @@ def images(
 
     saved = load_model(model)
     methods = _methods(saved.model, method, layer)
-    known = saved.class_names
-    if label is not None and label not in known:
-        raise InputError(f"--class: expected one of {', '.join(known)}, found {label!r}")
+    require_class(label, saved)
     errors: list[dict[str, str]] = []
     files = list(find_files(images, errors))
     pictures = pictures_of(files, FOLDER if out is None and not as_json else out, overwrite=overwrite)
     documents = []
     for path, image in prepared_images(saved, files, errors, with_masks=True):
-        probabilities = dict(zip(known, saved.probabilities(image.x)[0].tolist(), strict=True))
-        best = max(probabilities, key=probabilities.__getitem__)
+        best, probabilities = prediction(saved, image)
         explained = best if label is None else label
-        findings = explain_image(saved.model, image.x, known.index(explained), methods, layer=layer)
+        findings = explain_image(saved.model, image.x, saved.class_names.index(explained), methods, layer=layer)
         picture = pictures.get(path)
         if picture is not None:
-            title = f"{path.name}: {best} ({shares(probabilities)})".replace("%", " %")
+            title = f"{path.name}: {best} ({shares(probabilities).replace('%', ' %')})"
             note = _note(saved, "" if explained == best else f"Explained: {explained}, not the predicted class.")
             figure = plots.explanation(
                 image=image.pixels, findings=findings, mask=image.mask, title=_printable(title), note=note

@@ -7,7 +7,7 @@ import typer
 
 from tinydnn.cli.display import say
 from tinydnn.cli.explain import explain
-from tinydnn.cli.images import Model
+from tinydnn.cli.images import Model, require_class
 from tinydnn.cli.outputs import Overwrite, Picture, require_picture
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.threads import Threads
@@ -44,13 +44,12 @@ def maximise(
         raise InputError("--class, --layer, --channel: expected a class, or a layer with a channel, found another mix")
     require_picture(out, overwrite=overwrite)
     saved = load_model(model)
-    names = saved.class_names
-    if label is not None and label not in names:
-        raise InputError(f"--class: expected one of {', '.join(names)}, found {label!r}")
+    require_class(label, saved)
     if layer is not None and channel is not None:
         network, targets = layers_up_to(saved.model, layer), {f"{layer}, channel {channel}": channel}
     else:
-        network, targets = saved.model, {name: names.index(name) for name in ([label] if label else names)}
+        known = saved.class_names
+        network, targets = saved.model, {name: known.index(name) for name in ([label] if label else known)}
     black, white = (saved.normalise(np.full((1, 1, 1, 1), pixel, np.uint8))[0, :, 0, 0] for pixel in (0, 255))
     results = {}
     with progress_bar("Maximising") as progress:

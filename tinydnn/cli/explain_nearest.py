@@ -9,7 +9,7 @@ import typer
 from tinydnn.cli import choices
 from tinydnn.cli.display import say, say_skipped
 from tinydnn.cli.explain import explain
-from tinydnn.cli.images import Model, shares
+from tinydnn.cli.images import Model, prediction, shares
 from tinydnn.cli.outputs import Overwrite, Picture, require_picture
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.threads import Threads
@@ -56,8 +56,7 @@ def nearest(
     require_picture(out, overwrite=overwrite)
     saved = load_model(model)
     query = prepare_image(saved, image, with_mask=True)
-    probabilities = dict(zip(saved.class_names, saved.probabilities(query.x)[0].tolist(), strict=True))
-    best = max(probabilities, key=probabilities.__getitem__)
+    best, probabilities = prediction(saved, query)
     prefix = before_classifier(saved.model)
     with progress_bar("Preparing slices") as progress:
         dataset = Dataset.open(

@@ -46,6 +46,18 @@ def prepared_images(
         yield path, image
 
 
+def prediction(saved: "SavedModel", image: "PreparedImage") -> tuple[str, dict[str, float]]:
+    """The predicted class of an image, and the probability of each class."""
+    probabilities = dict(zip(saved.class_names, saved.probabilities(image.x)[0].tolist(), strict=True))
+    return max(probabilities, key=probabilities.__getitem__), probabilities
+
+
+def require_class(label: str | None, saved: "SavedModel") -> None:
+    """Raise `InputError` unless --class is one of the model's classes, or not given."""
+    if label is not None and label not in saved.class_names:
+        raise InputError(f"--class: expected one of {', '.join(saved.class_names)}, found {label!r}")
+
+
 def shares(probabilities: dict[str, float]) -> str:
     """The probabilities of the classes as text: glioma 96.1%, pituitary 3.9%."""
     return ", ".join(f"{label} {share:.1%}" for label, share in probabilities.items())

@@ -11,7 +11,7 @@ import typer
 
 from tinydnn.cli.app import FAILED, app
 from tinydnn.cli.display import say
-from tinydnn.cli.images import Images, Model, find_files, prepared_images, shares
+from tinydnn.cli.images import Images, Model, find_files, prediction, prepared_images, shares
 from tinydnn.errors import InputError
 from tinydnn.words import NOT_MEDICAL
 
@@ -66,5 +66,4 @@ def _predictions(
     Each image is a batch of its own: in a larger one, the last bits of its probabilities would depend on the others.
     """
     for path, image in prepared_images(saved, find_files(images, errors), errors):
-        probabilities = dict(zip(saved.class_names, saved.probabilities(image.x)[0].tolist(), strict=True))
-        yield path, max(probabilities, key=probabilities.__getitem__), probabilities
+        yield path, *prediction(saved, image)
