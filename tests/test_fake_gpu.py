@@ -1,10 +1,12 @@
 """The code that needs CuPy, with a strict stand-in for it, so that no line runs for the first time on a real GPU."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, special
 
 from tinydnn import SGD, ops
 from tinydnn.backend import array_module, device_of, to_device, use_device
@@ -17,7 +19,7 @@ from tinydnn.explain import METHODS, methods_for
 from tinydnn.explain.baselines import BASELINES
 from tinydnn.gradcheck.cases import CASES
 from tinydnn.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d, RegionVote, ReLU, Sequential
-from tinydnn.models import baseline_cnn
+from tinydnn.models import attention_cnn, baseline_cnn, vit_tiny
 from tinydnn.training.gpu_feed import StreamedFeed, make_feed
 from tinydnn.training.gpu_step import GpuStep
 
@@ -123,6 +125,27 @@ def test_the_peak_is_that_of_random_numbers(cupy, monkeypatch):
     gpu_peaks(side=64, copied=1 << 16)
     assert all(len(np.unique(matrix)) > matrix.size // 2 for matrix in multiplied)
     assert not np.array_equal(multiplied[0], multiplied[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "name"), [(attention_cnn, "attention"), (vit_tiny, "attention"), (vit_tiny, "saliency")]
+)
+def test_a_network_that_attends_is_explained_through_cupy_as_on_the_cpu(make, name, cupy, monkeypatch):
+    calls = []
+
+    def erf(x):
+        calls.append("erf")
+        return cupy.asarray(special.erf(x.get()))
+
+    monkeypatch.setitem(sys.modules, "cupyx.scipy", SimpleNamespace(special=SimpleNamespace(erf=erf)))
+    model = make(image_size=32)
+    x, classes = np.random.default_rng(2).standard_normal((2, 1, 32, 32)).astype(np.float32), np.array([2, 0])
+    expected = METHODS[name].attribute(model, x, classes)
+    model.to("cuda")
+    attributions = METHODS[name].attribute(model, to_device(x, "cuda"), to_device(classes, "cuda"))
+    assert isinstance(attributions, cupy.ndarray)
+    assert bool(calls) == (make is vit_tiny)
+    np.testing.assert_allclose(attributions.get(), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("name", BASELINES)
