@@ -6,8 +6,8 @@ import pytest
 from tinydnn.explain.baselines import BASELINES
 from tinydnn.explain.methods import METHODS
 from tinydnn.explain.sanity import cascade, compare_networks, mean_rank_correlation, randomisations
-from tinydnn.layers import BatchNorm2d, Conv2d, Linear, Parameter, Sequential
-from tinydnn.models import adapted, baseline_cnn, batchnorm_cnn
+from tinydnn.layers import AttentionPool2d, BatchNorm2d, Conv2d, Linear, Parameter, Sequential
+from tinydnn.models import adapted, attention_cnn, baseline_cnn, batchnorm_cnn
 from tinydnn.models.regions import region_cnn
 
 NETWORKS = {
@@ -88,6 +88,19 @@ def test_batch_normalisation_starts_with_initial_moments():
     assert {key: value.tolist() for key, value in state.items()} == {
         "gamma": [1], "beta": [0], "running_mean": [0], "running_var": [1]
     }  # fmt: skip
+
+
+def test_weights_that_begin_as_zeros_become_random_numbers_of_the_trained_size():
+    """With zeros the map of attention pooling would be constant, and would pass whatever it shows."""
+    model = attention_cnn(image_size=32)
+    pooling = next(layer for layer in model.layers if isinstance(layer, AttentionPool2d))
+    pooling.weight.value = np.random.default_rng(1).normal(0, 3, pooling.weight.value.shape).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((2, 1, 32, 32)).astype(np.float32)
+    *_, (_, randomised) = randomisations(model)
+    weight = next(layer for layer in randomised.layers if isinstance(layer, AttentionPool2d)).weight.value
+    assert weight.dtype == np.float32
+    assert 2 < weight.std() < 4
+    assert (np.ptp(METHODS["attention"].maps(randomised, x, np.zeros(2, int)), axis=(1, 2)) > 0).all()
 
 
 def test_parameters_of_a_layer_that_contains_others_are_randomised_too():

@@ -104,9 +104,16 @@ def _learning_layers(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Laye
 
 
 def _reset(layer: Layer, rng: np.random.Generator) -> None:
-    """Give the layer new initial parameters, and in batch normalisation the initial moments."""
+    """Give the layer new initial parameters, and in batch normalisation the initial moments.
+
+    Weights that begin as a constant, such as those of `AttentionPool2d`, would make maps constant, which says nothing
+    about the method: they become normal random numbers with the standard deviation of the trained ones.
+    """
     random = {"rng": rng} if "rng" in inspect.signature(type(layer)).parameters else {}
     as_built: Layer = type(layer)(**layer.config(), **random)
     for name, member in vars(layer).items():
         if isinstance(member, Parameter | Buffer):
-            member.value = array_module(member.value).asarray(getattr(as_built, name).value, member.value.dtype)
+            initial = getattr(as_built, name).value
+            if name == "weight" and np.ptp(initial) == 0:
+                initial = float(member.value.std()) * rng.standard_normal(initial.shape)
+            member.value = array_module(member.value).asarray(initial, member.value.dtype)
