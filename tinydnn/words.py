@@ -1,6 +1,7 @@
 """Words that messages, labels and reports share."""
 
 NOT_MEDICAL = "Not a medical device: for study only, never for a diagnosis."
+LEARNED_FROM_MASKS = "The network has learned from tumour masks where to look."
 
 
 def count(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from tinydnn import ops
 from tinydnn.gradcheck import gradcheck
-from tinydnn.models import MODELS, baseline_cnn, region_cnn
+from tinydnn.models import MODELS, REGION_NETWORKS, baseline_cnn, region_cnn
 from tinydnn.optim import SGD
 from tinydnn.training import loss
 from tinydnn.training.region_targets import region_targets
@@ -30,6 +30,7 @@ def test_only_region_networks_learn_from_masks():
         "baseline": False, "batchnorm": False, "regions": True, "large-regions": True, "attention": False,
         "vit-tiny": False,
     }  # fmt: skip
+    assert [name for name, make in MODELS.items() if loss.has_region_head(make(image_size=16))] == [*REGION_NETWORKS]
 
 
 def test_the_image_loss_is_the_cross_entropy():

@@ -21,8 +21,9 @@ MODELS: dict[str, Callable[..., Sequential]] = {
     "attention": attention_cnn,
     "vit-tiny": vit_tiny,
 }
+REGION_NETWORKS = ("regions", "large-regions")  # those of `MODELS` that learn from tumour masks
 
 __all__ = [
-    "CHANNELS", "HEADS", "MODELS", "NETWORKS", "Network", "adapted", "alexnet", "attention_cnn", "baseline_cnn",
-    "batchnorm_cnn", "large_region_cnn", "region_cnn", "squeezenet1_1", "vgg16", "vit_tiny",
+    "CHANNELS", "HEADS", "MODELS", "NETWORKS", "REGION_NETWORKS", "Network", "adapted", "alexnet", "attention_cnn",
+    "baseline_cnn", "batchnorm_cnn", "large_region_cnn", "region_cnn", "squeezenet1_1", "vgg16", "vit_tiny",
 ]  # fmt: skip

@@ -7,15 +7,16 @@ from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from tinydnn.errors import InputError
 from tinydnn.explain import find_method
 from tinydnn.runs import Options, Run
 from tinydnn.runs.html_report import write_report
-from tinydnn.runs.html_report.curves import curves
+from tinydnn.runs.html_report.curves import _top, curves
 from tinydnn.runs.html_report.gallery import PER_PATIENT, least_certain, worst_mistakes
-from tinydnn.runs.html_report.protocol import changed_options
+from tinydnn.runs.html_report.protocol import changed_options, protocol_rows
 from tinydnn.runs.html_report.report import report_page
 from tinydnn.training.protocol import Step, Validation
 
@@ -139,6 +140,27 @@ def test_a_report_that_fails_is_reported_and_does_not_lose_the_run(run_folder, t
     with pytest.warns(UserWarning, match=r"report\.html could not be written: KeyError\('broken'\)"):
         run.finish()
     assert run.complete
+
+
+@pytest.mark.parametrize(
+    ("held_out", "top"), [([0.5], 1.05), ([1.5, 0.5], 1.575), ([50.0, 0.5], 5.25), ([float("nan")], 1.05), ([], 1.05)]
+)
+def test_losses_after_an_epoch_fit_into_the_plot_unless_they_would_flatten_it(held_out, top):
+    assert _top(np.ones(9), np.array(held_out)) == pytest.approx(top)
+
+
+@pytest.mark.parametrize(
+    ("model", "cropped", "expected"),
+    [
+        ("baseline", False, "not learned from; not used in testing"),
+        ("regions", False, "the network learns from them where to look; not used in testing"),
+        ("baseline", True, "not learned from; the slices are cropped by them, at test time too"),
+    ],
+)
+def test_the_protocol_says_what_masks_are_used_for(results, model, cropped, expected):
+    run = results(mask_used_at_test=cropped)
+    run.config["options"]["model"] = model
+    assert protocol_rows(run)["Tumour masks"] == expected
 
 
 def test_slices_of_patients_in_training_are_named(results):

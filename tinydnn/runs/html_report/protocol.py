@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from tinydnn.models import REGION_NETWORKS
 from tinydnn.runs.declarations import declarations
 from tinydnn.runs.html_report.page import percent
 from tinydnn.runs.html_report.results import Results
@@ -39,6 +40,7 @@ def protocol_rows(results: Results) -> dict[str, str]:
         "Seed": str(split["seed"]),
         "Image": f"{options['size']} × {options['size']} pixels, crop: {options['crop']}",
         "Network": options["model"] + (f", pretrained, head: {options['head']}" if "head" in options else ""),
+        "Tumour masks": _masks(options["model"], used_at_test=metrics["mask_used_at_test"]),
         "Training": (
             f"{count(options['epochs'], 'epoch')} of {count(config['iterations_per_epoch'], 'iteration')}, "
             f"{options['batch_size']} slices each, with {options['optimizer']}"
@@ -99,6 +101,12 @@ def _split(split: dict[str, Any]) -> str:
     if split["fold"]:
         return f"by {split['split']}, fold {split['fold']} of {split['folds']}"
     return f"by {split['split']}, {percent(split['test_fraction'])} to test"
+
+
+def _masks(model: str, *, used_at_test: bool) -> str:
+    training = "the network learns from them where to look" if model in REGION_NETWORKS else "not learned from"
+    testing = "the slices are cropped by them, at test time too" if used_at_test else "not used in testing"
+    return f"{training}; {testing}"
 
 
 def _validation(split: dict[str, Any], best: dict[str, Any] | None) -> str:
