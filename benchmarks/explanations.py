@@ -18,7 +18,9 @@ from typing import Any
 from readme import RESULTS, update_table
 
 from tinydnn.explain.mask_scores import MASK_SCORES
+from tinydnn.models import REGION_NETWORKS
 from tinydnn.storage import atomic_write
+from tinydnn.words import LEARNED_FROM_MASKS
 
 JSON, TABLE = "explanations.json", "explanations.md"
 Row = dict[str, Any]
@@ -44,6 +46,7 @@ def section(report: Row) -> list[str]:
     protocol = report["protocol"]
     crop = "" if protocol["crop"] == "none" else f", crop {protocol['crop']}"
     scores = [score.title for score in MASK_SCORES]
+    masks = f" {LEARNED_FROM_MASKS}" if report["model"] in REGION_NETWORKS else ""
     kind = "synthetic slices" if report["data"]["synthetic"] else "slices"
     return [
         f"## {report['recipe'] or report['model']}, {protocol['size']} pixels{crop}",
@@ -54,7 +57,7 @@ def section(report: Row) -> list[str]:
         f"{100 * report['mask_share']:.1f} % of the pixels. Deletion and insertion: areas below the curves. Random: "
         "rank correlation of the maps with those of the network whose last layer has random weights, and whose layers "
         "all have; in brackets that of two random networks. A method fails if the second is "
-        f"{report['strong_correlation']} or more.",
+        f"{report['strong_correlation']} or more.{masks}",
         "",
         f"| method | slices | {' | '.join(scores)} | deletion | insertion | random: last, all (two) | sanity "
         "| s per slice |",
@@ -94,7 +97,10 @@ def mean(score: Row) -> str:
 def overview(reports: list[Row]) -> str:
     """Average precision in %, a line for each method and a column for each network."""
     titles = {entry["name"]: entry_title(entry) for report in reports for entry in report["methods"]}
-    networks = [f"{report['recipe'] or report['model']}" for report in reports]
+    networks = [
+        f"{report['recipe'] or report['model']}{', learned from masks' if report['model'] in REGION_NETWORKS else ''}"
+        for report in reports
+    ]
     found = [{entry["name"]: entry["scores"]["all"]["average_precision"] for entry in r["methods"]} for r in reports]
     lines = [f"| average precision % | {' | '.join(networks)} |", f"|---|{'---|' * len(networks)}"]
     for name, title in sorted(titles.items(), key=lambda item: item[1].startswith("*")):

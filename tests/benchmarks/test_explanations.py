@@ -61,6 +61,9 @@ def test_a_section_has_the_protocol_and_a_line_for_each_method():
     cells = " | ".join(["25.0 (20.0 to 30.1)"] * 6)
     assert rise == f"| RISE | 64, 60, 2 | {cells} | 0.90, 0.61 (0.50) | failed | 1.235 |"
     assert chance.startswith("| *Chance* |")
+    assert protocol.endswith(" 0.5 or more. The network has learned from tumour masks where to look.")
+    assert "fast, learned from masks |" in explanations.overview([REPORT])
+    assert "masks" not in explanations.overview([REPORT | {"model": "baseline"}])
     assert head.count("|") == rule.count("|") == rise.count("|")
 
 
@@ -84,7 +87,7 @@ def test_the_overview_has_a_line_for_each_method_and_a_column_for_each_network()
 
     other = {**REPORT, "recipe": None, "methods": [{**ENTRY, "name": "saliency", "title": "Saliency"}]}
     assert explanations.overview([REPORT, other]).splitlines() == [
-        "| average precision % | fast | regions |",
+        "| average precision % | fast, learned from masks | regions, learned from masks |",
         "|---|---|---|",
         "| RISE | 25.0 (20.0 to 30.1) | - |",
         "| Saliency | - | 25.0 (20.0 to 30.1) |",

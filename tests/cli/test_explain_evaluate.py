@@ -75,8 +75,27 @@ def test_tables_are_printed_with_methods_and_baselines(explained):
     folder, printed = explained
     for words in ("Saliency", "Grad-CAM", "baselines:", "Edge detector", "pointing game", "right answers", "failed"):
         assert words in printed
+    assert "learned from tumour masks" not in printed
     assert printed.splitlines()[-1] == f"Report and plots are in {folder}"
     assert sorted(path.name for path in folder.iterdir()) == sorted(EXPLANATIONS)
+
+
+def test_the_number_of_slices_of_every_group_is_printed(explained, report):
+    whole = report["methods"][0]["scores"]
+    (line,) = [line for line in explained[1].splitlines() if line.startswith("Slices: ")]
+    groups = {**whole["by_class"], "right answers": whole["right"], "wrong answers": whole["wrong"]}
+    expected = [f"{name} {group['slices'] if group else 0}" for name, group in groups.items()]
+    assert line == f"Slices: {', '.join(expected)}"
+
+
+def test_a_network_that_has_learned_from_masks_is_called_that(report, capsys):
+    from tinydnn.cli.explanation_tables import print_explanations
+    from tinydnn.runs.explanation_files import _notes
+
+    regions = report | {"model": "regions"}
+    print_explanations(regions)
+    for text in (capsys.readouterr().out, *_notes(regions).values()):
+        assert "The network has learned from tumour masks where to look." in text
 
 
 def test_the_same_command_gives_the_same_report(command, trained, report, tmp_path, no_plots):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinydnn.cli.display import say
-from tinydnn.runs.explanation_files import describe
+from tinydnn.runs.explanation_files import describe, mask_notes
 
 Entry = dict[str, Any]
 
@@ -17,7 +17,7 @@ def print_explanations(report: Entry) -> None:
     say(describe(report))
     say(
         f"The predicted class is explained; the masks cover {100 * report['mask_share']:.1f} % of the pixels. "
-        f"In brackets 95 % intervals over {protocol['interval_over']}."
+        f"In brackets 95 % intervals over {protocol['interval_over']}.{mask_notes(report)}"
     )
     if protocol["slices_without_mask"]:
         say(f"Left out: {protocol['slices_without_mask']} test slices whose mask has no pixel")
@@ -29,6 +29,10 @@ def print_explanations(report: Entry) -> None:
         methods,
     )
     say("\nEnergy inside the mask, by class of the tumour and by the network's answer, %")
+    whole = next(entry for entry in methods if not _on_subset(entry, report))
+    sizes = {**whole["scores"]["by_class"], **_answers(whole)}
+    numbers = (f"{name} {group['slices'] if group else 0}" for name, group in sizes.items())
+    say(f"Slices: {', '.join(numbers)}")
     groups = [{**entry["scores"]["by_class"], **_answers(entry)} for entry in methods]
     _print(list(groups[0]), [[_mean(group, "energy_inside") for group in row.values()] for row in groups], methods)
     say(

@@ -5,9 +5,10 @@ from typing import Any
 
 from tinydnn import plots
 from tinydnn.errors import InputError
+from tinydnn.models import REGION_NETWORKS
 from tinydnn.runs import files
 from tinydnn.runs.evaluation import MASK_NOTE
-from tinydnn.words import count
+from tinydnn.words import LEARNED_FROM_MASKS, count
 
 PLOTS = {
     "explanations.png": plots.explanation_scores,
@@ -50,25 +51,31 @@ def describe(report: dict[str, Any]) -> str:
     )
 
 
+def mask_notes(report: dict[str, Any]) -> str:
+    """Sentences, each after a space, on what the network knows of the masks: in training, and in testing."""
+    learned = f" {LEARNED_FROM_MASKS}" if report["model"] in REGION_NETWORKS else ""
+    return learned + (f" {MASK_NOTE}" if report["protocol"]["mask_used_at_test"] else "")
+
+
 def _notes(report: dict[str, Any]) -> dict[str, str]:
     """What each plot shows, and on how many slices."""
     protocol, curves = report["protocol"], report["methods"][0]["faithfulness"]
-    crop = f" {MASK_NOTE}" if protocol["mask_used_at_test"] else ""
+    masks = mask_notes(report)
     return {
         "explanations.png": (
             "The predicted class is explained. Means over slices with 95 % intervals over "
             f"{protocol['interval_over']}. The masks cover {100 * report['mask_share']:.1f} % of the pixels. Grey: "
-            f"baselines, which know nothing of the network.{crop}"
+            f"baselines, which know nothing of the network.{masks}"
         ),
         "explanations-faithfulness.png": (
             f"The probability of the class, the mean over {count(curves['slices'], 'slice')}, while the most relevant "
             "pixels are removed or inserted. Removed pixels become 0, the mean of the normalised images; insertion "
             "begins with the blurred image. Above a panel are the areas below deletion, small if the map is faithful, "
-            f"and insertion, large then.{crop}"
+            f"and insertion, large then.{masks}"
         ),
         "explanations-sanity.png": (
             "The correlation of the maps with those of the trained network, while its layers get random weights from "
             "the last to the first; means over slices. A method fails if the maps of the wholly random network "
-            f"correlate by {report['strong_correlation']} or more (dashed). Cross: maps of two random networks.{crop}"
+            f"correlate by {report['strong_correlation']} or more (dashed). Cross: maps of two random networks.{masks}"
         ),
     }
