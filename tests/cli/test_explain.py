@@ -10,7 +10,7 @@ from PIL import Image
 
 from tinydnn.checkpoint import SavedModel, load_model, save_model
 from tinydnn.checkpoint.images import prepare_image
-from tinydnn.cli.explain import named_methods
+from tinydnn.cli.explain import METHOD_HELP, named_methods
 from tinydnn.data.crop import Crop
 from tinydnn.data.normalise import TORCHVISION, Normalisation
 from tinydnn.explain import METHODS, methods_for
@@ -42,8 +42,10 @@ def save(path, model, normalise=PLAIN, **options):
 def test_a_picture_and_the_lines_of_an_image(command, trained, slices, here):
     result = command("explain", trained.model, slices / "1.mat", "--method", "grad-cam, saliency")
     assert (result.status, result.err) == (0, "")
-    heading, *lines, picture, note = result.out.splitlines()
+    heading, pixels, *lines, picture, note = result.out.splitlines()
     assert heading.startswith(f"{slices / '1.mat'}: ")
+    share = prepare_image(load_model(trained.model), slices / "1.mat", with_mask=True).mask.mean()
+    assert pixels == f"  16 × 16 pixels, {share:.1%} of them inside the tumour"
     assert [line.split("  ")[1] for line in lines] == ["Grad-CAM", "Saliency"]
     assert all("maximum at row" in line or "no relevance anywhere" in line for line in lines)
     assert picture == "  picture: explanations/1.png"
@@ -100,6 +102,7 @@ def test_an_image_without_mask_has_no_share(command, trained, slices, here):
     for name, explanation in zip(names, json.loads(result.out)["explanations"], strict=True):
         found = explanation["methods"]["saliency"]
         assert (found["share_in_tumour"], found["maximum_in_tumour"]) == (None, None), name
+        assert (explanation["pixels"], explanation["tumour_share"]) == ([16, 16], None), name
     assert "inside" not in command("explain", trained.model, "grey.png").out
 
 
@@ -143,6 +146,20 @@ def test_by_default_up_to_four_methods_that_can_explain_the_model(command, slice
         assert len(used) == 4
         assert used <= {method.name for method in methods_for(load_model(path).model)}
         assert ("regions" in used, "grad-cam" in used) == (name == "regions", name != "linear")
+
+
+def test_a_network_that_has_learned_from_masks_is_called_that(command, slices, here):
+    for name, path in models(here).items():
+        arguments = ["explain", path, slices / "1.mat", "--method", "saliency", "--out", f"{name}.svg"]
+        learned = name == "regions"
+        assert ("The network has learned from tumour masks" in command(*arguments).out) == learned
+        assert ("learned from tumour masks" in (here / f"{name}.svg").read_text()) == learned
+        document = json.loads(command(*arguments, "--json", "--overwrite").out)["explanations"][0]
+        assert document["learned_from_masks"] == learned
+
+
+def test_the_help_names_every_method():
+    assert METHOD_HELP.split(": ")[1].split(";")[0].split(", ") == list(METHODS)
 
 
 def test_a_cam_of_a_model_without_convolution_is_refused_in_one_line(command, slices, here):

@@ -34,7 +34,9 @@ def test_explanation(mask, count, masked):
     )
     drawn = draw(figure)
     assert problems(drawn) == []
-    assert ("in the tumour" in " ".join(drawn.words)) == masked
+    words = " ".join(drawn.words)
+    assert ("in the tumour" in words) == masked
+    assert (f"the tumour mask, {100 * mask.mean():.1f} % of the pixels" in " ".join(words.split())) == masked
     *cells, _ = [axes.get_window_extent() for axes in figure.axes]  # the last axes are the colour bar
     assert len(cells) == count + 1
     assert len({(round(cell.width), round(cell.height)) for cell in cells}) == 1

@@ -14,7 +14,7 @@ from tinydnn.cli.images import Images, Model, find_files, prediction, prepared_i
 from tinydnn.cli.outputs import Overwrite, pictures_of
 from tinydnn.cli.threads import Threads
 from tinydnn.errors import InputError
-from tinydnn.words import NOT_MEDICAL
+from tinydnn.words import LEARNED_FROM_MASKS, NOT_MEDICAL
 
 if TYPE_CHECKING:
     from tinydnn.checkpoint import SavedModel
@@ -31,6 +31,11 @@ PREFERRED = (
     "saliency",
 )  # fmt: skip
 
+METHOD_HELP = (
+    "Methods, separated by commas: saliency, gradient-x-input, guided-backprop, smooth-grad, integrated-gradients, "
+    "grad-cam, grad-cam++, layer-cam, occlusion, rise, regions, attention; by default up to four."
+)
+
 explain = Program(help="Show why a model answers as it does, and what is inside it.", default="images")
 app.add_typer(explain, name="explain")
 
@@ -46,7 +51,7 @@ app.add_typer(explain, name="explain")
 def images(
     model: Model,
     images: Images,
-    method: Annotated[str | None, typer.Option(help="Methods, separated by commas; by default up to four.")] = None,
+    method: Annotated[str | None, typer.Option(help=METHOD_HELP)] = None,
     layer: Annotated[str | None, typer.Option(help="Layer of the methods that take one, such as grad-cam.")] = None,
     label: Annotated[
         str | None, typer.Option("--class", help="Class to explain; by default the predicted one.")
@@ -64,12 +69,14 @@ def images(
 ) -> None:
     """Draw what each method finds relevant in an image, over the slice: a picture for each image.
 
-    Prints the position of each map's maximum and, where a .mat file has the tumour's mask, the share of the relevance
-    inside it. An image that cannot be read gets a line on standard error; the exit status is then 2.
+    Prints the position of each map's maximum, in pixels from 0 of the image as the model takes it, and, where a .mat
+    file has the tumour's mask, the share of the relevance inside it. An image that cannot be read gets a line on
+    standard error; the exit status is then 2.
     """
     from tinydnn import plots
     from tinydnn.checkpoint import load_model
     from tinydnn.explain.explanation import explain_image
+    from tinydnn.training.loss import has_region_head
 
     saved = load_model(model)
     methods = _methods(saved.model, method, layer)
@@ -84,7 +91,7 @@ def images(
         findings = explain_image(saved.model, image.x, saved.class_names.index(explained), methods, layer=layer)
         picture = pictures.get(path)
         if picture is not None:
-            title = f"{path.name}: {best} ({shares(probabilities).replace('%', ' %')})"
+            title = f"{path.name}: predicted {best} ({shares(probabilities).replace('%', ' %')})"
             note = _note(saved, "" if explained == best else f"Explained: {explained}, not the predicted class.")
             figure = plots.explanation(
                 image=image.pixels, findings=findings, mask=image.mask, title=_printable(title), note=note
@@ -93,6 +100,8 @@ def images(
         documents.append(
             {
                 "file": str(path), "prediction": best, "probabilities": probabilities, "explained": explained,
+                "pixels": image.pixels.shape, "tumour_share": None if image.mask is None else float(image.mask.mean()),
+                "learned_from_masks": has_region_head(saved.model),
                 "picture": None if picture is None else str(picture), "methods": _document(findings, image),
             }
         )  # fmt: skip
@@ -134,8 +143,11 @@ def _methods(model: "Sequential", names: str | None, layer: str | None) -> list[
 
 
 def _note(saved: "SavedModel", note: str) -> str:
+    from tinydnn.training.loss import has_region_head
+
     views = f"The probabilities are of {saved.views} views, the maps of the image itself." if saved.views > 1 else ""
-    return f"{note} {views}".strip()
+    masks = LEARNED_FROM_MASKS if has_region_head(saved.model) else ""
+    return " ".join(text for text in (note, views, masks) if text)
 
 
 def _printable(text: str) -> str:
@@ -161,10 +173,20 @@ def _hit(finding: "Finding", image: "PreparedImage") -> bool | None:
     return None if image.mask is None or finding.maximum is None else bool(image.mask[finding.maximum])
 
 
+def _pixels(document: dict[str, Any]) -> str:
+    """The pixels that positions count, the share of the tumour, and whether the model has learned where it is."""
+    height, width = document["pixels"]
+    text = f"{height} × {width} pixels"
+    if document["tumour_share"] is not None:
+        text += f", {document['tumour_share']:.1%} of them inside the tumour"
+    return f"{text}. {LEARNED_FROM_MASKS}" if document["learned_from_masks"] else text
+
+
 def _say(document: dict[str, Any], findings: Sequence["Finding"], image: "PreparedImage") -> None:
     """Print the class of an image, and a line for each method."""
     explained = "" if document["explained"] == document["prediction"] else f"; explained: {document['explained']}"
     say(f"{document['file']}: {document['prediction']} ({shares(document['probabilities'])}){explained}")
+    say(f"  {_pixels(document)}")
     width = max(len(finding.title) for finding in findings)
     for finding in findings:
         if finding.maximum is None:

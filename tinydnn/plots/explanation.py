@@ -32,7 +32,10 @@ def explanation(
     """
     notes = [note, "The cross marks the maximum. max*: the 99.5th percentile of a map."]
     if mask is not None:
-        notes.append("The outline is the tumour mask; the share below a map is the relevance inside it.")
+        notes.append(
+            f"The outline is the tumour mask, {100 * mask.mean():.1f} % of the pixels; the share below a map is the "
+            "relevance inside it."
+        )
     with canvas.style():
         count = len(findings) + 1
         columns = min(count, COLUMNS)
