@@ -83,6 +83,7 @@ def test_the_nearest_slices_are_of_training_patients(command, here):
     distances = [float(line.split()[0]) for line in neighbours]
     assert distances == sorted(distances)
     assert sum(int(part.split()[0]) for part in lines[9].split(", ")) == 7
+    assert lines[-1] == "Not a medical device: for study only, never for a diagnosis."
 
 
 def test_slices_of_other_patients_are_not_searched(command, here, learnable):
@@ -133,11 +134,14 @@ def test_unknown_training_patients_are_said(command, here):
         ("filters model.h5 --layer 01-relu", "layer 01-relu: expected a convolution (00-conv2d, 03-conv2d"),
         ("filters model.h5 slices", "slices"),
         ("maximise model.h5 --class cat", "--class: expected one of meningioma, glioma, pituitary, found 'cat'"),
-        ("maximise model.h5 --layer 01-relu", "--class, --layer, --channel: expected a class, or a layer with a"),
+        (
+            "maximise model.h5 --layer 01-relu",
+            "--class, --layer, --channel: expected a class, or a layer with a channel, found --layer",
+        ),
         ("maximise model.h5 --channel 1", "--class, --layer, --channel: expected a class, or a layer with a"),
         (
             "maximise model.h5 --class glioma --layer 01-relu --channel 1",
-            "--class, --layer, --channel: expected a class",
+            "--class, --layer, --channel: expected a class, or a layer with a channel, found --class and --layer and",
         ),
         ("maximise model.h5 --layer 01-relu --channel 16", "channel: expected 0 to 15, found 16"),
         ("maximise model.h5 --layer 01-relu --channel -1", "channel: expected 0 to 15, found -1"),
@@ -147,7 +151,7 @@ def test_unknown_training_patients_are_said(command, here):
         ("nearest model.h5 text.png slices", "text.png: expected a PNG or JPEG image, found something else"),
         ("nearest model.h5 slices/1.mat slices --metric l7", "--metric: expected one of cosine, euclidean, found 'l7'"),
         ("nearest model.h5 slices/1.mat slices -n 0", "-n"),
-        ("nearest model.h5 slices/1.mat few -n 4", "neighbours: expected 1 to 3, the number of slices, found 4"),
+        ("nearest model.h5 slices/1.mat few -n 4", "-n: expected at most 3, the number of slices to search, found 4"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(command, here, line, message):

@@ -41,7 +41,10 @@ def maximise(
     from tinydnn.explain.maximise import maximise as ascend
 
     if (layer is None) != (channel is None) or (layer is not None and label is not None):
-        raise InputError("--class, --layer, --channel: expected a class, or a layer with a channel, found another mix")
+        given = {"--class": label, "--layer": layer, "--channel": channel}
+        found = " and ".join(option for option, value in given.items() if value is not None)
+        wanted = "expected a class, or a layer with a channel"
+        raise InputError(f"--class, --layer, --channel: {wanted}, found {found}")
     require_picture(out, overwrite=overwrite)
     saved = load_model(model)
     require_class(label, saved)

@@ -13,6 +13,8 @@ from tinydnn.cli.images import Model, prediction, shares
 from tinydnn.cli.outputs import Overwrite, Picture, require_picture
 from tinydnn.cli.progress import progress_bar
 from tinydnn.cli.threads import Threads
+from tinydnn.errors import InputError
+from tinydnn.words import NOT_MEDICAL
 from tinydnn.words import count as counted
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def nearest(
     with progress_bar("Computing features") as progress:
         features = cached_features(dataset, prefix, saved.normalise, progress=progress)
     candidates, which = _candidates(saved, dataset)
+    if number > len(candidates):
+        raise InputError(f"-n: expected at most {len(candidates)}, the number of slices to search, found {number}")
     rows = features.read(candidates).reshape(len(candidates), -1)
     order, distances = nearest_rows(rows, prefix.predict(query.x).ravel(), count=number, metric=metric)
     found = candidates[order]
@@ -87,6 +91,7 @@ def nearest(
     title = f"{image.name}: the nearest of {which}, {metric} distance"
     plots.save(plots.neighbours(image=query.pixels, name=best, found=tiles, title=title, mask=query.mask), out)
     say(f"Picture: {out}")
+    say(NOT_MEDICAL)
 
 
 def _candidates(saved: "SavedModel", dataset: "Dataset") -> tuple["np.ndarray", str]:
