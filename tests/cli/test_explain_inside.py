@@ -110,6 +110,21 @@ def test_a_slice_of_the_training_set_is_nearest_to_itself(command, here):
     assert len(own) == 3
 
 
+def test_a_file_name_that_is_not_utf8_can_be_drawn(command, here):
+    odd = here / b"\xff.mat".decode(errors="surrogateescape")
+    odd.symlink_to(here / "slices" / "1.mat")
+    for line in (["maps", "model.h5", odd, "--layer", "01-relu"], ["nearest", "model.h5", odd, "slices"]):
+        assert command("explain", *line, "--out", "odd.svg", "--overwrite").status == 0
+        assert "\\udcff.mat" in (here / "odd.svg").read_text()
+
+
+def test_feature_maps_name_the_image_and_the_outline(command, here):
+    command("explain", "maps", "model.h5", "slices/1.mat", "--layer", "01-relu", "--out", "maps.svg")
+    text = (here / "maps.svg").read_text()
+    assert "1.mat, layer 01-relu: 16 channels of 16 × 16" in text
+    assert "The outline is the tumour mask." in text
+
+
 def test_unknown_training_patients_are_said(command, here):
     result = command("explain", "nearest", "squeezenet.h5", "slices/1.mat", "slices")
     assert "The nearest of 60 slices, of which none is known to be trained on, by cosine" in result.out

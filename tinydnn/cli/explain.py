@@ -93,9 +93,7 @@ def images(
         if picture is not None:
             title = f"{path.name}: predicted {best} ({shares(probabilities).replace('%', ' %')})"
             note = _note(saved, "" if explained == best else f"Explained: {explained}, not the predicted class.")
-            figure = plots.explanation(
-                image=image.pixels, findings=findings, mask=image.mask, title=_printable(title), note=note
-            )
+            figure = plots.explanation(image=image.pixels, findings=findings, mask=image.mask, title=title, note=note)
             plots.save(figure, picture)
         documents.append(
             {
@@ -148,11 +146,6 @@ def _note(saved: "SavedModel", note: str) -> str:
     views = f"The probabilities are of {saved.views} views, the maps of the image itself." if saved.views > 1 else ""
     masks = LEARNED_FROM_MASKS if has_region_head(saved.model) else ""
     return " ".join(text for text in (note, views, masks) if text)
-
-
-def _printable(text: str) -> str:
-    """The text, in which a file name may hold any bytes, as one that can be drawn."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _document(findings: Sequence["Finding"], image: "PreparedImage") -> dict[str, Any]:

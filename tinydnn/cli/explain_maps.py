@@ -38,6 +38,10 @@ def maps(
     found = feature_maps(saved.model, prepared.x, layer)[0]
     channels, height, width = found.shape
     title = f"layer {layer}: {count(channels, 'channel')} of {height} × {width}"
-    plots.save(plots.feature_maps(image=prepared.pixels, maps=found, mask=prepared.mask, title=title), out)
+    note = "" if prepared.mask is None else "The outline is the tumour mask."
+    drawn = plots.feature_maps(
+        image=prepared.pixels, maps=found, mask=prepared.mask, title=f"{image.name}, {title}", note=note
+    )
+    plots.save(drawn, out)
     dead = int((abs(found).max(axis=(1, 2)) == 0).sum())
     say(f"{image}: {title}, {dead} of them 0 everywhere, in {out}")

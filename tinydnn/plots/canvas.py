@@ -66,7 +66,11 @@ def style() -> Iterator[None]:
 
 
 def wrap(text: str, width: float, size: float) -> list[str]:
-    """Break `text` into lines of about `width` inches in a font of `size` points."""
+    """Break `text` into lines of about `width` inches in a font of `size` points.
+
+    The bytes of a file name that are no UTF-8 are escaped, because they cannot be drawn.
+    """
+    text = text.encode(errors="backslashreplace").decode()
     return textwrap.wrap(text, int(width / (0.56 * size / 72)))
 
 
