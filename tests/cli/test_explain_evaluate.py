@@ -156,7 +156,8 @@ def test_no_folder_is_refused(command, tmp_path):
     assert "expected the folder of a finished run" in refused(command("explain", "evaluate", tmp_path / "none"))
 
 
-def test_an_unknown_method_is_refused(command, trained, tmp_path):
+def test_an_unknown_method_is_refused_before_the_data_is_read(command, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("tinydnn.cli.explain_evaluate.open_dataset", lambda options: pytest.fail("read the data"))
     arguments = ("--method", "saliency,tea-leaves", "--out", tmp_path)
     message = refused(command("explain", "evaluate", trained.folder, *arguments))
     assert "expected one of saliency, " in message

@@ -36,20 +36,22 @@ def evaluate(
     and insertion, and whether they depend on the network at all by randomising its weights. Baselines that know nothing
     of the network are scored like the methods.
     """
+    from tinydnn.checkpoint import load_model
     from tinydnn.cli.explanation_tables import print_explanations
     from tinydnn.explain import methods_for
     from tinydnn.explain.baselines import BASELINES
     from tinydnn.runs.explaining import explain_slices, slices_to_explain, work
     from tinydnn.runs.explanation_files import require_no_explanations, write_explanations
     from tinydnn.runs.explanation_report import explanation_report
+    from tinydnn.runs.files import MODEL
     from tinydnn.runs.finished import finished_options, open_finished
 
     options = finished_options(run)
     folder = out or run
     require_no_explanations(folder, overwrite=overwrite)
-    finished = open_finished(run, options, open_dataset(options))
-    model = finished.saved.model
+    model = load_model(run / MODEL).model  # a method that cannot explain it is refused before the data is read
     compared = [*(methods_for(model) if method is None else named_methods(model, method)), *BASELINES.values()]
+    finished = open_finished(run, options, open_dataset(options))
     explained, tests = [], slices_to_explain(finished, slices)
     with progress_bar("Explaining slices") as progress:
         done, total = 0, work(tests, compared)
