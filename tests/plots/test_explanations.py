@@ -127,3 +127,10 @@ def test_neighbours(mask, count):
     drawn = draw(plots.neighbours(image=IMAGE, name=LONG, found=found, title=LONG))
     assert problems(drawn) == []
     assert any("distance" in word for word in drawn.words)
+
+
+def test_the_distance_of_a_slice_to_itself_is_zero_but_for_rounding():
+    found = [plots.Neighbour(IMAGE, "glioma", "MR1", 1.48e-14)]
+    assert "distance 0.0000" in " ".join(
+        draw(plots.neighbours(image=IMAGE, name="glioma", found=found, title="t")).words
+    )

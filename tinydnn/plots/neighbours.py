@@ -35,7 +35,7 @@ def neighbours(
         labels = [["predicted:", *_lines(name)]]
         for other in found:
             patient = [canvas.shorten(f"patient {other.patient}", 24)] if other.patient else []
-            labels.append([*_lines(other.name), *patient, f"distance {other.distance:.3g}"])
+            labels.append([*_lines(other.name), *patient, f"distance {other.distance:.4f}"])
         above = max(map(len, labels)) * 0.16 + 0.1
         figure, axes = tiles(
             len(labels), cell=1.75, above=above, columns=6, heading="Nearest slices", title=title, note=note
