@@ -54,6 +54,17 @@ def test_several_runs_are_compared(command, trained, copied, tmp_path, monkeypat
     assert (tmp_path / "sub" / "c.html").exists()
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_file_that_exists_is_replaced_only_with_overwrite(command, trained, copied, tmp_path, several):
+    (tmp_path / "mine.html").write_text("mine")
+    arguments = ["report", trained.folder, *[copied] * several, "--out", tmp_path / "mine.html"]
+    result = command(*arguments)
+    assert (result.status, (tmp_path / "mine.html").read_text()) == (2, "mine")
+    assert "--out: expected a new file, found" in result.err
+    assert command(*arguments, "--overwrite").status == 0
+    assert "<html" in (tmp_path / "mine.html").read_text()
+
+
 def test_a_folder_without_a_run_and_another_suffix_are_refused(command, trained, tmp_path):
     result = command("report", tmp_path)
     assert (result.status, result.out) == (2, "")

@@ -7,6 +7,7 @@ import typer
 
 from tinydnn.cli.app import app
 from tinydnn.cli.display import say
+from tinydnn.cli.outputs import Overwrite, require_new
 from tinydnn.cli.running import open_dataset
 from tinydnn.errors import InputError
 
@@ -28,10 +29,12 @@ def report(
         Path | None,
         typer.Option(help="The .html file; by default report.html in the run, or compare.html for several runs."),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the report of a finished run anew, or a page that compares runs side by side.
 
-    A report needs the data of the run for its pictures; where it is gone, they are left out. A comparison needs none.
+    The report in the folder of a run is replaced, any other file only with --overwrite. A report needs the data of the
+    run for its pictures; where it is gone, they are left out. A comparison needs none.
     """
     from tinydnn.runs.files import REPORT, lock_folder
     from tinydnn.runs.html_report import write_comparison, write_report
@@ -41,9 +44,12 @@ def report(
         raise InputError(f"--out: expected a name that ends in .html, found {out}")
     if len(runs) > 1:
         path = COMPARISON if out is None else out
+        require_new(path, overwrite=overwrite)
         write_comparison(runs, path)
         say(f"The comparison of {len(runs)} runs is {path}")
         return
+    if out is not None:
+        require_new(out, overwrite=overwrite)
     folder = runs[0]
     results = read_results(folder)
     path = folder / REPORT if out is None else out
