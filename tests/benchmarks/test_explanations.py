@@ -14,7 +14,7 @@ ENTRY = {
     "seconds_per_slice": 1.23456,
     "scores": {"all": {"slices": 64, **dict.fromkeys(NAMES, SCORE)}},
     "faithfulness": {"slices": 60, "deletion": SCORE, "insertion": SCORE},
-    "sanity": {"slices": 2, "correlations": [0.9, 0.61], "random_pair": 0.5, "passed": False},
+    "sanity": {"slices": 2, "correlations": [0.9, 0.61], "random_pair": 0.5, "verdict": "failed: all layers"},
 }
 REPORT = {
     "model": "regions",
@@ -59,9 +59,9 @@ def test_a_section_has_the_protocol_and_a_line_for_each_method():
     assert heading == "## fast, 128 pixels, crop head"
     assert "490 test slices of 23 patients, split by patient, 90.0 % classified correctly" in protocol
     cells = " | ".join(["25.0 (20.0 to 30.1)"] * 6)
-    assert rise == f"| RISE | 64, 60, 2 | {cells} | 0.90, 0.61 (0.50) | failed | 1.235 |"
+    assert rise == f"| RISE | 64, 60, 2 | {cells} | 0.90, 0.61 (0.50) | failed: all layers | 1.235 |"
     assert chance.startswith("| *Chance* |")
-    assert protocol.endswith(" 0.5 or more. The network has learned from tumour masks where to look.")
+    assert protocol.endswith(" 0.5 on. The network has learned from tumour masks where to look.")
     assert "fast, learned from masks |" in explanations.overview([REPORT])
     assert "masks" not in explanations.overview([REPORT | {"model": "baseline"}])
     assert head.count("|") == rule.count("|") == rise.count("|")

@@ -5,7 +5,16 @@ import pytest
 
 from tinydnn.explain.baselines import BASELINES
 from tinydnn.explain.methods import METHODS
-from tinydnn.explain.sanity import cascade, compare_networks, mean_rank_correlation, randomisations
+from tinydnn.explain.sanity import (
+    FAILED_ALL,
+    FAILED_LAST,
+    PASSED,
+    Cascade,
+    cascade,
+    compare_networks,
+    mean_rank_correlation,
+    randomisations,
+)
 from tinydnn.layers import AttentionPool2d, BatchNorm2d, Conv2d, Linear, Parameter, Sequential
 from tinydnn.models import adapted, attention_cnn, baseline_cnn, batchnorm_cnn
 from tinydnn.models.regions import region_cnn
@@ -29,15 +38,32 @@ def test_what_ignores_the_network_fails(name):
     result = cascade(BASELINES[name], model, images(model), np.zeros(4, int))
     assert result.correlations == pytest.approx((1.0,) * 6)
     assert result.random_pair == pytest.approx(1)
-    assert not result.passed
+    assert result.verdict == FAILED_ALL
 
 
 @pytest.mark.parametrize("name", ["baseline", "batchnorm", "regions"])
-def test_saliency_passes(name):
+def test_saliency_depends_on_the_weights(name):
     model = NETWORKS[name]()
     result = cascade(METHODS["saliency"], model, images(model), np.zeros(4, int))
-    assert result.passed
+    assert result.verdict != FAILED_ALL
     assert abs(result.random_pair) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("correlations", "verdict"),
+    [((0.49, 0.9, 0.49), PASSED), ((0.5, 0.1), FAILED_LAST), ((0.1, 0.5), FAILED_ALL), ((0.9, 0.9), FAILED_ALL)],
+)
+def test_the_verdict_is_of_the_first_and_of_the_last_stage(correlations, verdict):
+    assert Cascade(("b", "a"), correlations, 0.0).verdict == verdict
+
+
+def test_attention_pooling_is_blind_to_the_layers_after_it():
+    model = attention_cnn(image_size=32)
+    pooling = next(layer for layer in model.layers if isinstance(layer, AttentionPool2d))
+    pooling.weight.value = np.random.default_rng(1).normal(0, 3, pooling.weight.value.shape).astype(np.float32)
+    result = cascade(METHODS["attention"], model, images(model), np.zeros(4, int))
+    assert result.correlations[0] == pytest.approx(1)
+    assert result.verdict in (FAILED_LAST, FAILED_ALL)
 
 
 def test_a_network_of_nested_layers_has_a_correlation_for_each_of_them():

@@ -9,8 +9,10 @@ from legibility import draw, problems
 from tinydnn import plots
 from tinydnn.explain.baselines import BASELINES
 from tinydnn.explain.mask_scores import MASK_SCORES
+from tinydnn.explain.sanity import Cascade
+from tinydnn.plots.explanation_curves import VERDICTS
 
-BLUE, VERMILION = "#0072B2", "#D55E00"
+BLUE = "#0072B2"
 
 
 def entry(name: str, title: str, rng: np.random.Generator, *, baseline: bool, layers: int, slices: int) -> Any:
@@ -38,7 +40,7 @@ def entry(name: str, title: str, rng: np.random.Generator, *, baseline: bool, la
             "layers": [f"{k:02d}-conv2d" for k in range(layers)],
             "correlations": correlations,
             "random_pair": float(rng.uniform(-0.4, 1)),
-            "passed": correlations[-1] < 0.5,
+            "verdict": Cascade((), tuple(correlations), 0.0).verdict,
         },
     }
 
@@ -89,7 +91,7 @@ def test_a_method_that_fails_is_drawn_in_another_colour() -> None:
     for axes, one in zip(figure.axes, report["methods"], strict=False):
         (curve,) = [line for line in axes.lines if line.get_marker() == "o"]
         assert curve.get_ydata().tolist() == [1.0, *one["sanity"]["correlations"]]
-        assert curve.get_color() == (BLUE if one["sanity"]["passed"] else VERMILION)
+        assert curve.get_color() == VERDICTS[one["sanity"]["verdict"]]
 
 
 def test_curves_are_compared_with_chance_if_it_is_there() -> None:

@@ -40,8 +40,8 @@ def print_explanations(report: Entry) -> None:
         f"{methods[0]['faithfulness']['slices']} slices;"
     )
     say(
-        f"rank correlation with the maps of a random network, which fails from {report['strong_correlation']} on, and "
-        "between two random ones; cost"
+        f"rank correlation with the maps of networks whose last layer, or all, are random, which fails from "
+        f"{report['strong_correlation']} on, and between two random ones; cost"
     )
     _print(
         ["deletion", "insertion", "last random", "all random", "two random", "sanity", "s/slice"],
@@ -51,7 +51,7 @@ def print_explanations(report: Entry) -> None:
                 f"{entry['sanity']['correlations'][0]:.2f}",
                 f"{entry['sanity']['correlations'][-1]:.2f}",
                 f"{entry['sanity']['random_pair']:.2f}",
-                "passed" if entry["sanity"]["passed"] else "failed",
+                entry["sanity"]["verdict"],
                 f"{entry['seconds_per_slice']:.3f}",
             ]
             for entry in methods

@@ -15,6 +15,7 @@ from tinydnn.explain.method import Method
 from tinydnn.layers import Buffer, Layer, Parameter, Sequential
 
 STRONG = 0.5  # Cohen, Statistical Power Analysis for the Behavioral Sciences (1988), section 3.2: a large correlation
+PASSED, FAILED_LAST, FAILED_ALL = "passed", "failed: last layer", "failed: all layers"
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class Cascade:
     random_pair: float
 
     @property
-    def passed(self) -> bool:
-        """Whether the maps of the network that is wholly random differ from those of the trained network.
+    def verdict(self) -> str:
+        """ "failed: all layers" if the maps hardly change although all weights are random, "failed: last layer" if they
+        hardly change although the last layer, which tells the classes apart, is random; else "passed".
 
-        The test fails from a mean rank correlation of `STRONG` = 0.5 on. It says nothing about a method that passes but
+        They hardly change if the mean rank correlation is `STRONG` = 0.5 or more. That a method passes says nothing but
         that it depends on the weights.
         """
-        return self.correlations[-1] < STRONG
+        if self.correlations[-1] >= STRONG:
+            return FAILED_ALL
+        return FAILED_LAST if self.correlations[0] >= STRONG else PASSED
 
 
 def cascade(method: Method, model: Sequential, x: Array, classes: Array, *, seed: int = 0) -> Cascade:

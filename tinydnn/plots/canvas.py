@@ -21,7 +21,7 @@ DPI = 150
 FONT = "DejaVu Sans"  # included in matplotlib
 # From Okabe and Ito's palette, which colour-blind readers can distinguish. As text on white, vermilion has too little
 # contrast (3.9:1).
-BLUE, VERMILION, SKY = "#0072B2", "#D55E00", "#56B4E9"
+BLUE, VERMILION, SKY, ORANGE = "#0072B2", "#D55E00", "#56B4E9", "#E69F00"
 BLACK, GREY, LIGHT = "#1A1A1A", "#5F5F5F", "#F1F1F1"
 MARGIN = 0.3  # inches, round every figure
 

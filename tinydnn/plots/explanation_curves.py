@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinydnn.explain.sanity import FAILED_ALL, FAILED_LAST, PASSED
 from tinydnn.plots import canvas
-from tinydnn.plots.canvas import BLACK, BLUE, GREY, VERMILION
+from tinydnn.plots.canvas import BLACK, BLUE, GREY, ORANGE, VERMILION
 from tinydnn.words import count
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, COLUMNS = 9.6, 1.9, 4  # inches; panels in a row
 COLOURS = {"deletion": VERMILION, "insertion": BLUE}
+VERDICTS = {PASSED: BLUE, FAILED_LAST: ORANGE, FAILED_ALL: VERMILION}
 Entry = dict[str, Any]
 
 
@@ -53,19 +55,18 @@ def sanity(*, report: Entry, title: str, note: str = "") -> "Figure":
 
     def draw(axes: "Axes", entry: Entry) -> None:
         result = entry["sanity"]
-        colour = BLUE if result["passed"] else VERMILION
+        colour = VERDICTS[result["verdict"]]
         curve = [1.0, *result["correlations"]]
         axes.axhline(report["strong_correlation"], color=GREY, linewidth=0.8, linestyle="--")
         axes.plot(range(len(curve)), curve, "o-", color=colour, markersize=3, linewidth=1.4, clip_on=False)
         axes.plot(len(curve) - 1, result["random_pair"], "x", color=BLACK, markersize=6, clip_on=False)
         axes.set(xlim=(0, len(curve) - 1), ylim=(min(0, lowest) - 0.04, 1.04), yticks=(0, 0.5, 1))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        verdict = f"{'passed' if result['passed'] else 'failed'} on {count(result['slices'], 'slice')}"
+        verdict = f"{result['verdict']}, {count(result['slices'], 'slice')}"
         axes.set_title(f"{entry['title']}\n{verdict}", fontsize=8.5)
 
     labels = ("random layers", "rank correlation")
-    legend = {"passed": BLUE, "failed": VERMILION}
-    return _panels(report, draw, ("Do explanations change when the network does?", title, note), labels, legend)
+    return _panels(report, draw, ("Do explanations change when the network does?", title, note), labels, VERDICTS)
 
 
 def _curve(entry: Entry, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -75,7 +75,8 @@ def _notes(report: dict[str, Any]) -> dict[str, str]:
         ),
         "explanations-sanity.png": (
             "The correlation of the maps with those of the trained network, while its layers get random weights from "
-            "the last to the first; means over slices. A method fails if the maps of the wholly random network "
-            f"correlate by {report['strong_correlation']} or more (dashed). Cross: maps of two random networks.{masks}"
+            "the last to the first; means over slices. A method fails if they correlate by "
+            f"{report['strong_correlation']} or more (dashed) after the last layer, or after all of them. Cross: maps "
+            f"of two random networks.{masks}"
         ),
     }

@@ -76,7 +76,7 @@ def _method(slices: Slices, explained: Explained, units: np.ndarray) -> dict[str
             "layers": list(sanity.layers),
             "correlations": list(sanity.correlations),
             "random_pair": sanity.random_pair,
-            "passed": sanity.passed,
+            "verdict": sanity.verdict,
         },
     }
 
