@@ -33,11 +33,12 @@ class Cascade:
 
     @property
     def verdict(self) -> str:
-        """ "failed: all layers" if the maps hardly change although all weights are random, "failed: last layer" if they
-        hardly change although the last layer, which tells the classes apart, is random; else "passed".
+        """Whether the method passed.
 
-        They hardly change if the mean rank correlation is `STRONG` = 0.5 or more. That a method passes says nothing but
-        that it depends on the weights.
+        It failed for all layers if the maps hardly change although all weights are random, and for the last layer if
+        they hardly change although that layer, which tells the classes apart, is random. They hardly change if the mean
+        rank correlation is `STRONG` = 0.5 or more. That a method passed says nothing but that it depends on the
+        weights.
         """
         if self.correlations[-1] >= STRONG:
             return FAILED_ALL

@@ -66,7 +66,7 @@ def sanity(*, report: Entry, title: str, note: str = "") -> "Figure":
         axes.set_title(f"{entry['title']}\n{verdict}", fontsize=8.5)
 
     labels = ("random layers", "rank correlation")
-    return _panels(report, draw, ("Do explanations change when the network does?", title, note), labels, VERDICTS)
+    return _panels(report, draw, ("Do explanations depend on the weights?", title, note), labels, VERDICTS)
 
 
 def _curve(entry: Entry, name: str) -> tuple[np.ndarray, np.ndarray]:
