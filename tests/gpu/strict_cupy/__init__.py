@@ -10,6 +10,7 @@ It cannot show which of NumPy's functions CuPy lacks, nor how streams overlap.
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
+from scipy import special
 
 from strict_cupy import array, stream
 from strict_cupy.stream import CaptureError
@@ -126,4 +127,9 @@ class StrictCupy(ModuleType):
 def modules():
     """The modules to put into `sys.modules`."""
     products = SimpleNamespace(get_compute_type=lambda t: 0, set_compute_type=lambda t, c: None, COMPUTE_TYPE_TF32=3)
-    return {"cupy": StrictCupy(), "cupy._core": SimpleNamespace(_routines_linalg=products)}
+    erf = SimpleNamespace(erf=lambda x: array.compute("erf", special.erf, x))
+    return {
+        "cupy": StrictCupy(),
+        "cupy._core": SimpleNamespace(_routines_linalg=products),
+        "cupyx.scipy": SimpleNamespace(special=erf),
+    }
