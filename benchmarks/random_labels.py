@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinydnn.checkpoint import load_model
 from tinydnn.cli.explain import named_methods
 from tinydnn.cli.running import open_dataset
 from tinydnn.data.dataset import Dataset
@@ -26,6 +27,7 @@ from tinydnn.explain.sanity import STRONG, compare_networks, randomisations
 from tinydnn.layers import Sequential
 from tinydnn.optim import Adam, constant
 from tinydnn.runs.explaining import SANITY_SLICES, SLOW, SLOW_SANITY_SLICES, Slices, slices_to_explain
+from tinydnn.runs.files import MODEL
 from tinydnn.runs.finished import FinishedRun, finished_options, open_finished
 from tinydnn.training.protocol import Protocol, Validation
 from tinydnn.training.trainer import Trainer
@@ -77,7 +79,7 @@ def main() -> None:
     parser.add_argument("--method", help="names, separated by commas; by default all that can explain the model")
     arguments = parser.parse_args()
     options = finished_options(arguments.run)
-    run = open_finished(arguments.run, options, open_dataset(options))
+    run = open_finished(arguments.run, options, load_model(arguments.run / MODEL), open_dataset(options))
     model = run.saved.model
     methods = named_methods(model, arguments.method) if arguments.method else methods_for(model)
     few = np.sort(np.random.default_rng([options.seed, STREAM]).permutation(run.split.train)[: arguments.slices])

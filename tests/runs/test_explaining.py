@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tinydnn.checkpoint import load_model
 from tinydnn.errors import InputError
 from tinydnn.explain import METHODS
 from tinydnn.runs import FinetuneOptions, FinetuneRun, Options, Run, explaining
@@ -23,7 +24,7 @@ def finish(folder, options, data, kind=Run):
     run.start()
     list(run.records())
     run.finish()
-    return open_finished(folder, finished_options(folder), data)
+    return open_finished(folder, finished_options(folder), load_model(folder / "model.h5"), data)
 
 
 @pytest.fixture

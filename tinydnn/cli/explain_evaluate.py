@@ -49,9 +49,10 @@ def evaluate(
     options = finished_options(run)
     folder = out or run
     require_no_explanations(folder, overwrite=overwrite)
-    model = load_model(run / MODEL).model  # a method that cannot explain it is refused before the data is read
-    compared = [*(methods_for(model) if method is None else named_methods(model, method)), *BASELINES.values()]
-    finished = open_finished(run, options, open_dataset(options))
+    saved = load_model(run / MODEL)  # a method that cannot explain it is refused before the data is read
+    chosen = methods_for(saved.model) if method is None else named_methods(saved.model, method)
+    compared = [*chosen, *BASELINES.values()]
+    finished = open_finished(run, options, saved, open_dataset(options))
     explained, tests = [], slices_to_explain(finished, slices)
     with progress_bar("Explaining slices") as progress:
         done, total = 0, work(tests, compared)

@@ -12,7 +12,7 @@ from tinydnn.explain.mask_scores import MASK_SCORES
 from tinydnn.explain.method import Method
 from tinydnn.explain.sanity import Cascade, cascade
 from tinydnn.runs.finished import FinishedRun
-from tinydnn.training.evaluation import EVALUATION_BATCH
+from tinydnn.training.evaluation import in_batches
 
 SLOW = ("occlusion", "rise")  # hundreds of forward passes for each slice
 SLOW_SLICES = 64  # that a slow method explains; the others explain all
@@ -93,7 +93,7 @@ def slices_to_explain(run: FinishedRun, limit: int | None = None) -> Slices:
     indices = run.split.test[chosen]
     predicted = [
         run.saved.model.predict(run.saved.normalise(run.dataset.read(batch))).argmax(axis=1)
-        for batch in _batches(indices)
+        for batch in in_batches(indices)
     ]
     return Slices(
         run,
@@ -107,7 +107,7 @@ def slices_to_explain(run: FinishedRun, limit: int | None = None) -> Slices:
 
 def work(slices: Slices, methods: Sequence[Method]) -> int:
     """The number of times that `explain_slices` calls `advance` for these methods."""
-    return sum(1 + sum(len(_batches(part)) for part in _parts(slices, method)) for method in methods)
+    return sum(1 + sum(len(in_batches(part)) for part in _parts(slices, method)) for method in methods)
 
 
 def explain_slices(slices: Slices, method: Method, advance: Callable[[], None] = lambda: None) -> Explained:
@@ -117,13 +117,13 @@ def explain_slices(slices: Slices, method: Method, advance: Callable[[], None] =
     scores: dict[str, list[np.ndarray]] = {score.name: [] for score in MASK_SCORES}
     curves: dict[str, list[np.ndarray]] = {name: [] for name in CURVES}
     seconds = 0.0
-    for number, batch in enumerate([*_batches(with_curves), *_batches(others)]):
+    for number, batch in enumerate([*in_batches(with_curves), *in_batches(others)]):
         x, start = slices.images(batch), perf_counter()
         maps = method.maps(model, x, classes[batch])
         seconds += perf_counter() - start
         for score in MASK_SCORES:
             scores[score.name].append(score.function(maps, slices.masks(batch)))
-        if number < len(_batches(with_curves)):
+        if number < len(in_batches(with_curves)):
             for name, curve in CURVES.items():
                 curves[name].append(curve(model, x, classes[batch], maps))
         advance()
@@ -146,7 +146,3 @@ def _parts(slices: Slices, method: Method) -> tuple[np.ndarray, np.ndarray]:
     """The positions of the slices that have curves, and of the others whose maps are scored."""
     end = SLOW_SLICES if method.name in SLOW else len(slices)
     return slices.subset(0, CURVE_SLICES), slices.subset(CURVE_SLICES, end)
-
-
-def _batches(positions: np.ndarray) -> list[np.ndarray]:
-    return [positions[start : start + EVALUATION_BATCH] for start in range(0, len(positions), EVALUATION_BATCH)]

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinydnn.checkpoint import SavedModel, load_model
+from tinydnn.checkpoint import SavedModel
 from tinydnn.data.dataset import Dataset
 from tinydnn.errors import InputError
 from tinydnn.runs.config import read_config
@@ -34,14 +34,14 @@ def finished_options(folder: Path) -> Options:
     return kind(**read_config(folder, kind)["options"])
 
 
-def open_finished(folder: Path, options: Options, dataset: Dataset) -> FinishedRun:
-    """The run of `finished_options`, with the dataset of its options.
+def open_finished(folder: Path, options: Options, saved: SavedModel, dataset: Dataset) -> FinishedRun:
+    """The run of `finished_options`, with its model and the dataset of its options.
 
     Raises `InputError` if the dataset is not the one that the run was trained with, whose split would be another.
     """
     if read_config(folder, type(options))["data"]["content"] != dataset.content:
         raise InputError(f"{folder}: the data is not what this run was trained with; its contents have changed")
-    return FinishedRun(folder, options, load_model(folder / MODEL), dataset, partition(options, dataset))
+    return FinishedRun(folder, options, saved, dataset, partition(options, dataset))
 
 
 def _kind(config: Path) -> type[Options]:

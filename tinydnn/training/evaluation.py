@@ -52,14 +52,18 @@ def evaluate(
     """
     losses, probabilities, labels = [], [], []
     with np.errstate(all="ignore"):  # overflow shows in the loss
-        for start in range(0, len(indices), EVALUATION_BATCH):
-            batch = indices[start : start + EVALUATION_BATCH]
+        for batch in in_batches(indices):
             x, y = load_batch(dataset, batch, normalise, device) if load is None else load(batch)
             logits = mean_logits(model, x, views)
             losses.append(float(image_loss(logits, y, log_prior=log_prior)[0].total) * len(y))
             probabilities.append(to_device(ops.softmax(logits), "cpu"))
             labels.append(to_device(y, "cpu"))
     return Evaluation(sum(losses) / len(indices), np.concatenate(labels), np.concatenate(probabilities))
+
+
+def in_batches(indices: Array) -> list[Array]:
+    """The indices, as many at a time as an evaluation holds in memory."""
+    return [indices[start : start + EVALUATION_BATCH] for start in range(0, len(indices), EVALUATION_BATCH)]
 
 
 def load_batch(

@@ -9,15 +9,13 @@ from tinydnn.runs.html_report.gallery import Images
 from tinydnn.runs.html_report.page import percent
 from tinydnn.runs.html_report.results import Results
 from tinydnn.runs.html_report.section import Section
-
-BATCH = 32  # slices
+from tinydnn.training.evaluation import in_batches
 
 
 def embedding(results: Results, images: Images) -> Section:
     """The two principal components of the features, a point for each test slice."""
     indices, before = results.predictions.indices, before_classifier(images.saved.model)
-    batches = [indices[start : start + BATCH] for start in range(0, len(indices), BATCH)]
-    features = np.concatenate([to_device(before.predict(images.read(batch)), "cpu") for batch in batches])
+    features = np.concatenate([to_device(before.predict(images.read(batch)), "cpu") for batch in in_batches(indices)])
     points, shares = principal_components(features)
     with svg.panel(width=4.8, height=4.0) as (figure, axes):
         for k, name in enumerate(results.class_names):
